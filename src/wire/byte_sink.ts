@@ -1,0 +1,71 @@
+/**
+ * A growing run of bytes that writers append to: the out buffer of a connection, or a scratch.
+ *
+ * Its fields are public because the hot writers reserve once and then store bytes themselves.
+ */
+import { copyBytes } from "./latin1.ts";
+
+/** First size of a buffer that starts empty: most heads and control frames fit. */
+const FIRST_BYTES = 256;
+
+export class ByteSink {
+  /** Where the bytes are: [0, length) is written, the rest is free. Replaced when it grows. */
+  buffer: Uint8Array;
+  /** Bytes written. */
+  length = 0;
+
+  /** @param capacity bytes to start with; 0 is fine */
+  constructor(capacity: number) {
+    this.buffer = new Uint8Array(capacity);
+  }
+
+  /** Makes room for `bytes` more, by doubling and copying when there is none. Bounds are the caller's business. */
+  reserve(bytes: number): void {
+    const need = this.length + bytes;
+    if (need > this.buffer.length) this.#grow(need);
+  }
+
+  put1(value: number): void {
+    this.reserve(1);
+    this.buffer[this.length++] = value;
+  }
+
+  /** Appends a 24-bit number, big-endian. */
+  put3(value: number): void {
+    this.reserve(3);
+    const { buffer, length } = this;
+    buffer[length] = value >>> 16;
+    buffer[length + 1] = value >>> 8;
+    buffer[length + 2] = value;
+    this.length = length + 3;
+  }
+
+  /** Appends a 32-bit number, big-endian. */
+  put4(value: number): void {
+    this.reserve(4);
+    const { buffer, length } = this;
+    buffer[length] = value >>> 24;
+    buffer[length + 1] = value >>> 16;
+    buffer[length + 2] = value >>> 8;
+    buffer[length + 3] = value;
+    this.length = length + 4;
+  }
+
+  /** Appends src[start, end). */
+  append(src: Uint8Array, start: number, end: number): void {
+    this.reserve(end - start);
+    copyBytes(src, start, end, this.buffer, this.length);
+    this.length += end - start;
+  }
+
+  /** Forgets what was written and keeps the buffer. */
+  reset(): void {
+    this.length = 0;
+  }
+
+  #grow(need: number): void {
+    const grown = new Uint8Array(Math.max(need, this.buffer.length * 2, FIRST_BYTES));
+    copyBytes(this.buffer, 0, this.length, grown, 0);
+    this.buffer = grown;
+  }
+}
