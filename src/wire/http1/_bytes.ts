@@ -1,0 +1,57 @@
+/** Byte classes of RFC 9110 §5.6 and RFC 9112 §2 as tables, and the few byte routines that all parsers share. */
+
+export const HTAB = 0x09;
+export const LF = 0x0a;
+export const CR = 0x0d;
+export const SP = 0x20;
+export const COLON = 0x3a;
+
+/** Lower-case form of each token character, 0 for every other byte (RFC 9110 §5.6.2). */
+export const TOKEN_LOWER = new Uint8Array(256);
+/** 1 for bytes of a field value: HTAB, SP, VCHAR, obs-text (RFC 9110 §5.5). */
+export const VALUE_BYTE = new Uint8Array(256);
+/** 1 for bytes of a request target: VCHAR without "#" (a fragment is never sent, RFC 9112 §3.2; peers differ on it). */
+export const TARGET_BYTE = new Uint8Array(256);
+/** 1 for bytes of a host name: unreserved, sub-delims without the comma, and "%" (RFC 3986 §3.2.2). */
+export const HOST_BYTE = new Uint8Array(256);
+/** Value of a hexadecimal digit, 255 for every other byte. */
+export const HEX_VALUE = new Uint8Array(256).fill(255);
+
+for (let b = 0; b < 256; b++) {
+  const c = String.fromCharCode(b);
+  if (/[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(c)) TOKEN_LOWER[b] = c.toLowerCase().charCodeAt(0);
+  if (b === HTAB || (b >= SP && b !== 0x7f)) VALUE_BYTE[b] = 1;
+  if (b > SP && b < 0x7f && c !== "#") TARGET_BYTE[b] = 1;
+  if (/[A-Za-z0-9\-._~%!$&'()*+;=]/.test(c)) HOST_BYTE[b] = 1;
+  if (/[0-9A-Fa-f]/.test(c)) HEX_VALUE[b] = parseInt(c, 16);
+}
+
+/** The same bytes as a Buffer: sockets hand those out already; anything else is wrapped without a copy. */
+export function asBuffer(buf: Uint8Array): Buffer {
+  return Buffer.isBuffer(buf) ? buf : Buffer.from(buf.buffer, buf.byteOffset, buf.byteLength);
+}
+
+/** Whether the bytes from `start` are exactly this ASCII text; the caller knows that they are within bounds. */
+export function startsWithAscii(buf: Uint8Array, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (buf[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
+/** Whether a text is a non-empty token (RFC 9110 §5.6.2). */
+export function isToken(text: string): boolean {
+  if (text.length === 0) return false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c > 0x7f || TOKEN_LOWER[c] === 0) return false;
+  }
+  return true;
+}
+
+/** Whether every character is of the class, so that the text is one byte per character and safe in its place. */
+export function isAllOf(table: Uint8Array, text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c > 0xff || table[c] === 0) return false;
+  }
+  return true;
+}
