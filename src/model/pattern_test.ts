@@ -1,0 +1,120 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { compilePattern, type Pattern } from "./pattern.ts";
+
+function pattern(text: string): Pattern {
+  const result = compilePattern(text, "regex");
+  if (!result.ok) throw new Error(result.error);
+  return result.value;
+}
+
+test.each([
+  ["/a", "/a", true],
+  ["/a", "/ab", false], // the whole input must match
+  ["a|bc", "bc", true],
+  ["(?:a|b)c", "bc", true],
+  ["(?P<x>a)(?<y>b)", "ab", true],
+  ["/v[0-9]+/.*", "/v12/x/y", true],
+  ["/v[0-9]+/.*", "/v/x", false],
+  ["^/a$", "/a", true],
+  ["a^b", "ab", false],
+  ["a$b", "ab", false],
+  ["(^a|b)+$", "abb", true],
+  ["a{2,3}", "aaa", true],
+  ["a{2,3}", "aaaa", false],
+  ["a{2}", "aa", true],
+  ["a{2,}", "aaaaa", true],
+  ["a{0}b", "b", true],
+  ["a{,3}", "a{,3}", true], // no count: a literal, as in RE2
+  ["{a}", "{a}", true],
+  ["(?i)AbC[x-z]", "aBcY", true],
+  ["[^a-c]", "d", true],
+  ["[^a-c]", "b", false],
+  ["[]a]", "]", true],
+  ["[a-]", "-", true],
+  ["[[:digit:]_]+", "1_2", true],
+  ["[\\d.-]+", "1.2-3", true],
+  ["\\w+\\.\\d\\x41\\/", "ab.1A/", true],
+  ["", "", true],
+  ["", "a", false],
+  ["(a*)*", "aaa", true],
+  ["(a*)*b", "aaa", false],
+  [".*?x", "aax", true],
+  ["caf\u00e9", "caf\xc3\xa9", true], // the wire's bytes
+  [".", "\u0100", false],
+])("test() of %s on %p is %p", (text, input, matches) => {
+  expect(pattern(text).test(input)).toBe(matches);
+});
+
+test.each([
+  ["(", "a ')'"],
+  ["a)", "a balanced ')'"],
+  ["*a", "something to repeat"],
+  ["a**", "one repetition operator"],
+  ["[a", "a ']'"],
+  ["[z-a]", "ascending order"],
+  ["a{3,2}", "ascending counts"],
+  ["a{1001}", "ascending counts"],
+  ["(a)\\1", "without back references"],
+  ["(?=a)", "no look-around"],
+  ["\\bx", "word boundaries"],
+  ["\\", "escape"],
+  ["[\u00e9]", "ASCII inside"],
+  ["((a{99}){99}){99}", "at most 1024 steps"],
+  ["a".repeat(1025), "at most 1024"],
+])("compilePattern() refuses %s", (text, want) => {
+  const result = compilePattern(text, "routes[0].path.regex");
+  const error = result.ok ? "" : result.error;
+  expect(error).toStartWith("routes[0].path.regex: found ");
+  expect(error).toContain(want);
+});
+
+test("test() takes linear time where backtracking takes forever", () => {
+  const evil = pattern("(a|a)*(a|aa)+(.*)*b");
+  const started = performance.now();
+  expect(evil.test("a".repeat(100_000))).toBe(false);
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
+test("test() stays right when its state cache overflows", () => {
+  // "the 9th character from the end is a" needs 2^9 states.
+  const p = pattern(".*a.{8}");
+  const re = /^.*a.{8}$/;
+  const word = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 0, maxLength: 400 });
+  fc.assert(fc.property(word, (s) => p.test(s) === re.test(s)), { numRuns: 200 });
+});
+
+const atom = fc.constantFrom("a", "b", "c", ".", "[ab]", "[^a]", "\\w", "\\.", "^", "$");
+const { regex } = fc.letrec<{ regex: string }>((tie) => ({
+  regex: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    atom,
+    fc.tuple(tie("regex"), tie("regex")).map(([x, y]) => x + y),
+    fc.tuple(tie("regex"), tie("regex")).map(([x, y]) => `(${x}|${y})`),
+    fc.tuple(tie("regex"), fc.constantFrom("*", "+", "?", "{2}", "{1,2}")).map(([x, op]) => `(?:${x})${op}`),
+  ),
+}));
+
+test("test() agrees with the runtime's expressions on any pattern and input", () => {
+  const input = fc.string({ unit: fc.constantFrom("a", "b", "c", "."), maxLength: 8 });
+  fc.assert(
+    fc.property(regex, fc.array(input, { minLength: 5, maxLength: 5 }), (text, inputs) => {
+      const ours = pattern(text);
+      const theirs = new RegExp(`^(?:${text})$`, "s");
+      for (const s of inputs) expect([text, s, ours.test(s)]).toEqual([text, s, theirs.test(s)]);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("compilePattern() gives a pattern or an error for any text", () => {
+  const text = fc.string({ unit: fc.constantFrom(..."ab()[]{}|*+?^$.\\-:,01dwx<>P=i"), maxLength: 20 });
+  fc.assert(
+    fc.property(text, (s) => {
+      const result = compilePattern(s, "p");
+      if (result.ok) result.value.test("ab01");
+      else expect(result.error).toStartWith("p: found ");
+    }),
+    { numRuns: 1000 },
+  );
+});

@@ -1,0 +1,199 @@
+/**
+ * Inbound authorization. A policy is compiled when it arrives; a client is evaluated when it connects; a request costs a
+ * look at its header block.
+ *
+ *     const view = compileInbound(policy, compileRoutes);
+ *     const verdict = authorizeConnection(view, 8080, client);
+ *     if (verdict.needsRequest) authorizeRequest(view.port(8080), client, block);
+ */
+import type { Matchable } from "../../model/http_match.ts";
+import type { InboundPolicy, InboundPort, InboundRoute } from "../../model/inbound.ts";
+import { type IpBlock, parseIp } from "../../model/ip.ts";
+import { defaultResource, type ResourceRef } from "../../model/resource.ts";
+import type { HeaderBlock } from "../../wire/header_block.ts";
+import type { PeerClient } from "./credentials.ts";
+import { type Caller, compileRules, decide, type Decision, type Rule } from "./decide.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Clients remembered per port. A port has few distinct ones in a mesh; a scan from many addresses must not fill memory. */
+export const MAX_REMEMBERED_CLIENTS = 512;
+
+/** A compiled list of rules, as `proxy/route` makes it: what all readings of a path lead to. */
+export interface RequestMatcher<R> {
+  matchAllReadings(block: HeaderBlock): R | null | "ambiguous";
+}
+
+/** Makes a matcher; `compileRoutes` of `proxy/route`, passed in because stages do not call stages. */
+export type CompileMatcher = <R extends Matchable>(rules: readonly R[]) => RequestMatcher<R>;
+
+/** Compiles the inbound policy of a workload. */
+export function compileInbound(policy: InboundPolicy, compileMatcher: CompileMatcher): InboundView {
+  return new InboundView(policy, compileMatcher);
+}
+
+/**
+ * Decides about a connection.
+ *
+ * @param view current policy
+ * @param port port of the workload that the client wants
+ * @param client whose `identity` was verified by TLS, or null
+ * @returns on a port with routes: permit with `needsRequest`, unless a policy of the Server denies the client outright
+ */
+export function authorizeConnection(view: InboundView, port: number, client: PeerClient): Verdict {
+  return view.port(port).forClient(client).connection;
+}
+
+/** Decides about a request on a connection that was admitted. */
+export function authorizeRequest(port: PortPolicy, client: PeerClient, block: HeaderBlock): Verdict {
+  return port.forClient(client).request(block);
+}
+
+/** A compiled inbound policy. Replaced as a whole; holders ask the new one again. */
+export class InboundView {
+  readonly policy: InboundPolicy;
+  readonly #ports = new Map<number, PortPolicy>();
+  readonly #other: PortPolicy;
+
+  /** Use `compileInbound`. */
+  constructor(policy: InboundPolicy, compileMatcher: CompileMatcher) {
+    this.policy = policy;
+    for (const port of policy.ports.values()) {
+      this.#ports.set(port.port, new PortPolicy(port, policy.clusterNetworks, compileMatcher));
+    }
+    this.#other = new PortPolicy(undeclared(policy), policy.clusterNetworks, compileMatcher);
+  }
+
+  /** What holds on a port, declared or not. */
+  port(port: number): PortPolicy {
+    return this.#ports.get(port) ?? this.#other;
+  }
+}
+
+/** The policy of one port. */
+export class PortPolicy {
+  readonly spec: InboundPort;
+  readonly server: ResourceRef;
+  /** Whether requests must be told apart. */
+  readonly needsRequest: boolean;
+  /** For bytes that are not HTTP on a port with routes: a miss of the detection never weakens policy. */
+  readonly unclassified: Verdict;
+  readonly #rules: readonly Rule[];
+  readonly #routeRules = new Map<InboundRoute, readonly Rule[]>();
+  readonly #matcher: RequestMatcher<InboundRoute>;
+  readonly #clusterNetworks: readonly IpBlock[];
+  readonly #clients = new Map<string, ClientPolicy>();
+  readonly #noRoute: Verdict;
+  readonly #ambiguous: Verdict;
+
+  constructor(spec: InboundPort, clusterNetworks: readonly IpBlock[], compileMatcher: CompileMatcher) {
+    this.spec = spec;
+    this.server = spec.server ?? defaultResource(spec.defaultPolicy);
+    this.needsRequest = spec.routes.length > 0;
+    this.#rules = compileRules(spec.authorizations);
+    this.#matcher = compileMatcher(spec.routes);
+    this.#clusterNetworks = clusterNetworks;
+    for (const route of spec.routes) this.#routeRules.set(route, compileRules(route.authorizations));
+    this.unclassified = this.#refusal("the port has routes, and the bytes are not HTTP");
+    this.#noRoute = this.#refusal("no route");
+    this.#ambiguous = this.#refusal("ambiguous path: its readings lead to different routes; send it normalised");
+  }
+
+  /** The decisions for one client. Keep the result for the connection's life; equal clients share one. */
+  forClient(client: PeerClient): ClientPolicy {
+    const identity = client.identity ?? "";
+    const key = `${identity} ${client.ip}`;
+    let known = this.#clients.get(key);
+    if (known === undefined) {
+      if (this.#clients.size >= MAX_REMEMBERED_CLIENTS) this.#clients.clear();
+      known = new ClientPolicy(this, { identity, ip: parseIp(client.ip) });
+      this.#clients.set(key, known);
+    }
+    return known;
+  }
+
+  /** Decision by the Server's policies, and the route's when given. */
+  decide(caller: Caller, route: InboundRoute | null): Decision {
+    const own = route === null ? undefined : this.#routeRules.get(route);
+    const lists = own === undefined ? [this.#rules] : [this.#rules, own];
+    return decide(lists, this.spec.defaultPolicy, this.#clusterNetworks, caller);
+  }
+
+  /** @returns the route of a request, or the verdict that refuses it */
+  routeOf(block: HeaderBlock): InboundRoute | Verdict {
+    const route = this.#matcher.matchAllReadings(block);
+    return route === null ? this.#noRoute : route === "ambiguous" ? this.#ambiguous : route;
+  }
+
+  /** Puts a decision into the words of this port. */
+  verdict(decision: Decision, route: InboundRoute | null, needsRequest: boolean): Verdict {
+    return {
+      kind: decision.permit ? "permit" : "deny",
+      policy: decision.policy,
+      audit: decision.auditPolicy !== null,
+      auditPolicy: decision.auditPolicy,
+      server: this.server,
+      route: route === null ? null : route.ref,
+      needsRequest,
+      reason: decision.reason,
+    };
+  }
+
+  #refusal(reason: string): Verdict {
+    return this.verdict({ permit: false, policy: this.server, auditPolicy: null, reason }, null, false);
+  }
+}
+
+/** The decisions for one client on one port. */
+export class ClientPolicy {
+  /** The verdict about its connections. */
+  readonly connection: Verdict;
+  readonly #port: PortPolicy;
+  readonly #caller: Caller;
+  readonly #byRoute = new Map<InboundRoute, Verdict>();
+
+  constructor(port: PortPolicy, caller: Caller) {
+    this.#port = port;
+    this.#caller = caller;
+    const decision = port.decide(caller, null);
+    // A deny of the Server holds for every route; anything else may still be changed by a route's own policies.
+    const open = port.needsRequest && !decision.permit && decision.policy.kind === "default";
+    this.connection = port.verdict(
+      open ? { ...decision, permit: true, reason: "decided for each request" } : decision,
+      null,
+      port.needsRequest,
+    );
+  }
+
+  /** The verdict about a request; remembered on its block. */
+  request(block: HeaderBlock): Verdict {
+    if (!this.#port.needsRequest) return this.connection;
+    if (block.verdictKey === this) return block.verdictValue as Verdict; // only written below
+    const verdict = this.#request(block);
+    block.verdictKey = this;
+    block.verdictValue = verdict;
+    return verdict;
+  }
+
+  #request(block: HeaderBlock): Verdict {
+    const route = this.#port.routeOf(block);
+    if ("kind" in route) return route;
+    let verdict = this.#byRoute.get(route);
+    if (verdict === undefined) {
+      verdict = this.#port.verdict(this.#port.decide(this.#caller, route), route, false);
+      this.#byRoute.set(route, verdict);
+    }
+    return verdict;
+  }
+}
+
+/** Ports that nobody declared. */
+function undeclared(policy: InboundPolicy): InboundPort {
+  return {
+    port: 0,
+    protocol: "detect",
+    server: null,
+    authorizations: [],
+    routes: [],
+    defaultPolicy: policy.defaultPolicy,
+  };
+}
