@@ -32,6 +32,12 @@ export class HeaderBlock {
   /** Bit set of the facts above. */
   readonly flags: number;
 
+  /**
+   * Names of fields that arrived as never indexed (RFC 7541 §6.2.3), null when there are none. They have to be sent in the
+   * same way, so a block that is made from this one takes the list over.
+   */
+  sensitive: readonly string[] | null = null;
+
   /** Memo: what a route table said, valid while `routeKey` is the asking table. */
   routeKey: object | null = null;
   routeValue: unknown = null;

@@ -1,0 +1,61 @@
+/**
+ * Header blocks by their encoded bytes: a peer that repeats itself gets the object of last time, with all that is memoised
+ * on it. Traded: memory (bounded below) for decoding, checking and routing again.
+ */
+import type { HeaderBlock } from "../header_block.ts";
+import { copyOf, equalBytes, fingerprint } from "./fingerprint.ts";
+
+/** Longer blocks are not kept: what repeats is mostly indexed, hence short. */
+export const MAX_CACHED_BLOCK_BYTES = 1024;
+/** Blocks kept: more than the distinct calls a connection has in hand. At worst 128 × (1 KiB + the block) a connection. */
+const SLOTS = 128;
+
+class CachedBlock {
+  readonly bytes: Uint8Array;
+  readonly kind: number;
+  /** Table epoch it holds for, -1: any, since it refers to no dynamic entry. */
+  readonly epoch: number;
+  readonly block: HeaderBlock;
+
+  constructor(bytes: Uint8Array, kind: number, epoch: number, block: HeaderBlock) {
+    this.bytes = bytes;
+    this.kind = kind;
+    this.epoch = epoch;
+    this.block = block;
+  }
+}
+
+export class BlockCache {
+  #slots: (CachedBlock | null)[] | null = null;
+  /** Hash last seen for each slot: a block is kept from its second time on, so unique ones evict nothing. */
+  #seen: number[] | null = null;
+  #hash = 0;
+
+  /** The block for buf[start, end) (not longer than the limit) under the present epoch, or null. */
+  find(buf: Uint8Array, start: number, end: number, kind: number, epoch: number): HeaderBlock | null {
+    const hash = (this.#hash = fingerprint(buf, start, end));
+    if (this.#slots === null) return null;
+    const entry = this.#slots[hash & (SLOTS - 1)] as CachedBlock | null; // masked index
+    if (
+      entry === null || entry.bytes.length !== end - start || entry.kind !== kind ||
+      (entry.epoch !== epoch && entry.epoch !== -1) || !equalBytes(entry.bytes, buf, start)
+    ) return null;
+    return entry.block;
+  }
+
+  /**
+   * Keeps what the bytes last looked for decoded to. Call it only when decoding changed no table.
+   *
+   * @param epoch the table's epoch, or -1 when the block refers to no dynamic entry
+   */
+  keep(buf: Uint8Array, start: number, end: number, kind: number, epoch: number, block: HeaderBlock): void {
+    const slot = this.#hash & (SLOTS - 1);
+    this.#seen ??= new Array(SLOTS).fill(0);
+    if (this.#seen[slot] !== this.#hash) {
+      this.#seen[slot] = this.#hash;
+      return;
+    }
+    this.#slots ??= new Array(SLOTS).fill(null);
+    this.#slots[slot] = new CachedBlock(copyOf(buf, start, end), kind, epoch, block);
+  }
+}
