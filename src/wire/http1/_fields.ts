@@ -2,7 +2,14 @@
 import { EXPECTS_CONTINUE, HAS_TE_TRAILERS, IS_GRPC, parseDecimal } from "../header_block.ts";
 import { latin1 } from "../latin1.ts";
 import { COLON, CR, HTAB, LF, SP, TOKEN_LOWER, VALUE_BYTE } from "./_bytes.ts";
-import { addConnectionOptions, hasOption, isChunked, removeNominated, upgradeWithoutHttp2 } from "./_connection.ts";
+import {
+  addConnectionOptions,
+  hasOption,
+  hasProtectedPrefix,
+  isChunked,
+  removeNominated,
+  upgradeWithoutHttp2,
+} from "./_connection.ts";
 import {
   BAD_CONTENT_LENGTH,
   BAD_FIELD_NAME,
@@ -30,11 +37,14 @@ import {
   FIELD_UPGRADE,
   hashStep,
   knownField,
+  NOT_IN_TRAILERS,
 } from "./_field_names.ts";
 import { MAX_FIELDS } from "./limits.ts";
 
 /** What a field section said; filled by `scanFields`, one per parser and reused, so copy out before the next message. */
 export class FieldSection {
+  /** Trailers: fields that must not come late are dropped instead of read. */
+  readonly isTrailers: boolean;
   /** Fields that are passed on, [name, value, …]; fresh for every section, owned by whoever takes it. */
   fields: string[] = [];
   /** Value of the one Host field; null when absent. */
@@ -52,6 +62,10 @@ export class FieldSection {
   nominated: string[] | null = null;
   /** All Upgrade values, joined by ", ", without h2c and h2. */
   upgrade = "";
+
+  constructor(isTrailers: boolean) {
+    this.isTrailers = isTrailers;
+  }
 
   clear(): void {
     this.fields = [];
@@ -104,8 +118,11 @@ export function scanFields(buf: Uint8Array, pos: number, end: number, minorVersi
     const value = valueStart === valueEnd ? "" : latin1(buf, valueStart, valueEnd);
     const known = knownField(buf, nameStart, nameEnd, hash);
     if (known === null) {
-      const name = latin1(buf, nameStart, nameEnd);
-      out.fields.push(upper === 0 ? name : name.toLowerCase(), value);
+      const sent = latin1(buf, nameStart, nameEnd);
+      const name = upper === 0 ? sent : sent.toLowerCase();
+      if (!out.isTrailers || !hasProtectedPrefix(name)) out.fields.push(name, value);
+    } else if (out.isTrailers && (known.flags & NOT_IN_TRAILERS) !== 0) {
+      continue;
     } else if (known.kind === FIELD_PLAIN) {
       out.fields.push(known.name, value);
     } else {

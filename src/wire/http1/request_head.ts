@@ -43,7 +43,7 @@ const METHODS = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CO
 
 /** Parts of the request line and the section; filled anew by each call, nothing of it escapes. */
 class Scratch {
-  readonly section = new FieldSection();
+  readonly section = new FieldSection(false);
   scheme = "http";
   authority = "";
   path = "";

@@ -31,7 +31,7 @@ export interface ResponseHead {
   readonly upgrade: string;
 }
 
-const section = new FieldSection();
+const section = new FieldSection(false);
 
 /**
  * Parses a response head (RFC 9112 §4, §5). Fields of one connection are dropped as in requests, a stray Host too.

@@ -1,0 +1,77 @@
+/** Longest head that is remembered (bytes): repeated heads are short, long ones carry tokens and cookies that vary. */
+export const MAX_CACHED_HEAD_BYTES = 1024;
+
+/** Default number of slots; a power of two. With heads of typical size the bytes stay below 100 KiB. */
+const DEFAULT_SLOTS = 256;
+
+/** Bytes that the hash looks at besides the first and last few: enough to tell routes apart, the comparison does the rest. */
+const SAMPLES = 24;
+
+class Slot<T> {
+  /** Hash of the remembered head. */
+  hash = -1;
+  /** Hash of the last head that missed here; it is remembered only when it comes a second time. */
+  candidate = -1;
+  length = 0;
+  bytes: Uint8Array = NO_BYTES;
+  value: T | null = null;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * Remembers what repeated heads decoded to, so that identical bytes give the identical object and its memo slots.
+ *
+ * Direct-mapped: a head that comes twice in a row to its slot takes it over. Heads that never repeat (unique request ids) cost
+ * one hash and mostly no copy. A hit is decided by comparing all bytes, never by the hash.
+ */
+export class HeadCache<T> {
+  readonly #slots: Slot<T>[] = [];
+  readonly #mask: number;
+
+  /** @param slots how many heads are remembered at most; a power of two */
+  constructor(slots: number = DEFAULT_SLOTS) {
+    this.#mask = slots - 1;
+    for (let i = 0; i < slots; i++) this.#slots.push(new Slot<T>());
+  }
+
+  /** What was put for exactly the bytes [start, end), or null. Allocates nothing. */
+  get(buf: Uint8Array, start: number, end: number): T | null {
+    if (end - start > MAX_CACHED_HEAD_BYTES) return null;
+    const hash = hashOf(buf, start, end);
+    const slot = this.#slots[hash & this.#mask] as Slot<T>; // masked to the slots
+    if (slot.hash !== hash || slot.length !== end - start) return null;
+    return isSame(slot.bytes, buf, start, slot.length) ? slot.value : null;
+  }
+
+  /** Remembers a value for the bytes [start, end) when they come the second time; the bytes are copied. */
+  put(buf: Uint8Array, start: number, end: number, value: T): void {
+    const length = end - start;
+    if (length > MAX_CACHED_HEAD_BYTES) return;
+    const hash = hashOf(buf, start, end);
+    const slot = this.#slots[hash & this.#mask] as Slot<T>; // masked to the slots
+    if (slot.candidate !== hash) {
+      slot.candidate = hash;
+      return;
+    }
+    if (slot.bytes.length < length) slot.bytes = new Uint8Array(length);
+    for (let i = 0; i < length; i++) slot.bytes[i] = buf[start + i] as number; // the caller's range
+    slot.hash = hash;
+    slot.length = length;
+    slot.value = value;
+  }
+}
+
+/** Hash of length, the first line's beginning and samples over the rest; 31 bits, so never the -1 of an empty slot. */
+function hashOf(buf: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  let h = length;
+  const step = ((length / SAMPLES) | 0) + 1;
+  for (let i = start; i < end; i += step) h = (Math.imul(h, 31) + (buf[i] as number)) | 0; // the caller's range
+  return (h ^ (h >>> 15)) & 0x7fffffff;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array, start: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (a[i] !== b[start + i]) return false;
+  return true;
+}

@@ -1,0 +1,192 @@
+import type { ByteSink } from "../byte_sink.ts";
+import { type HeaderBlock } from "../header_block.ts";
+import { isAllOf, VALUE_BYTE } from "./_bytes.ts";
+import { requestText, responseText, statusLine, targetOf, trailersText } from "./_encode.ts";
+import { standardPhrase } from "./_reason.ts";
+import {
+  BAD_FIELD_VALUE,
+  BAD_STATUS_LINE,
+  FRAMING_CONFLICT,
+  NOT_HTTP1,
+  TRANSFER_ENCODING_IN_1_0,
+} from "./error_code.ts";
+
+/** Adds `connection: close`; wins over SEND_KEEP_ALIVE. */
+export const SEND_CLOSE = 1;
+/** Adds `connection: keep-alive`: needed in HTTP/1.0, implied in HTTP/1.1. */
+export const SEND_KEEP_ALIVE = 2;
+/** Adds `transfer-encoding: chunked`. */
+export const SEND_CHUNKED = 4;
+/** Adds `te: trailers` and its connection option (RFC 9110 §10.1.4); requests only. */
+export const SEND_TE_TRAILERS = 8;
+/** Adds `connection: upgrade` and the Upgrade field with the value given. */
+export const SEND_UPGRADE = 16;
+/** Writes the version as HTTP/1.0. */
+export const SEND_HTTP10 = 32;
+/** Writes the target as `scheme://authority/path`, as a forward proxy wants it; requests only. */
+export const SEND_ABSOLUTE_FORM = 64;
+
+/** Bits that alone decide on what follows the fields. */
+const SUFFIX_BITS = SEND_CLOSE | SEND_KEEP_ALIVE | SEND_CHUNKED | SEND_TE_TRAILERS;
+/** "HTTP/1.1 200 " and CR LF around the phrase. */
+const STATUS_LINE_BYTES = 15;
+
+/** The lines that depend on the connection, with the final empty line, by SUFFIX_BITS. */
+const SUFFIXES: Uint8Array[] = [];
+for (let bits = 0; bits <= SUFFIX_BITS; bits++) SUFFIXES.push(latin1Bytes(suffixText(bits, "")));
+
+const LAST_CHUNK = latin1Bytes("0\r\n\r\n");
+const LAST_CHUNK_SIZE = latin1Bytes("0\r\n");
+const HEX_DIGITS = latin1Bytes("0123456789abcdef");
+
+/**
+ * Appends a request head (RFC 9112 §3).
+ *
+ * What does not depend on the connection is memoised in `block.http1`, so that a repeated block costs two copies. Each part
+ * is checked before it is memoised, also where an HTTP/2 decoder should have done so: a request can never become two.
+ *
+ * @param bits SEND_* bits
+ * @param upgrade value of Upgrade, used with SEND_UPGRADE
+ * @returns 0, or a negative code of error_code.ts, with nothing appended: the block cannot be said in HTTP/1.1, or the bits
+ *   contradict it (SEND_CHUNKED beside a content-length or in HTTP/1.0)
+ */
+export function appendRequestHead(sink: ByteSink, block: HeaderBlock, bits: number, upgrade: string): number {
+  const suffix = suffixFor(block, bits, upgrade);
+  if (typeof suffix === "number") return suffix;
+  const at = sink.length;
+  const isPlain = (bits & SEND_ABSOLUTE_FORM) === 0 && (block.authority !== "" || (bits & SEND_HTTP10) === 0);
+  let target = targetOf(block);
+  if (isPlain) {
+    let memo = block.http1;
+    if (memo === null) {
+      const text = requestText(block, target, true);
+      if (typeof text === "number") return text;
+      memo = block.http1 = latin1Bytes(text);
+    }
+    sink.append(memo, 0, memo.length);
+  } else {
+    if ((bits & SEND_ABSOLUTE_FORM) !== 0 && block.method !== "CONNECT") {
+      if (block.authority === "" || (block.scheme !== "http" && block.scheme !== "https")) return NOT_HTTP1;
+      target = `${block.scheme}://${block.authority}${block.path === "*" ? "" : block.path}`;
+    }
+    const text = requestText(block, target, block.authority !== "" || (bits & SEND_HTTP10) === 0);
+    if (typeof text === "number") return text;
+    const bytes = latin1Bytes(text);
+    sink.append(bytes, 0, bytes.length);
+  }
+  if ((bits & SEND_HTTP10) !== 0) sink.buffer[at + block.method.length + target.length + 9] = 0x30;
+  sink.append(suffix, 0, suffix.length);
+  return 0;
+}
+
+/**
+ * Appends a response head (RFC 9112 §4); memoised and checked as a request head is.
+ *
+ * @param reason reason phrase, "" for the registered one
+ * @param bits SEND_* bits
+ * @param upgrade value of Upgrade, used with SEND_UPGRADE
+ * @returns 0, or a negative code with nothing appended
+ */
+export function appendResponseHead(
+  sink: ByteSink,
+  block: HeaderBlock,
+  reason: string,
+  bits: number,
+  upgrade: string,
+): number {
+  const suffix = suffixFor(block, bits & ~SEND_TE_TRAILERS, upgrade);
+  if (typeof suffix === "number") return suffix;
+  let memo = block.http1;
+  if (memo === null) {
+    const text = responseText(block);
+    if (typeof text === "number") return text;
+    memo = block.http1 = latin1Bytes(text);
+  }
+  const at = sink.length;
+  const phrase = standardPhrase(block.status);
+  if (reason === "" || reason === phrase) {
+    sink.append(memo, 0, memo.length);
+  } else {
+    if (!isAllOf(VALUE_BYTE, reason)) return BAD_STATUS_LINE;
+    const line = latin1Bytes(statusLine(block.status, reason));
+    sink.append(line, 0, line.length);
+    sink.append(memo, STATUS_LINE_BYTES + phrase.length, memo.length);
+  }
+  if ((bits & SEND_HTTP10) !== 0) sink.buffer[at + 7] = 0x30;
+  sink.append(suffix, 0, suffix.length);
+  return 0;
+}
+
+/** Appends the size line of a chunk of `n` bytes; `n` must be above 0, for 0 would end the body. */
+export function appendChunkHeader(sink: ByteSink, n: number): void {
+  let digits = 1;
+  for (let rest = Math.floor(n / 16); rest > 0; rest = Math.floor(rest / 16)) digits++;
+  sink.reserve(digits + 2);
+  const { buffer, length } = sink;
+  let rest = n;
+  for (let i = digits - 1; i >= 0; i--) {
+    buffer[length + i] = HEX_DIGITS[rest % 16] as number; // 16 entries
+    rest = Math.floor(rest / 16);
+  }
+  buffer[length + digits] = 0x0d;
+  buffer[length + digits + 1] = 0x0a;
+  sink.length = length + digits + 2;
+}
+
+/** Appends the CR LF behind the data of a chunk. */
+export function appendChunkEnd(sink: ByteSink): void {
+  sink.put1(0x0d);
+  sink.put1(0x0a);
+}
+
+/** Appends the last chunk of a body without trailers. */
+export function appendLastChunk(sink: ByteSink): void {
+  sink.append(LAST_CHUNK, 0, LAST_CHUNK.length);
+}
+
+/**
+ * Appends the last chunk with trailers (RFC 9112 §7.1.2); those that must not come late are left out.
+ *
+ * @returns 0, or a negative code with nothing appended
+ */
+export function appendTrailers(sink: ByteSink, block: HeaderBlock): number {
+  let memo = block.http1;
+  if (memo === null) {
+    const text = trailersText(block);
+    if (typeof text === "number") return text;
+    memo = block.http1 = latin1Bytes(text);
+  }
+  sink.append(LAST_CHUNK_SIZE, 0, LAST_CHUNK_SIZE.length);
+  sink.append(memo, 0, memo.length);
+  appendChunkEnd(sink);
+  return 0;
+}
+
+/** The lines behind the fields, or a code when the bits contradict the block or each other. */
+function suffixFor(block: HeaderBlock, bits: number, upgrade: string): Uint8Array | number {
+  if ((bits & SEND_CHUNKED) !== 0) {
+    if (block.contentLength >= 0) return FRAMING_CONFLICT;
+    if ((bits & SEND_HTTP10) !== 0) return TRANSFER_ENCODING_IN_1_0;
+  }
+  if ((bits & SEND_UPGRADE) === 0) return SUFFIXES[bits & SUFFIX_BITS] as Uint8Array; // the table has all of them
+  if (upgrade === "" || !isAllOf(VALUE_BYTE, upgrade)) return BAD_FIELD_VALUE;
+  return latin1Bytes(suffixText(bits, upgrade));
+}
+
+function suffixText(bits: number, upgrade: string): string {
+  const options: string[] = [];
+  if ((bits & SEND_CLOSE) !== 0) options.push("close");
+  else if ((bits & SEND_KEEP_ALIVE) !== 0) options.push("keep-alive");
+  if ((bits & SEND_UPGRADE) !== 0) options.push("upgrade");
+  if ((bits & SEND_TE_TRAILERS) !== 0) options.push("te");
+  let text = options.length > 0 ? `connection: ${options.join(", ")}\r\n` : "";
+  if ((bits & SEND_UPGRADE) !== 0) text += `upgrade: ${upgrade}\r\n`;
+  if ((bits & SEND_TE_TRAILERS) !== 0) text += "te: trailers\r\n";
+  if ((bits & SEND_CHUNKED) !== 0) text += "transfer-encoding: chunked\r\n";
+  return `${text}\r\n`;
+}
+
+/** Checked text, one byte per character. */
+function latin1Bytes(text: string): Uint8Array {
+  return Buffer.from(text, "latin1");
+}
