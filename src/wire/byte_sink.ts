@@ -58,6 +58,12 @@ export class ByteSink {
     this.length += end - start;
   }
 
+  /** Appends text of ASCII characters, such as a constant of a protocol. */
+  appendAscii(text: string): void {
+    this.reserve(text.length);
+    for (let i = 0; i < text.length; i++) this.buffer[this.length++] = text.charCodeAt(i);
+  }
+
   /** Forgets what was written and keeps the buffer. */
   reset(): void {
     this.length = 0;

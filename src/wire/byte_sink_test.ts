@@ -27,3 +27,10 @@ test("reserve() gives an emptied sink a buffer again", () => {
   expect(sink.buffer.length).toBeGreaterThanOrEqual(10);
   expect(sink.length).toBe(0);
 });
+
+test("appendAscii() appends a byte for each character", () => {
+  const sink = new ByteSink(0);
+  sink.put1(1);
+  sink.appendAscii("PRI *");
+  expect([...sink.buffer.subarray(0, sink.length)]).toEqual([1, 0x50, 0x52, 0x49, 0x20, 0x2a]);
+});
