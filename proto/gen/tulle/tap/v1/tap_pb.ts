@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tulle/tap/v1/tap.proto.
  */
 export const file_tulle_tap_v1_tap: GenFile = /*@__PURE__*/
-  fileDesc("ChZ0dWxsZS90YXAvdjEvdGFwLnByb3RvEgx0dWxsZS50YXAudjEiQwoOT2JzZXJ2ZVJlcXVlc3QSDQoFbGltaXQYASABKA0SIgoFbWF0Y2gYAiABKAsyEy50dWxsZS50YXAudjEuTWF0Y2gigwEKBU1hdGNoEioKCWRpcmVjdGlvbhgBIAEoDjIXLnR1bGxlLnRhcC52MS5EaXJlY3Rpb24SDgoGbWV0aG9kGAIgASgJEhMKC3BhdGhfcHJlZml4GAMgASgJEhUKDXBlZXJfaWRlbnRpdHkYBCABKAkSEgoKbWluX3N0YXR1cxgFIAEoDSKPAwoIVGFwRXZlbnQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoJZGlyZWN0aW9uGAIgASgOMhcudHVsbGUudGFwLnYxLkRpcmVjdGlvbhIOCgZzb3VyY2UYAyABKAkSEwoLZGVzdGluYXRpb24YBCABKAkSFQoNcGVlcl9pZGVudGl0eRgFIAEoCRIQCghwcm90b2NvbBgGIAEoCRIOCgZtZXRob2QYByABKAkSEQoJYXV0aG9yaXR5GAggASgJEgwKBHBhdGgYCSABKAkSDgoGc3RhdHVzGAogASgNEhMKC2dycGNfc3RhdHVzGAsgASgREg0KBWVycm9yGAwgASgJEisKCGR1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDXJlcXVlc3RfYnl0ZXMYDiABKAQSFgoOcmVzcG9uc2VfYnl0ZXMYDyABKAQSDQoFcm91dGUYECABKAkSDwoHZHJvcHBlZBgRIAEoBCpVCglEaXJlY3Rpb24SGQoVRElSRUNUSU9OX1VOU1BFQ0lGSUVEEAASFQoRRElSRUNUSU9OX0lOQk9VTkQQARIWChJESVJFQ1RJT05fT1VUQk9VTkQQAjJPCgpUYXBTZXJ2aWNlEkEKB09ic2VydmUSHC50dWxsZS50YXAudjEuT2JzZXJ2ZVJlcXVlc3QaFi50dWxsZS50YXAudjEuVGFwRXZlbnQwAWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChZ0dWxsZS90YXAvdjEvdGFwLnByb3RvEgx0dWxsZS50YXAudjEiQwoOT2JzZXJ2ZVJlcXVlc3QSDQoFbGltaXQYASABKA0SIgoFbWF0Y2gYAiABKAsyEy50dWxsZS50YXAudjEuTWF0Y2gigwEKBU1hdGNoEioKCWRpcmVjdGlvbhgBIAEoDjIXLnR1bGxlLnRhcC52MS5EaXJlY3Rpb24SDgoGbWV0aG9kGAIgASgJEhMKC3BhdGhfcHJlZml4GAMgASgJEhUKDXBlZXJfaWRlbnRpdHkYBCABKAkSEgoKbWluX3N0YXR1cxgFIAEoDSJJCg9PYnNlcnZlUmVzcG9uc2USJQoFZXZlbnQYASABKAsyFi50dWxsZS50YXAudjEuVGFwRXZlbnQSDwoHZHJvcHBlZBgCIAEoBCL+AgoIVGFwRXZlbnQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoJZGlyZWN0aW9uGAIgASgOMhcudHVsbGUudGFwLnYxLkRpcmVjdGlvbhIOCgZzb3VyY2UYAyABKAkSEwoLZGVzdGluYXRpb24YBCABKAkSFQoNcGVlcl9pZGVudGl0eRgFIAEoCRIQCghwcm90b2NvbBgGIAEoCRIOCgZtZXRob2QYByABKAkSEQoJYXV0aG9yaXR5GAggASgJEgwKBHBhdGgYCSABKAkSDgoGc3RhdHVzGAogASgNEhMKC2dycGNfc3RhdHVzGAsgASgREg0KBWVycm9yGAwgASgJEisKCGR1cmF0aW9uGA0gASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhUKDXJlcXVlc3RfYnl0ZXMYDiABKAQSFgoOcmVzcG9uc2VfYnl0ZXMYDyABKAQSDQoFcm91dGUYECABKAkqVQoJRGlyZWN0aW9uEhkKFURJUkVDVElPTl9VTlNQRUNJRklFRBAAEhUKEURJUkVDVElPTl9JTkJPVU5EEAESFgoSRElSRUNUSU9OX09VVEJPVU5EEAIyVgoKVGFwU2VydmljZRJICgdPYnNlcnZlEhwudHVsbGUudGFwLnYxLk9ic2VydmVSZXF1ZXN0Gh0udHVsbGUudGFwLnYxLk9ic2VydmVSZXNwb25zZTABYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message tulle.tap.v1.ObserveRequest
@@ -86,6 +86,30 @@ export type Match = Message<"tulle.tap.v1.Match"> & {
  */
 export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
   messageDesc(file_tulle_tap_v1_tap, 1);
+
+/**
+ * @generated from message tulle.tap.v1.ObserveResponse
+ */
+export type ObserveResponse = Message<"tulle.tap.v1.ObserveResponse"> & {
+  /**
+   * @generated from field: tulle.tap.v1.TapEvent event = 1;
+   */
+  event?: TapEvent | undefined;
+
+  /**
+   * Events lost since the last response because the caller was slow.
+   *
+   * @generated from field: uint64 dropped = 2;
+   */
+  dropped: bigint;
+};
+
+/**
+ * Describes the message tulle.tap.v1.ObserveResponse.
+ * Use `create(ObserveResponseSchema)` to create a new message.
+ */
+export const ObserveResponseSchema: GenMessage<ObserveResponse> = /*@__PURE__*/
+  messageDesc(file_tulle_tap_v1_tap, 2);
 
 /**
  * @generated from message tulle.tap.v1.TapEvent
@@ -180,13 +204,6 @@ export type TapEvent = Message<"tulle.tap.v1.TapEvent"> & {
    * @generated from field: string route = 16;
    */
   route: string;
-
-  /**
-   * Events lost since the last one because the caller was slow.
-   *
-   * @generated from field: uint64 dropped = 17;
-   */
-  dropped: bigint;
 };
 
 /**
@@ -194,7 +211,7 @@ export type TapEvent = Message<"tulle.tap.v1.TapEvent"> & {
  * Use `create(TapEventSchema)` to create a new message.
  */
 export const TapEventSchema: GenMessage<TapEvent> = /*@__PURE__*/
-  messageDesc(file_tulle_tap_v1_tap, 2);
+  messageDesc(file_tulle_tap_v1_tap, 3);
 
 /**
  * @generated from enum tulle.tap.v1.Direction
@@ -230,14 +247,14 @@ export const DirectionSchema: GenEnum<Direction> = /*@__PURE__*/
 export const TapService: GenService<{
   /**
    * Observe streams events that match until the limit is reached or the caller goes away. Events that the caller is
-   * too slow to take are dropped and counted in TapEvent.dropped, never buffered without bound.
+   * too slow to take are dropped and counted in ObserveResponse.dropped, never buffered without bound.
    *
    * @generated from rpc tulle.tap.v1.TapService.Observe
    */
   observe: {
     methodKind: "server_streaming";
     input: typeof ObserveRequestSchema;
-    output: typeof TapEventSchema;
+    output: typeof ObserveResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_tulle_tap_v1_tap, 0);

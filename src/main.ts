@@ -1,0 +1,65 @@
+/**
+ * The entry: argv → one face of the binary. Each face is behind an `import()`, so that a sidecar neither loads nor pays for
+ * the controller. No logic lives here.
+ */
+import { errorText, EXIT_USAGE, UsageError } from "./base/error.ts";
+import { suggest } from "./base/suggest.ts";
+
+interface Face {
+  readonly summary: string;
+  readonly run: (argv: string[]) => Promise<void>;
+}
+
+const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
+  ["version", {
+    summary: "Print the version of this binary",
+    run: async (argv) => (await import("../controller/cli/version.ts")).runVersion(argv),
+  }],
+]);
+
+const GROUPS: readonly { readonly title: string; readonly faces: readonly string[] }[] = [
+  { title: "Run a mesh on this machine", faces: ["up"] },
+  { title: "See what it does", faces: ["stat", "identity", "version"] },
+  { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller"] },
+];
+
+const EXAMPLES = `Examples:
+  tulle up -f mesh/                 run the workloads of a folder, each with its sidecar
+  tulle stat -w                     success rate, requests per second and latency, live
+  tulle identity front-0.shop       the certificate that a sidecar uses now
+  tulle <command> --help            what a command does, with examples`;
+
+function help(): string {
+  const lines = ["Tulle: a service mesh. Mutual TLS, authorization and golden metrics between services, unasked.", ""];
+  lines.push("Usage: tulle <command> [options]", "");
+  for (const group of GROUPS) {
+    lines.push(`${group.title}:`);
+    for (const name of group.faces) {
+      const face = FACES.get(name);
+      if (face !== undefined) lines.push(`  ${name.padEnd(12)}${face.summary}`);
+    }
+    lines.push("");
+  }
+  return [...lines, EXAMPLES, ""].join("\n");
+}
+
+async function main(argv: string[]): Promise<void> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    process.stdout.write(help());
+    if (name === undefined) process.exitCode = EXIT_USAGE;
+    return;
+  }
+  const face = FACES.get(name === "--version" || name === "-V" ? "version" : name);
+  if (face !== undefined) return await face.run(rest);
+  const nearest = suggest(name, [...FACES.keys()]);
+  const hint = nearest === null ? "" : ` Did you mean "${nearest}"?`;
+  throw new UsageError(`unknown command "${name}".${hint} See: tulle --help`);
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`tulle: ${errorText(error)}\n`);
+  process.exitCode = error instanceof UsageError ? EXIT_USAGE : 1;
+}

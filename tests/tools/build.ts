@@ -1,0 +1,36 @@
+/**
+ * Compiles dist/tulle.
+ *
+ * `--splitting` keeps each face in its own chunk, so that a sidecar does not load the controller (measured: 31 MB against
+ * 49 MB); `--bytecode` halves the time to listening. The autoload switches are safety: a `.env` in the working directory
+ * would otherwise configure a proxy.
+ */
+import { mkdirSync } from "node:fs";
+
+const root = new URL("../../", import.meta.url).pathname;
+mkdirSync(`${root}dist`, { recursive: true });
+const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { cwd: root, stderr: "ignore" });
+const commit = git.exitCode === 0 ? git.stdout.toString().trim() : "unknown";
+const started = performance.now();
+const build = Bun.spawnSync([
+  `${root}node_modules/.bin/bun`,
+  "build",
+  "--compile",
+  "--splitting",
+  "--bytecode",
+  "--minify-syntax",
+  "--format=esm",
+  "--no-compile-autoload-dotenv",
+  "--no-compile-autoload-bunfig",
+  "--define",
+  `TULLE_COMMIT=${JSON.stringify(commit)}`,
+  "--outfile",
+  `${root}dist/tulle`,
+  `${root}src/main.ts`,
+], { cwd: root, stdout: "pipe", stderr: "pipe" });
+if (build.exitCode !== 0) {
+  console.error(build.stdout.toString() + build.stderr.toString());
+  process.exit(1);
+}
+const megabytes = (Bun.file(`${root}dist/tulle`).size / 1e6).toFixed(0);
+console.log(`dist/tulle: ${megabytes} MB in ${((performance.now() - started) / 1000).toFixed(1)} s`);
