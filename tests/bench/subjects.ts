@@ -1,0 +1,59 @@
+/** Starts the proxies that the selected cases need; what is not installed is left out with a line that says so. */
+import { findProgram } from "../support/process.ts";
+import type { Shape } from "./cases.ts";
+import { haproxyHop, haproxyPair } from "./peers/haproxy.ts";
+import { nghttpxHop, nghttpxPair } from "./peers/nghttpx.ts";
+import { nginxHop, nginxPair } from "./peers/nginx.ts";
+import { tulleHop, tullePair, tulleProgram } from "./peers/tulle.ts";
+import type { Rig, Subject } from "./rig.ts";
+
+type Start = (program: string, rig: Rig) => Promise<Subject | null>;
+
+const STARTS: Readonly<Record<string, Readonly<Record<Shape, Start>>>> = {
+  tulle: { hop: tulleHop, pair: tullePair },
+  haproxy: { hop: haproxyHop, pair: haproxyPair },
+  nghttpx: { hop: nghttpxHop, pair: nghttpxPair },
+  nginx: { hop: nginxHop, pair: nginxPair },
+};
+
+/** The subjects of one shape, in the order asked for. Whoever calls owns them. */
+export async function startSubjects(
+  rig: Rig,
+  shape: Shape,
+  proxies: readonly string[],
+  say: (line: string) => void,
+): Promise<Subject[]> {
+  const subjects: Subject[] = [];
+  for (const name of proxies) {
+    const start = STARTS[name]?.[shape];
+    if (start === undefined) continue;
+    const program = name === "tulle" ? tulleProgram() : findProgram(name);
+    if (program === null) {
+      say(
+        name === "tulle"
+          ? "skip tulle: dist/tulle is missing; run: deno task build"
+          : `skip ${name}: not installed (apt-get install ${name === "nghttpx" ? "nghttp2-proxy" : name})`,
+      );
+      continue;
+    }
+    try {
+      const subject = await start(program, rig);
+      if (subject === null) say(`skip ${name} as a ${shape}: it has no such mode yet`);
+      else subjects.push(subject);
+    } catch (cause) {
+      say(`skip ${name} as a ${shape}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    }
+  }
+  return subjects;
+}
+
+/** The backends themselves, as the base that all are compared with. */
+export function directSubject(rig: Rig): Subject {
+  return {
+    proxy: "direct",
+    shape: "direct",
+    target: (protocol) => ({ host: rig.backendHost, port: rig.backends[protocol], tls: false }),
+    sides: () => ({ a: [], b: [] }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
