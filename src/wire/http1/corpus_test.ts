@@ -1,7 +1,5 @@
 import { expect, test } from "bun:test";
-import chunkedRows from "../../../tests/vectors/http1/chunked.json" with { type: "json" };
-import requestRows from "../../../tests/vectors/http1/requests.json" with { type: "json" };
-import responseRows from "../../../tests/vectors/http1/responses.json" with { type: "json" };
+import { readFileSync } from "node:fs";
 import { latin1 } from "../latin1.ts";
 import { ChunkedDecoder, DATA, END } from "./chunked.ts";
 import { nameForCode } from "./error_code.ts";
@@ -23,6 +21,11 @@ interface Row {
   readonly authority?: string;
   readonly framing?: string;
   readonly trailers?: readonly string[];
+}
+
+function rows(file: string): Row[] {
+  const url = new URL(`../../../tests/vectors/http1/${file}.json`, import.meta.url);
+  return JSON.parse(readFileSync(url, "latin1")) as Row[]; // our own files
 }
 
 interface Body {
@@ -83,17 +86,17 @@ function wanted(row: Row): object {
   return asked(row, { ...row, verdict: row.expect });
 }
 
-test.each(requestRows as Row[])("request $class: $name", (row) => {
+test.each(rows("requests"))("request $class: $name", (row) => {
   expect(asked(row, readRequest(row.message))).toEqual(wanted(row));
 });
 
-test.each(chunkedRows as Row[])("chunked $class: $name", (row) => {
+test.each(rows("chunked"))("chunked $class: $name", (row) => {
   expect(asked(row, readChunked(Buffer.from(row.message, "latin1"), 0))).toEqual(wanted(row));
 });
 
 const FRAMING_NAMES = ["none", "length", "chunked", "until_close"];
 
-test.each(responseRows as Row[])("response $class: $name", (row) => {
+test.each(rows("responses"))("response $class: $name", (row) => {
   const buf = Buffer.from(row.message, "latin1");
   const headEnd = findHeadEnd(buf, 0, buf.length, 0);
   const head = headEnd > 0 ? parseResponseHead(buf, 0, headEnd) : headEnd;
