@@ -24,8 +24,8 @@ interface Row {
 }
 
 function rows(file: string): Row[] {
-  const url = new URL(`../../../tests/vectors/http1/${file}.json`, import.meta.url);
-  return JSON.parse(readFileSync(url, "latin1")) as Row[]; // our own files
+  const path = `${import.meta.dirname}/../../../tests/vectors/http1/${file}.json`;
+  return JSON.parse(readFileSync(path, "latin1")) as Row[]; // our own files
 }
 
 interface Body {

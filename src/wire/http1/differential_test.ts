@@ -93,7 +93,7 @@ function compare(bytes: Buffer): void {
   if (less.refused === "") expect(less.isComplete && less.body === ours.body).toBe(false);
 }
 
-const vectors = new URL("../../../tests/vectors/http1/requests.json", import.meta.url);
+const vectors = `${import.meta.dirname}/../../../tests/vectors/http1/requests.json`;
 const requestRows = JSON.parse(readFileSync(vectors, "latin1")) as { class: string; name: string; message: string }[]; // ours
 
 test.each(requestRows)("both parsers end the message at the same byte: $class: $name", ({ message }) => {
