@@ -10,19 +10,29 @@ export const MAX_CACHED_BLOCK_BYTES = 1024;
 /** Blocks kept: more than the distinct calls a connection has in hand. At worst 128 × (1 KiB + the block) a connection. */
 const SLOTS = 128;
 
-class CachedBlock {
+export class CachedBlock {
   readonly bytes: Uint8Array;
   readonly kind: number;
   /** Table epoch it holds for, -1: any, since it refers to no dynamic entry. */
   readonly epoch: number;
   readonly block: HeaderBlock;
+  /** Entries that each decoding adds to the table, null: none. */
+  readonly additions: TableAddition[] | null;
 
-  constructor(bytes: Uint8Array, kind: number, epoch: number, block: HeaderBlock) {
+  constructor(bytes: Uint8Array, kind: number, epoch: number, block: HeaderBlock, additions: TableAddition[] | null) {
     this.bytes = bytes;
     this.kind = kind;
     this.epoch = epoch;
     this.block = block;
+    this.additions = additions;
   }
+}
+
+/** An entry to add to the decoder's table. */
+export interface TableAddition {
+  readonly name: string;
+  readonly value: string;
+  readonly classes: number;
 }
 
 export class BlockCache {
@@ -31,8 +41,8 @@ export class BlockCache {
   #seen: number[] | null = null;
   #hash = 0;
 
-  /** The block for buf[start, end) (not longer than the limit) under the present epoch, or null. */
-  find(buf: Uint8Array, start: number, end: number, kind: number, epoch: number): HeaderBlock | null {
+  /** The entry for buf[start, end) (not longer than the limit) under the present epoch, or null. */
+  find(buf: Uint8Array, start: number, end: number, kind: number, epoch: number): CachedBlock | null {
     const hash = (this.#hash = fingerprint(buf, start, end));
     if (this.#slots === null) return null;
     const entry = this.#slots[hash & (SLOTS - 1)] as CachedBlock | null; // masked index
@@ -40,22 +50,29 @@ export class BlockCache {
       entry === null || entry.bytes.length !== end - start || entry.kind !== kind ||
       (entry.epoch !== epoch && entry.epoch !== -1) || !equalBytes(entry.bytes, buf, start)
     ) return null;
-    return entry.block;
+    return entry;
   }
 
-  /**
-   * Keeps what the bytes last looked for decoded to. Call it only when decoding changed no table.
-   *
-   * @param epoch the table's epoch, or -1 when the block refers to no dynamic entry
-   */
-  keep(buf: Uint8Array, start: number, end: number, kind: number, epoch: number, block: HeaderBlock): void {
+  /** Whether the bytes last looked for come for the second time at least, so that they are worth keeping. */
+  get wants(): boolean {
     const slot = this.#hash & (SLOTS - 1);
     this.#seen ??= new Array(SLOTS).fill(0);
-    if (this.#seen[slot] !== this.#hash) {
-      this.#seen[slot] = this.#hash;
-      return;
-    }
+    if (this.#seen[slot] === this.#hash) return true;
+    this.#seen[slot] = this.#hash;
+    return false;
+  }
+
+  /** Keeps what the bytes last looked for decoded to; see CachedBlock for the parameters. */
+  keep(
+    buf: Uint8Array,
+    start: number,
+    end: number,
+    kind: number,
+    epoch: number,
+    block: HeaderBlock,
+    additions: TableAddition[] | null,
+  ): void {
     this.#slots ??= new Array(SLOTS).fill(null);
-    this.#slots[slot] = new CachedBlock(copyOf(buf, start, end), kind, epoch, block);
+    this.#slots[this.#hash & (SLOTS - 1)] = new CachedBlock(copyOf(buf, start, end), kind, epoch, block, additions);
   }
 }

@@ -1,12 +1,12 @@
 /**
  * The decoder of one connection's header blocks (RFC 7541), strict about the HTTP rules too (RFC 9113 §8).
  *
- * A block whose bytes were seen before, and that touches no table entry that has changed since, is found in a cache and
- * costs neither decoding nor checks. All else goes through one loop over the representations.
+ * A block whose bytes were seen before, and that refers to no table entry that has changed since, is found in a cache and
+ * costs neither decoding nor checks; what it adds to the table is added again. All else goes through one loop over the representations.
  */
 import type { HeaderBlock } from "../header_block.ts";
 import { latin1 } from "../latin1.ts";
-import { BlockCache, MAX_CACHED_BLOCK_BYTES } from "./block_cache.ts";
+import { BlockCache, MAX_CACHED_BLOCK_BYTES, type TableAddition } from "./block_cache.ts";
 import { DecoderTable } from "./decoder_table.ts";
 import { classOfField, classOfName, INVALID, isClean } from "./field_class.ts";
 import { decodeHuffman, maxDecodedBytes } from "./huffman_decode.ts";
@@ -68,17 +68,20 @@ export class HpackDecoder {
    *   After the latter two the table is in step and the connection can go on.
    */
   decode(buf: Uint8Array, start: number, end: number, kind: BlockKind): HeaderBlock | number {
-    const cachable = end - start <= MAX_CACHED_BLOCK_BYTES;
-    if (cachable) {
-      const known = this.#cache.find(buf, start, end, kind, this.#table.epoch);
-      if (known !== null) return known;
+    if (end - start > MAX_CACHED_BLOCK_BYTES) return this.#decode(buf, start, end, kind, false);
+    const known = this.#cache.find(buf, start, end, kind, this.#table.epoch);
+    if (known === null) return this.#decode(buf, start, end, kind, this.#cache.wants);
+    if (known.additions !== null) {
+      for (let i = 0; i < known.additions.length; i++) {
+        const { name, value, classes } = known.additions[i] as TableAddition; // in range
+        this.#table.add(name, value, classes);
+      }
     }
-    return this.#decode(buf, start, end, kind, cachable);
+    return known.block;
   }
 
-  #decode(buf: Uint8Array, start: number, end: number, kind: BlockKind, cachable: boolean): HeaderBlock | number {
+  #decode(buf: Uint8Array, start: number, end: number, kind: BlockKind, keep: boolean): HeaderBlock | number {
     const table = this.#table;
-    const epoch = table.epoch;
     let at = start;
     while (at < end && ((buf[at] as number) & 0xe0) === 0x20) { // at < end
       const size = this.#readInteger(buf, at, end, 0x1f);
@@ -86,6 +89,9 @@ export class HpackDecoder {
       if (at < 0 || size > this.#limits.maxTableSize) return COMPRESSION_ERROR;
       table.resize(size);
     }
+    const resized = at > start;
+    const epoch = table.epoch;
+    let additions: TableAddition[] | null = null;
     section.begin(kind);
     let bytesLeft = this.#limits.maxListBytes;
     let fieldsLeft = this.#limits.maxFields;
@@ -146,8 +152,11 @@ export class HpackDecoder {
         at = this.#next;
         if (at < 0) return COMPRESSION_ERROR;
         cls = classOfField(nameClass, value, this.#clean);
-        if (adds) table.add(name, value, (nameClass << 4) | cls);
-        else if (first >= 0x10 && fieldsLeft > 0) section.addSensitive(name);
+        if (adds) {
+          const classes = (nameClass << 4) | cls;
+          table.add(name, value, classes);
+          if (keep && !dynamic) (additions ??= []).push({ name, value, classes });
+        } else if (first >= 0x10 && fieldsLeft > 0) section.addSensitive(name);
       }
       bytesLeft -= name.length + value.length + ENTRY_OVERHEAD;
       if (--fieldsLeft >= 0 && bytesLeft >= 0) section.add(cls, name, value);
@@ -155,7 +164,10 @@ export class HpackDecoder {
     if (fieldsLeft < 0 || bytesLeft < 0) return TOO_LARGE;
     const block = section.finish();
     if (block === null) return MALFORMED;
-    if (cachable && table.epoch === epoch) this.#cache.keep(buf, start, end, kind, dynamic ? epoch : -1, block);
+    // What refers to the table holds while the table stays, hence not when it adds to it too.
+    if (keep && !resized && (!dynamic || table.epoch === epoch)) {
+      this.#cache.keep(buf, start, end, kind, dynamic ? epoch : -1, block, additions);
+    }
     return block;
   }
 

@@ -9,7 +9,7 @@ import type { ByteSink } from "../byte_sink.ts";
 import type { HeaderBlock } from "../header_block.ts";
 import { EncoderTable, MAX_TABLE_BYTES } from "./encoder_table.ts";
 import { copyOf } from "./fingerprint.ts";
-import { putInteger, putString } from "./primitives.ts";
+import { putInteger, putPlainString, putString } from "./primitives.ts";
 import { DEFAULT_TABLE_BYTES, STATIC_ENTRIES, STATIC_INDEX, STATIC_NAMES, STATIC_VALUES } from "./static_table.ts";
 
 /** Names remembered by an encoder; beyond it all are forgotten and learnt again. */
@@ -44,6 +44,9 @@ class NameState {
   readonly secretLength: number;
   /** Number of the newest table entry with the name. */
   newest = 0;
+  /** Value of the entry that was found last, and its number. Names that always have one value need no more. */
+  lastValue = "";
+  lastNumber = 0;
   /** The name was sent as a literal before. */
   usedOnce = false;
 
@@ -145,11 +148,16 @@ export class HpackEncoder {
     if (value.length <= state.secretLength || (this.#sensitive !== null && this.#sensitive.includes(name))) {
       return this.#putLiteral(sink, 0x10, 0x0f, state, value);
     }
+    if (state.lastValue === value) {
+      const index = table.indexOf(state.lastNumber);
+      if (index > 0) return this.#putDynamic(sink, index);
+    }
     const hash = hashOf(value, state.hash);
-    const index = table.find(hash, name, value);
-    if (index > 0) {
-      this.#dynamic = true;
-      return putInteger(sink, 0x80, 0x7f, index);
+    const number = table.find(hash, name, value);
+    if (number > 0) {
+      state.lastValue = value;
+      state.lastNumber = number;
+      return this.#putDynamic(sink, table.indexOf(number));
     }
     const slot = hash & (ONCE_SLOTS - 1);
     const again = this.#once[slot] === hash ||
@@ -164,6 +172,11 @@ export class HpackEncoder {
     state.newest = table.add(hash, name, value);
   }
 
+  #putDynamic(sink: ByteSink, index: number): void {
+    this.#dynamic = true;
+    putInteger(sink, 0x80, 0x7f, index);
+  }
+
   #putLiteral(sink: ByteSink, pattern: number, mask: number, state: NameState, value: string): void {
     let index = state.index;
     if (index === 0) {
@@ -172,7 +185,8 @@ export class HpackEncoder {
     }
     putInteger(sink, pattern, mask, index);
     if (index === 0) putString(sink, state.name);
-    putString(sink, value);
+    if (pattern === 0x40) putString(sink, value);
+    else putPlainString(sink, value);
   }
 
   #putSizes(sink: ByteSink): void {

@@ -29,14 +29,14 @@ export class EncoderTable {
   readonly #numbers: number[] = new Array(SLOTS).fill(0);
   readonly #hashes: number[] = new Array(SLOTS).fill(0);
 
-  /** Index of the entry on the wire, or 0 when no live entry is (name, value); `hash` is what `add` was given. */
+  /** Number of the live entry (name, value), or 0 when there is none; `hash` is what `add` was given. */
   find(hash: number, name: string, value: string): number {
     for (let i = 0; i < WINDOW; i++) {
       const slot = (hash + i) & (SLOTS - 1);
       const number = this.#numbers[slot] as number; // masked index
       if (number <= this.#evicted || this.#hashes[slot] !== hash) continue;
       const at = number & (RING - 1);
-      if (this.#values[at] === value && this.#names[at] === name) return this.indexOf(number);
+      if (this.#values[at] === value && this.#names[at] === name) return number;
     }
     return 0;
   }

@@ -1,11 +1,13 @@
 /** Huffman encoding (RFC 7541 §5.2) of Latin-1 text. */
 import { CODE_BITS, CODES } from "./huffman_code.ts";
 
-/** code << 5 | bits for each byte whose code has at most 24 bits, else 0. */
+/** Codes up to this length go the short way: with 15 bits pending they still fit a 32-bit accumulator. */
+const SHORT_BITS = 16;
+/** code << 5 | bits for each byte whose code is short, else 0. */
 const SHORT = new Uint32Array(256);
 for (let byte = 0; byte < 256; byte++) {
   const bits = CODE_BITS[byte] as number; // byte < 256
-  if (bits <= 24) SHORT[byte] = ((CODES[byte] as number) << 5) | bits;
+  if (bits <= SHORT_BITS) SHORT[byte] = ((CODES[byte] as number) << 5) | bits;
 }
 
 /** What stands for a character above U+00FF, which the caller should never pass: no such one may turn into a control byte. */
@@ -25,14 +27,13 @@ export function huffmanBytes(text: string): number {
 }
 
 /**
- * Writes `text` Huffman-encoded to buffer[at, …), and gives up when that takes more than `limit` bytes.
+ * Writes `text` Huffman-encoded to buffer[at, …).
  *
- * @param buffer has room for `limit` + 4 bytes from `at`
- * @returns the end of what was written, or -1 when the limit was passed (the bytes written are then garbage)
+ * @param buffer has room for what it takes, which is 4 bytes a character at most
+ * @returns the end of what was written
  */
-export function encodeHuffman(text: string, buffer: Uint8Array, at: number, limit: number): number {
-  const last = at + limit;
-  let acc = 0; // the low `bits` bits are pending
+export function encodeHuffman(text: string, buffer: Uint8Array, at: number): number {
+  let acc = 0; // the low `bits` bits are pending, fewer than 16
   let bits = 0;
   let to = at;
   for (let i = 0; i < text.length; i++) {
@@ -41,19 +42,26 @@ export function encodeHuffman(text: string, buffer: Uint8Array, at: number, limi
     if (entry !== 0) {
       acc = (acc << (entry & 31)) | (entry >>> 5);
       bits += entry & 31;
-    } else {
+    } else { // at most 30 bits, in two parts
       const code = CODES[byte] as number; // byte < 256
-      acc = (acc << 8) | (code >>> ((CODE_BITS[byte] as number) - 8));
+      const low = (CODE_BITS[byte] as number) - SHORT_BITS;
+      acc = (acc << SHORT_BITS) | (code >>> low);
+      buffer[to++] = acc >>> (bits + 8);
       buffer[to++] = acc >>> bits;
-      acc = (acc << ((CODE_BITS[byte] as number) - 8)) | (code & ((1 << ((CODE_BITS[byte] as number) - 8)) - 1));
-      bits += (CODE_BITS[byte] as number) - 8;
+      acc = (acc << low) | (code & ((1 << low) - 1));
+      bits += low;
     }
-    while (bits >= 8) {
-      bits -= 8;
-      buffer[to++] = acc >>> bits;
+    if (bits >= 16) {
+      bits -= 16;
+      buffer[to] = acc >>> (bits + 8);
+      buffer[to + 1] = acc >>> bits;
+      to += 2;
     }
-    if (to > last) return -1;
+  }
+  if (bits >= 8) {
+    bits -= 8;
+    buffer[to++] = acc >>> bits;
   }
   if (bits > 0) buffer[to++] = (acc << (8 - bits)) | (0xff >>> bits);
-  return to > last ? -1 : to;
+  return to;
 }

