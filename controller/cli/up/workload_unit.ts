@@ -1,0 +1,151 @@
+/** One instance at work: its namespaces, its sidecar, its app. */
+import { createHash, randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import type { CapturePlan } from "../../../src/capture/capture_plan.ts";
+import { type Fabric, insideOf, type Place } from "./fabric.ts";
+import type { Instance } from "./mesh_folder.ts";
+import { boundLog, privateFile, privateFolder } from "./state_folder.ts";
+import { type ProcessEnd, SupervisedProcess } from "./supervised_process.ts";
+
+/** Port of a sidecar's metrics, readiness and configuration. */
+export const ADMIN_PORT = 4191;
+/** An app that does not end after SIGTERM is killed after this time. */
+const APP_GRACE_MS = 5_000;
+/** Sidecars drain after the apps have ended, so little is left to wait for. */
+const SIDECAR_GRACE_MS = 5_000;
+/** The drain that a sidecar is told, below what it is given. */
+const SIDECAR_DRAIN = "1s";
+/** An unprivileged process cannot read what is asked of a name server that is not there; fail at once. */
+const RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
+
+/** What is the same for all units of a run. */
+export interface UnitSettings {
+  readonly stateFolder: string;
+  /** This program, without arguments. */
+  readonly self: readonly string[];
+  /** host:port */
+  readonly controllerAddress: string;
+  readonly trustBundleFile: string;
+  /** Rules for sidecars. */
+  readonly capture: CapturePlan;
+  /** Rules for a workload without a sidecar: none. */
+  readonly sidecarUid: number | null;
+  readonly appUid: number | null;
+  readonly accessLog: boolean;
+  readonly onEnd: (end: ProcessEnd) => void;
+}
+
+export class WorkloadUnit {
+  readonly instance: Instance;
+  readonly ip: string;
+  /** null until `open`. */
+  place: Place | null = null;
+  /** null when the workload has no sidecar. */
+  readonly sidecar: SupervisedProcess | null;
+  readonly app: SupervisedProcess;
+  /** Secret that proves to the controller whose sidecar is asking. */
+  readonly tokenHash: string;
+  readonly folder: string;
+  readonly #token: string;
+  readonly #settings: UnitSettings;
+
+  constructor(instance: Instance, ip: string, settings: UnitSettings) {
+    this.instance = instance;
+    this.ip = ip;
+    this.#settings = settings;
+    this.folder = join(settings.stateFolder, `${instance.namespace}.${instance.name}`);
+    this.#token = randomBytes(32).toString("base64url");
+    this.tokenHash = createHash("sha256").update(this.#token).digest("hex");
+    const inside = <T>(work: () => T): T => {
+      if (this.place === null) throw new Error(`${instance.key} has no namespace yet`);
+      return insideOf(this.place, work);
+    };
+    this.sidecar = instance.meshed ? new SupervisedProcess(this.#sidecarPlan(inside), settings.onEnd) : null;
+    this.app = new SupervisedProcess(this.#appPlan(inside), settings.onEnd);
+  }
+
+  get sidecarLog(): string {
+    return join(this.folder, "sidecar.log");
+  }
+
+  get appLog(): string {
+    return join(this.folder, "app.log");
+  }
+
+  /** Files and namespaces; nothing runs yet. @param hosts content of /etc/hosts @throws SystemError */
+  open(fabric: Fabric, hosts: string): void {
+    const { sidecarUid, capture } = this.#settings;
+    privateFolder(this.folder, null);
+    privateFolder(join(this.folder, "state"), sidecarUid);
+    if (this.instance.meshed) privateFile(join(this.folder, "token"), this.#token, sidecarUid);
+    writeFileSync(join(this.folder, "resolv.conf"), RESOLV_CONF);
+    this.writeHosts(hosts);
+    this.place = fabric.addWorkload(this.ip, this.instance.meshed ? capture : null, this.folder);
+  }
+
+  /** Replaces the content of /etc/hosts. In place: the workload sees this very file. */
+  writeHosts(hosts: string): void {
+    writeFileSync(join(this.folder, "hosts"), hosts);
+  }
+
+  /** Stops the app, then the sidecar, then lets go of the namespaces. @returns false when something had to be killed */
+  async close(fabric: Fabric): Promise<boolean> {
+    const app = await this.app.stop(APP_GRACE_MS);
+    const sidecar = this.sidecar === null || await this.sidecar.stop(SIDECAR_GRACE_MS);
+    if (this.place !== null) fabric.removeWorkload(this.place);
+    this.place = null;
+    return app && sidecar;
+  }
+
+  boundLogs(): void {
+    boundLog(this.appLog);
+    boundLog(this.sidecarLog);
+  }
+
+  #sidecarPlan(inside: <T>(work: () => T) => T) {
+    const { instance, folder } = this;
+    const { self, controllerAddress, trustBundleFile, sidecarUid, capture, accessLog } = this.#settings;
+    const mark = capture.proxyMark === null ? {} : { TULLE_DIAL_MARK: `0x${capture.proxyMark.toString(16)}` };
+    return {
+      name: `${instance.key} sidecar`,
+      command: [...self, "proxy"],
+      workingDir: "/",
+      env: {
+        PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+        TULLE_WORKLOAD_NAMESPACE: instance.namespace,
+        TULLE_WORKLOAD_NAME: instance.name,
+        TULLE_WORKLOAD_ADDRESSES: this.ip,
+        TULLE_CONTROLLER_ADDRESS: controllerAddress,
+        TULLE_TRUST_BUNDLE_FILE: trustBundleFile,
+        TULLE_TOKEN_FILE: join(folder, "token"),
+        TULLE_STATE_DIR: join(folder, "state"),
+        TULLE_ACCESS_LOG: accessLog ? "json" : "off",
+        TULLE_DRAIN_GRACE: SIDECAR_DRAIN,
+        ...mark,
+      },
+      logFile: this.sidecarLog,
+      uid: sidecarUid,
+      inside,
+    };
+  }
+
+  #appPlan(inside: <T>(work: () => T) => T) {
+    const { instance } = this;
+    return {
+      name: `${instance.key} app`,
+      command: instance.command,
+      workingDir: instance.workingDir,
+      env: { ...environment(), TULLE_REPLICA: String(instance.index), HOSTNAME: instance.name, ...instance.env },
+      logFile: this.appLog,
+      uid: this.#settings.appUid,
+      inside,
+    };
+  }
+}
+
+function environment(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined),
+  );
+}

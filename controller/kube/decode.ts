@@ -1,0 +1,103 @@
+/** One object of Kubernetes, as plain data, to a typed resource. */
+import { type Finding, Reader, type Sink } from "./_reader.ts";
+import { readEndpointSlice, readNamespace, readService, readServiceAccount } from "./_core_kinds.ts";
+import {
+  POLICY_GROUP,
+  readAuthorizationPolicy,
+  readMeshTlsAuthentication,
+  readNetworkAuthentication,
+  readServer,
+} from "./_policy_kinds.ts";
+import { GATEWAY_GROUP, readGrpcRoute, readHttpRoute } from "./_route_kinds.ts";
+import { readExternalWorkload } from "./_workload_kinds.ts";
+import { didYouMean, type KeyPath } from "./problem.ts";
+import { type Kind, type Resource, resourceKey } from "./resources.ts";
+
+export interface Decoded {
+  /** null when the kind is not ours to read, or when there was an error. */
+  readonly resource: Resource | null;
+  /** "Service shop/web" as far as it could be made out. */
+  readonly object: string;
+  readonly findings: readonly Finding[];
+}
+
+interface KindEntry {
+  readonly group: string;
+  readonly versions: readonly string[];
+  /** Our own kinds refuse unknown keys; of Kubernetes' kinds newer versions may know more than we do. */
+  readonly own: boolean;
+  readonly read: (root: Reader) => Resource;
+}
+
+const WORKLOAD_GROUP = "workload.tulle.dev";
+const GATEWAY_VERSIONS = ["v1", "v1beta1", "v1alpha2"];
+
+/** The kinds the mesh reads. */
+const KINDS: Readonly<Record<Kind, KindEntry>> = {
+  Namespace: { group: "", versions: ["v1"], own: false, read: readNamespace },
+  ServiceAccount: { group: "", versions: ["v1"], own: false, read: readServiceAccount },
+  Service: { group: "", versions: ["v1"], own: false, read: readService },
+  EndpointSlice: { group: "discovery.k8s.io", versions: ["v1"], own: false, read: readEndpointSlice },
+  HTTPRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readHttpRoute },
+  GRPCRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readGrpcRoute },
+  Server: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readServer },
+  AuthorizationPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readAuthorizationPolicy },
+  MeshTLSAuthentication: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readMeshTlsAuthentication },
+  NetworkAuthentication: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readNetworkAuthentication },
+  ExternalWorkload: { group: WORKLOAD_GROUP, versions: ["v1alpha1"], own: true, read: readExternalWorkload },
+};
+
+/** Groups in which a kind nobody knows is a mistake rather than somebody else's business. */
+const OWN_GROUPS = new Set([POLICY_GROUP, WORKLOAD_GROUP]);
+
+/**
+ * Decodes one object. Never throws.
+ * @param value plain data as a YAML or JSON parser gives it
+ * @param path where the object stands in its document; empty for the document itself
+ */
+export function decodeResource(value: unknown, path: KeyPath = []): Decoded {
+  const findings: Finding[] = [];
+  const head = new Reader(value, path, { findings, unknownKeys: "warning" });
+  if (findings.length > 0) return { resource: null, object: "", findings };
+  const kind = head.text("kind", `a kind such as ${Object.keys(KINDS).slice(2, 6).join(", ")}`);
+  const apiVersion = head.text("apiVersion", "an API version such as v1 or policy.tulle.dev/v1alpha1");
+  if (findings.length > 0) return { resource: null, object: kind, findings };
+  const slash = apiVersion.indexOf("/");
+  const group = slash < 0 ? "" : apiVersion.slice(0, slash);
+  const entry = Object.hasOwn(KINDS, kind) ? KINDS[kind as Kind] : null; // hasOwn makes it a Kind
+  if (entry === null || entry.group !== group) {
+    refuseKind(head, kind, group, apiVersion);
+    return { resource: null, object: kind, findings };
+  }
+  if (!entry.versions.includes(apiVersion.slice(slash + 1))) {
+    head.bad("apiVersion", `${group === "" ? "" : `${group}/`}${entry.versions[0]}`);
+    return { resource: null, object: kind, findings };
+  }
+  const sink: Sink = { findings, unknownKeys: entry.own ? "error" : "warning" };
+  const root = new Reader(value, path, sink);
+  root.ignore("apiVersion", "kind");
+  const resource = entry.read(root);
+  root.done();
+  const object = resourceKey(kind, resource.meta.namespace, resource.meta.name);
+  return { resource: findings.some((finding) => finding.severity === "error") ? null : resource, object, findings };
+}
+
+/** A kind that is not read: ignored with a warning, refused when it looks like one of ours. */
+function refuseKind(head: Reader, kind: string, group: string, apiVersion: string): void {
+  const at = [...head.path, "kind"];
+  const sameGroup = Object.entries(KINDS).filter(([, entry]) => entry.group === group).map(([name]) => name);
+  const other = Object.hasOwn(KINDS, kind) ? KINDS[kind as Kind] : null; // hasOwn makes it a Kind
+  if (OWN_GROUPS.has(group)) {
+    const near = didYouMean(kind, sameGroup);
+    head.fail(
+      at,
+      `found ${kind}, want one of ${sameGroup.join(", ")}${near === null ? "" : `; did you mean ${near}?`}`,
+    );
+  } else if (other !== null) {
+    const want = `${other.group === "" ? "" : `${other.group}/`}${other.versions[0]}`;
+    head.warn([...head.path, "apiVersion"], `${kind} of ${apiVersion} is not read (the mesh reads ${want}), ignored`);
+  } else {
+    const near = didYouMean(kind, sameGroup);
+    head.warn(at, `the mesh does not read the kind ${kind}, ignored${near === null ? "" : `; did you mean ${near}?`}`);
+  }
+}

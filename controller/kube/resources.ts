@@ -1,0 +1,297 @@
+/**
+ * Kubernetes objects as far as the mesh reads them, already validated: what comes out of a decoder is what the types say,
+ * whether it came from a file or from an API server.
+ */
+
+/** Metadata that the mesh reads. */
+export interface Meta {
+  /** Empty for objects without a namespace (Namespace). */
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970, or null when unknown (files). Older objects win ties. */
+  readonly createdMs: number | null;
+}
+
+export interface Namespace {
+  readonly kind: "Namespace";
+  readonly meta: Meta;
+}
+
+export interface ServiceAccount {
+  readonly kind: "ServiceAccount";
+  readonly meta: Meta;
+}
+
+export interface Service {
+  readonly kind: "Service";
+  readonly meta: Meta;
+  /** null: endpoints come from EndpointSlices only. */
+  readonly selector: Readonly<Record<string, string>> | null;
+  readonly ports: readonly ServicePort[];
+  /** Canonical addresses; empty when headless or not assigned. */
+  readonly clusterIPs: readonly string[];
+  /** clusterIP is "None": nobody assigns an address. */
+  readonly headless: boolean;
+  /** type ExternalName: a DNS alias, no endpoints. */
+  readonly externalName: string | null;
+  readonly publishNotReadyAddresses: boolean;
+}
+
+export interface ServicePort {
+  /** Empty when the Service has one unnamed port. */
+  readonly name: string;
+  readonly port: number;
+  /** Number, or name of a port of the workload. Kubernetes' default is `port`. */
+  readonly targetPort: number | string;
+  readonly protocol: "TCP" | "UDP" | "SCTP";
+  readonly appProtocol: string | null;
+}
+
+export interface EndpointSlice {
+  readonly kind: "EndpointSlice";
+  readonly meta: Meta;
+  readonly addressType: "IPv4" | "IPv6" | "FQDN";
+  readonly endpoints: readonly SliceEndpoint[];
+  readonly ports: readonly SlicePort[];
+}
+
+export interface SliceEndpoint {
+  /** Canonical addresses (names for FQDN). */
+  readonly addresses: readonly string[];
+  /** Absent conditions count as ready, as the API says. */
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+  readonly zone: string | null;
+  readonly target: ObjectRef | null;
+}
+
+export interface SlicePort {
+  readonly name: string;
+  /** null: all ports. */
+  readonly port: number | null;
+  readonly protocol: "TCP" | "UDP" | "SCTP";
+  readonly appProtocol: string | null;
+}
+
+/** A reference to another object. `namespace` is null where the object's own is meant. */
+export interface ObjectRef {
+  /** "" is the core group. */
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string | null;
+  readonly name: string;
+}
+
+export interface ParentRef extends ObjectRef {
+  readonly port: number | null;
+  readonly sectionName: string | null;
+}
+
+export interface BackendRef extends ObjectRef {
+  readonly port: number | null;
+  readonly weight: number;
+  readonly filters: readonly RouteFilter[];
+}
+
+export interface HeaderEdit {
+  readonly set: readonly HeaderValue[];
+  readonly add: readonly HeaderValue[];
+  readonly remove: readonly string[];
+}
+
+export interface HeaderValue {
+  readonly name: string;
+  readonly value: string;
+}
+
+export type RouteFilter =
+  | { readonly kind: "request_headers"; readonly edit: HeaderEdit }
+  | { readonly kind: "response_headers"; readonly edit: HeaderEdit }
+  /** A filter of the Gateway API that the mesh does not carry out; its rule answers 500 rather than ignore it. */
+  | { readonly kind: "unsupported"; readonly type: string };
+
+export type TextMatch =
+  | { readonly kind: "exact"; readonly value: string }
+  | { readonly kind: "regex"; readonly value: string };
+
+export type PathMatch =
+  | { readonly kind: "exact"; readonly value: string }
+  | { readonly kind: "prefix"; readonly value: string }
+  | { readonly kind: "regex"; readonly value: string };
+
+export interface NamedMatch {
+  readonly name: string;
+  readonly match: TextMatch;
+}
+
+export interface HttpRouteMatch {
+  readonly path: PathMatch | null;
+  readonly headers: readonly NamedMatch[];
+  readonly query: readonly NamedMatch[];
+  readonly method: string | null;
+}
+
+export interface GrpcRouteMatch {
+  /** null: any service (or method). Both null: any call. */
+  readonly service: TextMatch | null;
+  readonly method: TextMatch | null;
+  readonly headers: readonly NamedMatch[];
+}
+
+export interface RouteRetry {
+  readonly codes: readonly number[];
+  /** null: not said. */
+  readonly attempts: number | null;
+}
+
+export interface RouteRule<Match> {
+  readonly name: string | null;
+  /** Empty: everything matches. */
+  readonly matches: readonly Match[];
+  readonly filters: readonly RouteFilter[];
+  readonly backendRefs: readonly BackendRef[];
+  /** Milliseconds; null: not said; 0: no limit. */
+  readonly requestTimeoutMs: number | null;
+  readonly backendTimeoutMs: number | null;
+  readonly retry: RouteRetry | null;
+}
+
+export interface HttpRoute {
+  readonly kind: "HTTPRoute";
+  readonly meta: Meta;
+  readonly parents: readonly ParentRef[];
+  readonly hostnames: readonly string[];
+  readonly rules: readonly RouteRule<HttpRouteMatch>[];
+}
+
+export interface GrpcRoute {
+  readonly kind: "GRPCRoute";
+  readonly meta: Meta;
+  readonly parents: readonly ParentRef[];
+  readonly hostnames: readonly string[];
+  readonly rules: readonly RouteRule<GrpcRouteMatch>[];
+}
+
+export interface LabelSelector {
+  readonly matchLabels: Readonly<Record<string, string>>;
+  readonly matchExpressions: readonly LabelRequirement[];
+}
+
+export interface LabelRequirement {
+  readonly key: string;
+  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+  readonly values: readonly string[];
+}
+
+/** Values of accessPolicy and of the annotation tulle.dev/default-inbound-policy. */
+export const DEFAULT_POLICIES = [
+  "all-unauthenticated",
+  "all-authenticated",
+  "cluster-unauthenticated",
+  "cluster-authenticated",
+  "deny",
+  "audit",
+] as const;
+export type DefaultPolicyName = (typeof DEFAULT_POLICIES)[number];
+
+export const PROXY_PROTOCOLS = ["unknown", "HTTP/1", "HTTP/2", "gRPC", "opaque", "TLS"] as const;
+export type ProxyProtocol = (typeof PROXY_PROTOCOLS)[number];
+
+export interface Server {
+  readonly kind: "Server";
+  readonly meta: Meta;
+  readonly podSelector: LabelSelector | null;
+  readonly externalWorkloadSelector: LabelSelector | null;
+  readonly port: number | string;
+  readonly proxyProtocol: ProxyProtocol;
+  readonly accessPolicy: DefaultPolicyName;
+}
+
+export interface AuthorizationPolicy {
+  readonly kind: "AuthorizationPolicy";
+  readonly meta: Meta;
+  readonly target: ObjectRef;
+  readonly authentications: readonly ObjectRef[];
+  readonly action: "Allow" | "Deny";
+  readonly mode: "enforce" | "audit";
+}
+
+export interface MeshTLSAuthentication {
+  readonly kind: "MeshTLSAuthentication";
+  readonly meta: Meta;
+  /** SPIFFE IDs, exact or with "*" as the last character; "*" alone. */
+  readonly identities: readonly string[];
+  readonly identityRefs: readonly ObjectRef[];
+}
+
+export interface NetworkAuthentication {
+  readonly kind: "NetworkAuthentication";
+  readonly meta: Meta;
+  readonly networks: readonly NetworkBlock[];
+}
+
+export interface NetworkBlock {
+  /** Canonical. */
+  readonly cidr: string;
+  readonly except: readonly string[];
+}
+
+export interface ExternalWorkload {
+  readonly kind: "ExternalWorkload";
+  readonly meta: Meta;
+  readonly serviceAccountName: string;
+  /** SPIFFE ID given by hand instead of the one made of namespace and service account. */
+  readonly identity: string | null;
+  /** Canonical addresses. With replicas, the i-th belongs to instance i. */
+  readonly workloadIPs: readonly string[];
+  readonly ports: readonly WorkloadPort[];
+  readonly run: WorkloadRun | null;
+  /** Condition Ready of the status; true when it says nothing. */
+  readonly ready: boolean;
+}
+
+export interface WorkloadPort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: "TCP" | "UDP";
+  readonly appProtocol: string | null;
+}
+
+/** How `tulle up` runs the workload on this machine. */
+export interface WorkloadRun {
+  readonly replicas: number;
+  /** Program and arguments, at least one. */
+  readonly command: readonly string[];
+  /** As written; relative ones count from the folder of the file. null: that folder. */
+  readonly workingDir: string | null;
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+}
+
+export type Resource =
+  | Namespace
+  | ServiceAccount
+  | Service
+  | EndpointSlice
+  | HttpRoute
+  | GrpcRoute
+  | Server
+  | AuthorizationPolicy
+  | MeshTLSAuthentication
+  | NetworkAuthentication
+  | ExternalWorkload;
+
+export type Kind = Resource["kind"];
+export type ResourceOf<K extends Kind> = Extract<Resource, { readonly kind: K }>;
+
+/** "Service shop/web": the name people know an object by, unique among the objects we read. */
+export function resourceKey(kind: string, namespace: string, name: string): string {
+  return `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`;
+}
+
+/** Key of an object. */
+export function keyOf(resource: Resource): string {
+  return resourceKey(resource.kind, resource.meta.namespace, resource.meta.name);
+}
