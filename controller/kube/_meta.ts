@@ -1,7 +1,8 @@
 /** Decoders for what all kinds share: metadata, references, selectors, names. */
 import type { Reader } from "./_reader.ts";
 import { canonicalCidr, canonicalIp } from "../core/ip.ts";
-import { describeFound, didYouMean } from "./problem.ts";
+import { suggest } from "../../src/base/suggest.ts";
+import { describeFound } from "./problem.ts";
 import type { LabelSelector, Meta, ObjectRef } from "./resources.ts";
 
 /** Namespace of objects that do not say theirs, as kubectl has it. */
@@ -46,7 +47,7 @@ export function readMeta(root: Reader, namespaced: boolean): Meta {
   const annotations = meta.textMap("annotations");
   for (const key of Object.keys(annotations)) {
     if (!/^([a-z]+\.)*tulle\.dev\//.test(key) || ANNOTATIONS.includes(key)) continue;
-    const near = didYouMean(key, ANNOTATIONS);
+    const near = suggest(key, ANNOTATIONS);
     const hint = near === null ? "" : `, did you mean "${near}"?`;
     meta.warn([...meta.path, "annotations", key], `unknown annotation${hint} (ignored)`, true);
   }

@@ -2,7 +2,8 @@
  * Reads a plain value (from YAML or JSON) key by key. A wrong value is recorded as a problem and replaced by a harmless
  * one, so that decoders read straight through and one pass finds every mistake; callers drop the object when there was an error.
  */
-import { describeFound, didYouMean, type KeyPath } from "./problem.ts";
+import { suggest } from "../../src/base/suggest.ts";
+import { describeFound, type KeyPath } from "./problem.ts";
 
 /** A problem without its place in a file. */
 export interface Finding {
@@ -100,7 +101,7 @@ export class Reader {
     if (value === undefined || value === null) return fallback;
     const found = values.find((candidate) => candidate === value);
     if (found !== undefined) return found;
-    const near = typeof value === "string" ? didYouMean(value, values) : null;
+    const near = typeof value === "string" ? suggest(value, values) : null;
     this.bad(key, `one of ${values.join(", ")}${near === null ? "" : `; did you mean ${near}?`}`);
     return fallback;
   }
@@ -192,7 +193,7 @@ export class Reader {
   done(): void {
     for (const key of Object.keys(this.#raw)) {
       if (this.#known.has(key)) continue;
-      const near = didYouMean(key, this.#known);
+      const near = suggest(key, [...this.#known]);
       const detail = near === null
         ? `unknown key, want one of ${[...this.#known].join(", ")}`
         : `unknown key, did you mean "${near}"?`;

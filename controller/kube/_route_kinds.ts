@@ -3,7 +3,7 @@ import type { Reader } from "./_reader.ts";
 import { isLabelName, LABEL_NAME_FORM, readMeta, readRef } from "./_meta.ts";
 import { readFilters } from "./_route_filters.ts";
 import { checkRegex } from "./regex.ts";
-import { DURATION_FORM, parseDuration } from "../core/duration.ts";
+import { DURATION_FORM, parseDuration } from "../../src/base/duration.ts";
 import type {
   BackendRef,
   GrpcRoute,

@@ -10,7 +10,8 @@ import {
 } from "./_policy_kinds.ts";
 import { GATEWAY_GROUP, readGrpcRoute, readHttpRoute } from "./_route_kinds.ts";
 import { readExternalWorkload } from "./_workload_kinds.ts";
-import { didYouMean, type KeyPath } from "./problem.ts";
+import { suggest } from "../../src/base/suggest.ts";
+import type { KeyPath } from "./problem.ts";
 import { type Kind, type Resource, resourceKey } from "./resources.ts";
 
 export interface Decoded {
@@ -88,7 +89,7 @@ function refuseKind(head: Reader, kind: string, group: string, apiVersion: strin
   const sameGroup = Object.entries(KINDS).filter(([, entry]) => entry.group === group).map(([name]) => name);
   const other = Object.hasOwn(KINDS, kind) ? KINDS[kind as Kind] : null; // hasOwn makes it a Kind
   if (OWN_GROUPS.has(group)) {
-    const near = didYouMean(kind, sameGroup);
+    const near = suggest(kind, sameGroup);
     head.fail(
       at,
       `found ${kind}, want one of ${sameGroup.join(", ")}${near === null ? "" : `; did you mean ${near}?`}`,
@@ -97,7 +98,7 @@ function refuseKind(head: Reader, kind: string, group: string, apiVersion: strin
     const want = `${other.group === "" ? "" : `${other.group}/`}${other.versions[0]}`;
     head.warn([...head.path, "apiVersion"], `${kind} of ${apiVersion} is not read (the mesh reads ${want}), ignored`);
   } else {
-    const near = didYouMean(kind, sameGroup);
+    const near = suggest(kind, sameGroup);
     head.warn(at, `the mesh does not read the kind ${kind}, ignored${near === null ? "" : `; did you mean ${near}?`}`);
   }
 }

@@ -58,7 +58,7 @@ test("parseFile() warns and goes on for kinds it does not read and keys Kubernet
   expect(parsed.resources.length).toBe(1);
   expect(parsed.warnings.map(formatProblem)).toEqual([
     "shop.yaml:2:7: kind: the mesh does not read the kind Deployment, ignored (Deployment)",
-    'shop.yaml:9:22: spec.ports[0].prot: unknown key, did you mean "port"? (ignored) (Service shop/web)',
+    'shop.yaml:9:22: spec.ports[0].prot: unknown key, did you mean "protocol"? (ignored) (Service shop/web)',
   ]);
 });
 
