@@ -2,12 +2,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Case, CASES } from "./cases.ts";
+import { type Case, CASES, type Load } from "./cases.ts";
 import { loadKey, measure, type Measurement } from "./measure.ts";
 import { type BenchOptions, parseOptions } from "./options.ts";
 import { loadAverage, machineText, type Report, type Row, rowOf, tableOf } from "./report.ts";
 import { type Rig, startRig, type Subject } from "./rig.ts";
 import { directSubject, startSubjects } from "./subjects.ts";
+
+/** Time for a pair to shake hands for all its pooled connections (some open one per stream), and to compile its code. */
+const PREPARE_MS = { h1: 1_100, h2: 600, opaque: 0 } as const;
 
 const options = parseOptions(process.argv.slice(2));
 if ("stop" in options) {
@@ -40,12 +43,14 @@ try {
       subjects.push(subject);
     }
   }
+  const warmed = new Set<string>();
   // Idle memory first: nothing has touched the proxies yet.
   const ordered = [...selected].sort((a, b) => Number(b.load.kind === "idle") - Number(a.load.kind === "idle"));
   const rows: Row[] = [];
   const base = new Map<string, Row>();
   for (const item of ordered) {
     if (interrupted) break;
+    await warmUp(rig, item, options, warmed);
     const found = await runCase(rig, item, options, base);
     rows.push(...found);
     say(tableOf(item, found) + "\n");
@@ -58,6 +63,20 @@ try {
   process.exitCode = 1;
 } finally {
   if (!interrupted) await stack.disposeAsync();
+}
+
+/** One unmeasured run per proxy and protocol before its first case. */
+async function warmUp(rig: Rig, item: Case, chosen: BenchOptions, warmed: Set<string>): Promise<void> {
+  if (item.load.kind !== "http") return;
+  const { protocol } = item.load;
+  const load: Load = { ...item.load, clients: protocol === "h1" ? 256 : 4, streams: protocol === "h1" ? 1 : 32 };
+  for (const subject of subjects) {
+    const key = `${subject.proxy} ${subject.shape} ${protocol}`;
+    if (subject.shape !== item.shape || warmed.has(key)) continue;
+    warmed.add(key);
+    if (item.shape === "hop" && subject.proxy !== "tulle") continue; // nothing to prepare
+    await tryMeasure(rig, subject, { ...item, load }, { ...chosen, warmMs: PREPARE_MS[protocol], runMs: 50 });
+  }
 }
 
 /** All rounds of one case, interleaved over its subjects; `base` keeps the direct figures of loads seen before. */

@@ -14,7 +14,10 @@ export interface BenchOptions {
   readonly idleMs: number;
 }
 
+/** Measured unless others are asked for. */
 export const PROXIES = ["direct", "tulle", "haproxy", "nghttpx", "nginx"] as const;
+/** Variants, on request: HAProxy with HTTP/1.1 between the two of a pair. */
+export const VARIANTS = ["haproxy-h1"] as const;
 
 export const HELP = `deno task bench -- [options]
 
@@ -25,7 +28,8 @@ installed is left out.
   --json FILE       also write the result as JSON
   --quick           one short round; under 60 s
   --cases REGEX     only cases whose name matches, for instance '^pair-h2'
-  --proxies LIST    only these, for instance tulle,haproxy (direct is the base, add it when you want it)
+  --proxies LIST    only these, for instance tulle,haproxy (direct is the base, add it
+                    when you want it; haproxy-h1 is HAProxy with HTTP/1.1 between the two of a pair)
   --rounds N        interleaved rounds; medians are printed (default 3)
   --run-ms N        measured time of each run (default 2000)
 `;
@@ -49,9 +53,9 @@ export function parseOptions(args: readonly string[]): BenchOptions | { readonly
     given.set(arg, value);
   }
   const proxies = (given.get("--proxies") ?? PROXIES.join(",")).split(",");
-  const unknown = proxies.find((name) => !(PROXIES as readonly string[]).includes(name));
+  const unknown = proxies.find((name) => ![...PROXIES, ...VARIANTS].some((known) => known === name));
   if (unknown !== undefined) {
-    return { stop: `bench: no proxy "${unknown}", want some of ${PROXIES.join(",")}\n`, code: 2 };
+    return { stop: `bench: no proxy "${unknown}", want some of ${[...PROXIES, ...VARIANTS].join(",")}\n`, code: 2 };
   }
   return {
     json: given.get("--json") ?? null,
@@ -59,8 +63,8 @@ export function parseOptions(args: readonly string[]): BenchOptions | { readonly
     cases: new RegExp(given.get("--cases") ?? ""),
     proxies,
     rounds: Number(given.get("--rounds") ?? (quick ? 1 : 3)),
-    runMs: Number(given.get("--run-ms") ?? (quick ? 350 : 2000)),
-    warmMs: quick ? 200 : 500,
+    runMs: Number(given.get("--run-ms") ?? (quick ? 250 : 2000)),
+    warmMs: quick ? 120 : 500,
     idleMs: quick ? 1_500 : 60_000,
   };
 }

@@ -1,7 +1,7 @@
 /** Starts the proxies that the selected cases need; what is not installed is left out with a line that says so. */
 import { findProgram } from "../support/process.ts";
 import type { Shape } from "./cases.ts";
-import { haproxyHop, haproxyPair } from "./peers/haproxy.ts";
+import { haproxyH1Pair, haproxyHop, haproxyPair } from "./peers/haproxy.ts";
 import { nghttpxHop, nghttpxPair } from "./peers/nghttpx.ts";
 import { nginxHop, nginxPair } from "./peers/nginx.ts";
 import { tulleHop, tullePair, tulleProgram } from "./peers/tulle.ts";
@@ -12,6 +12,7 @@ type Start = (program: string, rig: Rig) => Promise<Subject | null>;
 const STARTS: Readonly<Record<string, Readonly<Record<Shape, Start>>>> = {
   tulle: { hop: tulleHop, pair: tullePair },
   haproxy: { hop: haproxyHop, pair: haproxyPair },
+  "haproxy-h1": { hop: () => Promise.resolve(null), pair: haproxyH1Pair },
   nghttpx: { hop: nghttpxHop, pair: nghttpxPair },
   nginx: { hop: nginxHop, pair: nginxPair },
 };
@@ -27,7 +28,7 @@ export async function startSubjects(
   for (const name of proxies) {
     const start = STARTS[name]?.[shape];
     if (start === undefined) continue;
-    const program = name === "tulle" ? tulleProgram() : findProgram(name);
+    const program = name === "tulle" ? tulleProgram() : findProgram(name.replace("-h1", ""));
     if (program === null) {
       say(
         name === "tulle"
