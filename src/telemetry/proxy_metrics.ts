@@ -1,0 +1,199 @@
+/**
+ * The metrics of a proxy, with Linkerd's names and labels where they fit, so that existing dashboards work.
+ *
+ * Ask for series when a route, an endpoint or a listener is compiled and keep them; on the hot path call their methods only.
+ */
+import { COMMIT, VERSION } from "../base/version.ts";
+import { LATENCY_MS_BOUNDS } from "./histogram.ts";
+import { type HttpFamilies, HttpSeries } from "./http_series.ts";
+import { IdleTracker } from "./idle.ts";
+import type { Labels } from "./labels.ts";
+import { type ConnectionLabels, connectionLabels, type PolicyLabels, policyLabels } from "./proxy_labels.ts";
+import { type RequestLabels, requestLabels } from "./proxy_labels.ts";
+import { Registry } from "./registry.ts";
+import { CounterSeries, GaugeSeries } from "./series.ts";
+import { SeriesCache } from "./series_cache.ts";
+import { type TcpFamilies, TcpSeries } from "./tcp_series.ts";
+
+export type Direction = "inbound" | "outbound";
+
+/** What a decision of policy was about. */
+export type AuthzKind = "http" | "tcp";
+
+/** Endpoints of one balancer by state. */
+export interface BalancerGauges {
+  set(ready: number, pending: number): void;
+  /** The balancer is gone. */
+  close(): void;
+}
+
+export class ProxyMetrics {
+  readonly registry = new Registry();
+  /** Time until which the leaf is valid, seconds since 1970. */
+  readonly certExpirationSeconds: GaugeSeries;
+  /** Time of the last renewal, seconds since 1970. */
+  readonly certRefreshSeconds: GaugeSeries;
+  /** 1 while the stream to the controller is open. */
+  readonly controllerConnected: GaugeSeries;
+  /** Lines of the access log that were not written because nobody read fast enough. */
+  readonly accessLogDropped: CounterSeries;
+  readonly #idle = new IdleTracker();
+  readonly #http: HttpFamilies;
+  readonly #tcp: TcpFamilies;
+  readonly #httpSeries = new SeriesCache<HttpSeries>();
+  readonly #tcpSeries = new SeriesCache<TcpSeries>();
+  readonly #counters = new SeriesCache<CounterSeries>();
+
+  /** @param nowMs monotonic clock, milliseconds; read at each scrape only */
+  constructor(nowMs: () => number) {
+    const registry = this.registry;
+    this.#http = {
+      requests: registry.counter("request_total", "Requests received, by route and peer."),
+      responses: registry.counter("response_total", "Responses ended, by outcome."),
+      latencyMs: registry.histogram(
+        "response_latency_ms",
+        "Time from the head of a request to the head of its response, milliseconds.",
+        LATENCY_MS_BOUNDS,
+      ),
+    };
+    this.#tcp = {
+      opened: registry.counter("tcp_open_total", "Connections opened."),
+      closed: registry.counter("tcp_close_total", "Connections closed, by reason."),
+      open: registry.gauge("tcp_open_connections", "Connections open now."),
+      readBytes: registry.counter("tcp_read_bytes_total", "Bytes read from the peer."),
+      writtenBytes: registry.counter("tcp_write_bytes_total", "Bytes written to the peer."),
+    };
+    for (const [name, help] of COUNTERS) registry.counter(name, help);
+    for (const [name, help] of GAUGES) registry.gauge(name, help);
+    this.certExpirationSeconds = this.#gauge("control_identity_cert_expiration_timestamp_seconds", []);
+    this.certRefreshSeconds = this.#gauge("control_identity_cert_refresh_timestamp_seconds", []);
+    this.controllerConnected = this.#gauge("tulle_controller_connected", []);
+    this.accessLogDropped = this.#counter("tulle_access_log_dropped_total", []);
+    this.#gauge("proxy_build_info", [["version", VERSION], ["commit", COMMIT]]).set(1);
+    registry.onCollect(() => this.#idle.sweep(nowMs()));
+  }
+
+  /** Golden metrics for one route and peer. Equal labels give the same object. */
+  httpSeries(labels: RequestLabels): HttpSeries {
+    const pairs = requestLabels(labels);
+    return this.#httpSeries.get(pairs, () => new HttpSeries(this.registry, this.#idle, this.#http, pairs));
+  }
+
+  /** Connections of one kind of peer. Equal labels give the same object. */
+  tcpSeries(labels: ConnectionLabels): TcpSeries {
+    const pairs = connectionLabels(labels);
+    return this.#tcpSeries.get(pairs, () => new TcpSeries(this.registry, this.#idle, this.#tcp, pairs));
+  }
+
+  /** Counter of requests or connections that policy let in. */
+  authzAllow(kind: AuthzKind, labels: PolicyLabels): CounterSeries {
+    return this.#counter(`inbound_${kind}_authz_allow_total`, policyLabels(labels));
+  }
+
+  /** Counter of those that it refused. */
+  authzDeny(kind: AuthzKind, labels: PolicyLabels): CounterSeries {
+    return this.#counter(`inbound_${kind}_authz_deny_total`, policyLabels(labels));
+  }
+
+  /** Requests for which no route matched on a port that has some. */
+  routeNotFound(labels: PolicyLabels): CounterSeries {
+    return this.#counter("inbound_http_route_not_found_total", policyLabels(labels));
+  }
+
+  /** Counts a request or connection that this proxy answered with an error of its own. @param error reason code */
+  countError(direction: Direction, kind: AuthzKind, error: string): void {
+    this.#counter(`${direction}_${kind}_errors_total`, [["error", error]]).add(1);
+  }
+
+  /** Counts how detection ended. */
+  countDetection(direction: Direction, result: "http/1" | "http/2" | "not_http" | "server_first" | "error"): void {
+    this.#counter(`${direction}_tcp_detect_http_results_total`, [["result", result]]).add(1);
+  }
+
+  /** Connections by what they turned out to be. */
+  protocolConnections(direction: Direction, protocol: "http/1" | "http/2" | "detect" | "opaq" | "tls"): CounterSeries {
+    return this.#counter(`${direction}_tcp_protocol_connections_total`, [["protocol", protocol]]);
+  }
+
+  /** Counts what became of a connection's TransportHeader. @param result "ok" or a reason code */
+  countTransportHeader(result: string): void {
+    this.#counter("inbound_tcp_transport_header_total", [["result", result]]).add(1);
+  }
+
+  /** Shows the endpoints of a balancer. @param backend "namespace/name:port" */
+  balancerEndpoints(
+    backend: { readonly namespace: string; readonly name: string; readonly port: number },
+  ): BalancerGauges {
+    const labels: Labels = [
+      ["backend_namespace", backend.namespace],
+      ["backend_name", backend.name],
+      ["backend_port", String(backend.port)],
+    ];
+    const name = "outbound_http_balancer_endpoints";
+    const ready = this.#gauge(name, [...labels, ["endpoint_state", "ready"]]);
+    const pending = this.#gauge(name, [...labels, ["endpoint_state", "pending"]]);
+    return {
+      set(readyCount, pendingCount) {
+        ready.set(readyCount);
+        pending.set(pendingCount);
+      },
+      close() {
+        ready.close();
+        pending.close();
+      },
+    };
+  }
+
+  /** Counts a renewal of the certificate. */
+  countCertRefresh(result: "ok" | "error"): void {
+    this.#counter("control_identity_cert_refreshes_total", [["result", result]]).add(1);
+  }
+
+  /** Counts an update from the controller. */
+  countUpdate(result: "applied" | "refused"): void {
+    this.#counter("tulle_discovery_updates_total", [["result", result]]).add(1);
+  }
+
+  /** Counts a connection that was ended before it was done. @param reason such as drain_deadline */
+  countForcedClose(reason: string): void {
+    this.#counter("tulle_forced_closes_total", [["reason", reason]]).add(1);
+  }
+
+  #counter(name: string, labels: Labels): CounterSeries {
+    const create = () => new CounterSeries(this.registry, this.#idle, this.registry.family(name), labels);
+    return this.#counters.get(labels, create, name);
+  }
+
+  #gauge(name: string, labels: Labels): GaugeSeries {
+    return new GaugeSeries(this.registry, this.registry.family(name), labels);
+  }
+}
+
+const COUNTERS: readonly (readonly [name: string, help: string])[] = [
+  ["inbound_http_authz_allow_total", "Requests that policy let in."],
+  ["inbound_http_authz_deny_total", "Requests that policy refused."],
+  ["inbound_tcp_authz_allow_total", "Connections that policy let in."],
+  ["inbound_tcp_authz_deny_total", "Connections that policy refused."],
+  ["inbound_http_route_not_found_total", "Requests that no route of the server matched."],
+  ["inbound_http_errors_total", "Requests that the proxy answered with an error of its own."],
+  ["outbound_http_errors_total", "Requests that the proxy answered with an error of its own."],
+  ["inbound_tcp_errors_total", "Connections that the proxy ended with an error."],
+  ["outbound_tcp_errors_total", "Connections that the proxy ended with an error."],
+  ["inbound_tcp_detect_http_results_total", "Outcomes of protocol detection."],
+  ["outbound_tcp_detect_http_results_total", "Outcomes of protocol detection."],
+  ["inbound_tcp_protocol_connections_total", "Connections by protocol."],
+  ["outbound_tcp_protocol_connections_total", "Connections by protocol."],
+  ["inbound_tcp_transport_header_total", "Headers of mesh connections, by outcome."],
+  ["control_identity_cert_refreshes_total", "Renewals of the certificate, by outcome."],
+  ["tulle_discovery_updates_total", "Updates from the controller, by outcome."],
+  ["tulle_forced_closes_total", "Connections ended before they were done, by reason."],
+  ["tulle_access_log_dropped_total", "Lines of the access log that were not written."],
+];
+
+const GAUGES: readonly (readonly [name: string, help: string])[] = [
+  ["outbound_http_balancer_endpoints", "Endpoints of a balancer, by state."],
+  ["control_identity_cert_expiration_timestamp_seconds", "Time at which the certificate expires."],
+  ["control_identity_cert_refresh_timestamp_seconds", "Time of the last renewal of the certificate."],
+  ["tulle_controller_connected", "1 while the stream to the controller is open."],
+  ["proxy_build_info", "Version and commit of this proxy."],
+];

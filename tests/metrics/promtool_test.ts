@@ -1,0 +1,61 @@
+import { expect, test } from "bun:test";
+import { registerProcessMetrics } from "../../src/telemetry/process_metrics.ts";
+import { ProxyMetrics } from "../../src/telemetry/proxy_metrics.ts";
+import { MAX_SERIES } from "../../src/telemetry/registry.ts";
+import { renderMetrics } from "../../src/telemetry/render.ts";
+import { findProgram } from "../tools/packages.ts";
+
+const promtool = findProgram("promtool");
+
+/** The names are Linkerd's, so that its dashboards work; promtool would rather have seconds. */
+const KNOWN_REMARKS = ["response_latency_ms metric names should not contain abbreviated units"];
+
+/** A registry in which every family has a series, some with values that need escaping, and one is full. */
+function everything(): string {
+  const metrics = new ProxyMetrics(() => 0);
+  registerProcessMetrics(metrics.registry);
+  for (const authority of ["web.shop:80", 'quote"d', "back\\slash", "line\nfeed", "ünïcode 😀", "\u0000\ud800"]) {
+    const series = metrics.httpSeries({ direction: "outbound", tls: "true", authority, route: { name: authority } });
+    series.onRequest();
+    series.onResponse(200, 0, 3, true);
+    series.onResponse(0, -1, 70_000, false, "timeout");
+  }
+  for (let i = 0; i <= MAX_SERIES; i++) metrics.authzDeny("http", { tls: "true", clientId: `id-${i}` }).add(1);
+  const tcp = metrics.tcpSeries({ direction: "inbound", peer: "src", tls: "no_identity" });
+  tcp.onOpen();
+  tcp.onOpen();
+  tcp.onClose("ECONNRESET");
+  metrics.authzAllow("tcp", { tls: "true" }).add(1);
+  metrics.routeNotFound({ tls: "true" }).add(1);
+  for (const direction of ["inbound", "outbound"] as const) {
+    metrics.countError(direction, "http", "timeout");
+    metrics.countError(direction, "tcp", "connect_failed");
+    metrics.countDetection(direction, "http/1");
+    metrics.protocolConnections(direction, "opaq").add(1);
+  }
+  metrics.countTransportHeader("ok");
+  metrics.balancerEndpoints({ namespace: "shop", name: "web", port: 80 }).set(1, 0);
+  metrics.countCertRefresh("ok");
+  metrics.countUpdate("refused");
+  metrics.countForcedClose("drain_deadline");
+  metrics.accessLogDropped.add(1);
+  metrics.certExpirationSeconds.set(1.8e9);
+  metrics.certRefreshSeconds.set(1.7e9);
+  metrics.controllerConnected.set(1);
+  return renderMetrics(metrics.registry);
+}
+
+test.skipIf(promtool === null)("promtool check metrics accepts what renderMetrics() writes", () => {
+  const run = Bun.spawnSync([promtool ?? "", "check", "metrics"], { stdin: Buffer.from(everything()) });
+  const remarks = `${run.stdout}${run.stderr}`.trim().split("\n").filter((line) => line !== "");
+  expect(remarks).toEqual(KNOWN_REMARKS);
+});
+
+test("every family has a series in what promtool sees", () => {
+  const text = everything();
+  const metrics = new ProxyMetrics(() => 0);
+  const absent = metrics.registry.families.map((family) => family.name).filter((name) =>
+    !text.includes(`# TYPE ${name} `)
+  );
+  expect(absent).toEqual([]);
+});
