@@ -26,6 +26,12 @@ interface ConnectionOptions {
  * @returns 0, or too_many_connection_options
  */
 export function addConnectionOptions(value: string, out: ConnectionOptions): number {
+  // What nearly all messages say, without the splitting.
+  const usual = value === "keep-alive" ? CONNECTION_KEEP_ALIVE : value === "close" ? CONNECTION_CLOSE : 0;
+  if (usual !== 0) {
+    out.connection |= usual;
+    return ++out.optionCount > MAX_CONNECTION_OPTIONS ? TOO_MANY_CONNECTION_OPTIONS : 0;
+  }
   for (const part of value.toLowerCase().split(",", MAX_CONNECTION_OPTIONS + 1)) {
     if (++out.optionCount > MAX_CONNECTION_OPTIONS) return TOO_MANY_CONNECTION_OPTIONS;
     const option = trim(part);
@@ -40,7 +46,7 @@ export function addConnectionOptions(value: string, out: ConnectionOptions): num
 /** Whether a field survives being named by Connection: its loss would change the message for its recipient. */
 export function isProtectedField(name: string): boolean {
   const known = knownFieldByName(name);
-  if (known !== null) return (known.flags & IS_PROTECTED) !== 0;
+  if (known !== undefined) return (known.flags & IS_PROTECTED) !== 0;
   return hasProtectedPrefix(name);
 }
 

@@ -26,6 +26,8 @@ export class KnownField {
   readonly kind: number;
   readonly flags: number;
   readonly hash: number;
+  /** `name: `, ready to be written. */
+  readonly prefix: Uint8Array;
   /** Next name in the same slot. */
   next: KnownField | null = null;
 
@@ -34,10 +36,12 @@ export class KnownField {
     this.kind = kind;
     this.flags = flags;
     this.hash = hashOf(name);
+    this.prefix = Buffer.from(`${name}: `, "latin1");
   }
 }
 
 const SLOTS = 512;
+const byName = new Map<string, KnownField>();
 const table: (KnownField | null)[] = new Array(SLOTS).fill(null);
 
 const BOTH = IS_PROTECTED | NOT_IN_TRAILERS;
@@ -98,11 +102,8 @@ export function knownField(buf: Uint8Array, start: number, end: number, hash: nu
 }
 
 /** Finds a known name given as a lower-case string. */
-export function knownFieldByName(name: string): KnownField | null {
-  const hash = hashOf(name);
-  let entry = table[slotOf(hash)] as KnownField | null; // slotOf() stays within the table
-  for (; entry !== null; entry = entry.next) if (entry.name === name) return entry;
-  return null;
+export function knownFieldByName(name: string): KnownField | undefined {
+  return byName.get(name);
 }
 
 function sameName(buf: Uint8Array, start: number, name: string): boolean {
@@ -128,5 +129,6 @@ function add(kind: number, flags: number, names: string): void {
     const slot = slotOf(entry.hash);
     entry.next = table[slot] ?? null;
     table[slot] = entry;
+    byName.set(name, entry);
   }
 }

@@ -1,11 +1,25 @@
+import { copyBytes } from "../latin1.ts";
+
 /** Longest head that is remembered (bytes): repeated heads are short, long ones carry tokens and cookies that vary. */
 export const MAX_CACHED_HEAD_BYTES = 1024;
 
 /** Default number of slots; a power of two. With heads of typical size the bytes stay below 100 KiB. */
 const DEFAULT_SLOTS = 256;
 
-/** Bytes that the hash looks at besides the first and last few: enough to tell routes apart, the comparison does the rest. */
-const SAMPLES = 24;
+/** Bytes that the hash looks at, evenly spread: enough to tell routes apart, the comparison does the rest. */
+const SAMPLES = 16;
+
+/** Above this the runtime's comparison beats a loop (289 bytes: 56 ns against 85, measured on Bun 1.4.5). */
+const LOOP_BYTES = 160;
+
+const compare: (
+  this: Uint8Array,
+  target: Uint8Array,
+  targetStart: number,
+  targetEnd: number,
+  start: number,
+  end: number,
+) => number = Buffer.prototype.compare;
 
 class Slot<T> {
   /** Hash of the remembered head. */
@@ -26,21 +40,22 @@ const NO_BYTES = new Uint8Array(0);
  * one hash and mostly no copy. A hit is decided by comparing all bytes, never by the hash.
  */
 export class HeadCache<T> {
-  readonly #slots: Slot<T>[] = [];
+  /** Filled as heads come, since there is a cache for each endpoint and most see few heads. */
+  readonly #slots: (Slot<T> | null)[];
   readonly #mask: number;
 
   /** @param slots how many heads are remembered at most; a power of two */
   constructor(slots: number = DEFAULT_SLOTS) {
     this.#mask = slots - 1;
-    for (let i = 0; i < slots; i++) this.#slots.push(new Slot<T>());
+    this.#slots = new Array<Slot<T> | null>(slots).fill(null);
   }
 
   /** What was put for exactly the bytes [start, end), or null. Allocates nothing. */
   get(buf: Uint8Array, start: number, end: number): T | null {
     if (end - start > MAX_CACHED_HEAD_BYTES) return null;
     const hash = hashOf(buf, start, end);
-    const slot = this.#slots[hash & this.#mask] as Slot<T>; // masked to the slots
-    if (slot.hash !== hash || slot.length !== end - start) return null;
+    const slot = this.#slots[hash & this.#mask] as Slot<T> | null; // masked to the slots
+    if (slot === null || slot.hash !== hash || slot.length !== end - start) return null;
     return isSame(slot.bytes, buf, start, slot.length) ? slot.value : null;
   }
 
@@ -49,20 +64,21 @@ export class HeadCache<T> {
     const length = end - start;
     if (length > MAX_CACHED_HEAD_BYTES) return;
     const hash = hashOf(buf, start, end);
-    const slot = this.#slots[hash & this.#mask] as Slot<T>; // masked to the slots
+    const at = hash & this.#mask;
+    const slot = this.#slots[at] ??= new Slot<T>();
     if (slot.candidate !== hash) {
       slot.candidate = hash;
       return;
     }
     if (slot.bytes.length < length) slot.bytes = new Uint8Array(length);
-    for (let i = 0; i < length; i++) slot.bytes[i] = buf[start + i] as number; // the caller's range
+    copyBytes(buf, start, end, slot.bytes, 0);
     slot.hash = hash;
     slot.length = length;
     slot.value = value;
   }
 }
 
-/** Hash of length, the first line's beginning and samples over the rest; 31 bits, so never the -1 of an empty slot. */
+/** Hash of the length and the samples; 31 bits, so never the -1 of an empty slot. */
 function hashOf(buf: Uint8Array, start: number, end: number): number {
   const length = end - start;
   let h = length;
@@ -72,6 +88,7 @@ function hashOf(buf: Uint8Array, start: number, end: number): number {
 }
 
 function isSame(a: Uint8Array, b: Uint8Array, start: number, length: number): boolean {
+  if (length > LOOP_BYTES) return compare.call(a, b, start, start + length, 0, length) === 0;
   for (let i = 0; i < length; i++) if (a[i] !== b[start + i]) return false;
   return true;
 }

@@ -23,6 +23,19 @@ test("get() does not see later changes of the buffer that was put", () => {
   expect(cache.get(Buffer.from("GET /a"), 0, 6)).toBe(1);
 });
 
+test("get() compares long heads to their last byte", () => {
+  const cache = new HeadCache<number>(1);
+  const head = Buffer.from(`GET /${"a".repeat(500)}`);
+  cache.put(head, 0, head.length, 1);
+  cache.put(head, 0, head.length, 1);
+  expect(cache.get(Buffer.concat([Buffer.from("x"), head]), 1, head.length + 1)).toBe(1);
+  for (let i = 0; i < head.length; i++) {
+    const other = Buffer.from(head);
+    other[i] = 0x62;
+    expect(cache.get(other, 0, other.length)).toBeNull();
+  }
+});
+
 test("put() ignores heads above the limit", () => {
   const cache = new HeadCache<number>();
   const head = Buffer.alloc(MAX_CACHED_HEAD_BYTES + 1, 0x61);

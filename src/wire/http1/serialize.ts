@@ -1,7 +1,8 @@
 import type { ByteSink } from "../byte_sink.ts";
-import { type HeaderBlock } from "../header_block.ts";
+import type { HeaderBlock } from "../header_block.ts";
+import { copyBytes } from "../latin1.ts";
 import { isAllOf, VALUE_BYTE } from "./_bytes.ts";
-import { requestText, responseText, statusLine, targetOf, trailersText } from "./_encode.ts";
+import { putRequest, putResponse, putStatusLine, putTrailers } from "./_encode.ts";
 import { standardPhrase } from "./_reason.ts";
 import {
   BAD_FIELD_VALUE,
@@ -36,14 +37,18 @@ const SUFFIXES: Uint8Array[] = [];
 for (let bits = 0; bits <= SUFFIX_BITS; bits++) SUFFIXES.push(latin1Bytes(suffixText(bits, "")));
 
 const LAST_CHUNK = latin1Bytes("0\r\n\r\n");
-const LAST_CHUNK_SIZE = latin1Bytes("0\r\n");
+/** "0" and CR LF, the last chunk without the end of its trailers. */
+const LAST_CHUNK_SIZE_BYTES = 3;
 const HEX_DIGITS = latin1Bytes("0123456789abcdef");
+
+/** Stands in `block.http1` for "written once": blocks that come once, as most do, are not worth a copy. */
+const SEEN_ONCE = new Uint8Array(0);
 
 /**
  * Appends a request head (RFC 9112 §3).
  *
- * What does not depend on the connection is memoised in `block.http1`, so that a repeated block costs two copies. Each part
- * is checked before it is memoised, also where an HTTP/2 decoder should have done so: a request can never become two.
+ * What does not depend on the connection is memoised in `block.http1` from the second time on, so that a repeated block costs
+ * two copies. Each part is checked, also where an HTTP/2 decoder should have done so: a request can never become two.
  *
  * @param bits SEND_* bits
  * @param upgrade value of Upgrade, used with SEND_UPGRADE
@@ -54,27 +59,19 @@ export function appendRequestHead(sink: ByteSink, block: HeaderBlock, bits: numb
   const suffix = suffixFor(block, bits, upgrade);
   if (typeof suffix === "number") return suffix;
   const at = sink.length;
-  const isPlain = (bits & SEND_ABSOLUTE_FORM) === 0 && (block.authority !== "" || (bits & SEND_HTTP10) === 0);
-  let target = targetOf(block);
-  if (isPlain) {
-    let memo = block.http1;
-    if (memo === null) {
-      const text = requestText(block, target, true);
-      if (typeof text === "number") return text;
-      memo = block.http1 = latin1Bytes(text);
-    }
+  const isAbsolute = (bits & SEND_ABSOLUTE_FORM) !== 0 && block.method !== "CONNECT";
+  const withHost = block.authority !== "" || (bits & SEND_HTTP10) === 0;
+  if (isAbsolute && (block.authority === "" || (block.scheme !== "http" && block.scheme !== "https"))) return NOT_HTTP1;
+  const isPlain = !isAbsolute && withHost;
+  const memo = block.http1;
+  if (isPlain && memo !== null && memo !== SEEN_ONCE) {
     sink.append(memo, 0, memo.length);
   } else {
-    if ((bits & SEND_ABSOLUTE_FORM) !== 0 && block.method !== "CONNECT") {
-      if (block.authority === "" || (block.scheme !== "http" && block.scheme !== "https")) return NOT_HTTP1;
-      target = `${block.scheme}://${block.authority}${block.path === "*" ? "" : block.path}`;
-    }
-    const text = requestText(block, target, block.authority !== "" || (bits & SEND_HTTP10) === 0);
-    if (typeof text === "number") return text;
-    const bytes = latin1Bytes(text);
-    sink.append(bytes, 0, bytes.length);
+    const bad = putRequest(sink, block, isAbsolute, withHost);
+    if (bad < 0) return takeBack(sink, at, bad);
+    if (isPlain) memoise(sink, at, block);
   }
-  if ((bits & SEND_HTTP10) !== 0) sink.buffer[at + block.method.length + target.length + 9] = 0x30;
+  if ((bits & SEND_HTTP10) !== 0) sink.buffer[versionEnd(sink.buffer, at)] = 0x30;
   sink.append(suffix, 0, suffix.length);
   return 0;
 }
@@ -96,20 +93,21 @@ export function appendResponseHead(
 ): number {
   const suffix = suffixFor(block, bits & ~SEND_TE_TRAILERS, upgrade);
   if (typeof suffix === "number") return suffix;
-  let memo = block.http1;
-  if (memo === null) {
-    const text = responseText(block);
-    if (typeof text === "number") return text;
-    memo = block.http1 = latin1Bytes(text);
-  }
   const at = sink.length;
   const phrase = standardPhrase(block.status);
-  if (reason === "" || reason === phrase) {
+  const isPlain = reason === "" || reason === phrase;
+  let memo = block.http1;
+  if (memo === null || memo === SEEN_ONCE) {
+    const bad = putResponse(sink, block);
+    if (bad < 0) return takeBack(sink, at, bad);
+    memo = memoise(sink, at, block);
+    if (!isPlain && memo === SEEN_ONCE) memo = copyFrom(sink, at);
+    if (!isPlain) sink.length = at;
+  } else if (isPlain) {
     sink.append(memo, 0, memo.length);
-  } else {
-    if (!isAllOf(VALUE_BYTE, reason)) return BAD_STATUS_LINE;
-    const line = latin1Bytes(statusLine(block.status, reason));
-    sink.append(line, 0, line.length);
+  }
+  if (!isPlain) {
+    if (!putStatusLine(sink, block.status, reason)) return takeBack(sink, at, BAD_STATUS_LINE);
     sink.append(memo, STATUS_LINE_BYTES + phrase.length, memo.length);
   }
   if ((bits & SEND_HTTP10) !== 0) sink.buffer[at + 7] = 0x30;
@@ -147,19 +145,39 @@ export function appendLastChunk(sink: ByteSink): void {
 /**
  * Appends the last chunk with trailers (RFC 9112 §7.1.2); those that must not come late are left out.
  *
- * @returns 0, or a negative code with nothing appended
+ * @returns 0, or a negative code with nothing appended; the body then still needs its end
  */
 export function appendTrailers(sink: ByteSink, block: HeaderBlock): number {
-  let memo = block.http1;
-  if (memo === null) {
-    const text = trailersText(block);
-    if (typeof text === "number") return text;
-    memo = block.http1 = latin1Bytes(text);
-  }
-  sink.append(LAST_CHUNK_SIZE, 0, LAST_CHUNK_SIZE.length);
-  sink.append(memo, 0, memo.length);
+  const at = sink.length;
+  sink.append(LAST_CHUNK, 0, LAST_CHUNK_SIZE_BYTES);
+  const bad = putTrailers(sink, block);
+  if (bad < 0) return takeBack(sink, at, bad);
   appendChunkEnd(sink);
   return 0;
+}
+
+/** Remembers what was appended from `at` when it is the second time; returns what the block has then. */
+function memoise(sink: ByteSink, at: number, block: HeaderBlock): Uint8Array {
+  return block.http1 = block.http1 === null ? SEEN_ONCE : copyFrom(sink, at);
+}
+
+/** What was appended from `at`, as bytes of their own (`slice` of a Buffer would be a view of the sink). */
+function copyFrom(sink: ByteSink, at: number): Uint8Array {
+  const bytes = new Uint8Array(sink.length - at);
+  copyBytes(sink.buffer, at, sink.length, bytes, 0);
+  return bytes;
+}
+
+function takeBack(sink: ByteSink, at: number, code: number): number {
+  sink.length = at;
+  return code;
+}
+
+/** Index of the minor version in the request line at `at`, which is complete and has two SP and a CR. */
+function versionEnd(buf: Uint8Array, at: number): number {
+  let i = at;
+  while (buf[i] !== 0x0d) i++;
+  return i - 1;
 }
 
 /** The lines behind the fields, or a code when the bits contradict the block or each other. */

@@ -96,6 +96,18 @@ test.each(FORMS)("appendRequestHead() writes %j with bits %d in the right form",
   expect(requestBytes(request([], start), bits)).toBe(wanted);
 });
 
+test("appendRequestHead() remembers its own bytes, not those of a sink that goes on being used", () => {
+  const block = request(["x", "1"]);
+  const sink = new ByteSink(0);
+  sink.buffer = Buffer.alloc(512);
+  for (let turn = 0; turn < 3; turn++) {
+    sink.reset();
+    sink.buffer.fill(0x2a);
+    expect(appendRequestHead(sink, block, 0, "")).toBe(0);
+    expect(latin1(sink.buffer, 0, sink.length)).toBe(`${HEAD}\r\n`);
+  }
+});
+
 test("appendRequestHead() leaves te to the bits", () => {
   expect(requestBytes(request(["te", "trailers", "x", "1"]))).toBe(`${HEAD}\r\n`);
 });
@@ -171,6 +183,7 @@ const RESPONSES: [number, string, string, string][] = [
 test.each(RESPONSES)("appendResponseHead() writes the line of %d %j", (status, reason, line) => {
   const block = response(["x", "1"], status);
   expect(responseBytes(block, SEND_CHUNKED, reason)).toBe(`${line}x: 1\r\ntransfer-encoding: chunked\r\n\r\n`);
+  expect(responseBytes(block, 0, reason)).toBe(`${line}x: 1\r\n\r\n`);
   const old = line.replace("HTTP/1.1", "HTTP/1.0");
   expect(responseBytes(block, SEND_HTTP10 | SEND_CLOSE, reason)).toBe(`${old}x: 1\r\nconnection: close\r\n\r\n`);
 });
