@@ -90,6 +90,21 @@ test("decode() gives the same object for the same bytes, from the second time on
   expect(decode(concat(bytes("00"), block).subarray(1), REQUEST, decoder)).toBe(second);
 });
 
+test("decode() keeps a few blocks side by side that differ in one byte anywhere", () => {
+  for (const length of [10, 200, 900]) {
+    for (let at = 0; at < length; at += 13) {
+      const decoder = newDecoder();
+      const variants = ["a", "b", "c"].map((c) =>
+        literals([...GET, "x-a", "-".repeat(at) + c + "-".repeat(length - at)])
+      );
+      for (const block of [...variants, ...variants]) decode(block, REQUEST, decoder);
+      const kept = variants.map((block) => ok(decode(block, REQUEST, decoder)));
+      variants.forEach((block, i) => expect(decode(block, REQUEST, decoder)).toBe(kept[i] as HeaderBlock)); // same length
+      expect(new Set(kept.map((block) => block.get("x-a"))).size).toBe(3);
+    }
+  }
+});
+
 test("decode() gives no stale block when the same bytes mean something else after the table changed", () => {
   const decoder = newDecoder();
   const start = literals(GET);
@@ -109,6 +124,25 @@ test("decode() applies the insertions of a repeated block each time", () => {
   expect(results[3]).toBe(results[2] as HeaderBlock); // kept although it adds to the table; in range
   expect(decode(concat(literals(GET), bytes("c1")), REQUEST, decoder)).not.toBe(COMPRESSION_ERROR); // index 65: the fourth
   expect(decode(concat(literals(GET), bytes("c2")), REQUEST, decoder)).toBe(COMPRESSION_ERROR);
+});
+
+test("decode() applies the size updates of a repeated block each time", () => {
+  const decoder = newDecoder();
+  const emptying = concat(bytes("203fe11f"), literals(GET));
+  for (let i = 0; i < 3; i++) {
+    expect(typeof decode(concat(literals(GET), literals(["x-a", "1"], 0x40)), REQUEST, decoder)).toBe("object");
+    expect(typeof decode(emptying, REQUEST, decoder)).toBe("object");
+    expect(decode(concat(literals(GET), bytes("be")), REQUEST, decoder)).toBe(COMPRESSION_ERROR);
+  }
+});
+
+test("decode() tells a coded name from a plain one of the same bytes", () => {
+  const plain = concat(literals(GET), bytes("00 02 6461 01 31"));
+  const coded = concat(literals(GET), bytes("00 82 6461 01 31"));
+  for (let i = 0; i < 2; i++) {
+    expect(ok(decode(plain)).fields).toEqual(["da", "1"]);
+    expect(ok(decode(coded)).fields).toEqual(["3a1", "1"]);
+  }
 });
 
 test("decode() does not mix kinds in its cache", () => {

@@ -77,7 +77,7 @@ class EncodedBlock {
 export class HpackEncoder {
   readonly #table = new EncoderTable();
   readonly #names = new Map<string, NameState>();
-  readonly #once: number[] = new Array(ONCE_SLOTS).fill(0);
+  #once: Int32Array | null = null;
   readonly #blocks = new Map<HeaderBlock, EncodedBlock>();
   readonly #recent: (HeaderBlock | null)[] = new Array(RECENT_BLOCKS).fill(null);
   #recentAt = 0;
@@ -159,10 +159,11 @@ export class HpackEncoder {
       state.lastNumber = number;
       return this.#putDynamic(sink, table.indexOf(number));
     }
+    const once = this.#once ??= new Int32Array(ONCE_SLOTS);
     const slot = hash & (ONCE_SLOTS - 1);
-    const again = this.#once[slot] === hash ||
+    const again = once[slot] === hash ||
       (state.index === 0 && state.usedOnce && table.indexOf(state.newest) === 0);
-    this.#once[slot] = hash;
+    once[slot] = hash;
     if (!again || !table.takes(hash, name, value)) {
       this.#putLiteral(sink, 0x00, 0x0f, state, value);
       state.usedOnce = true;

@@ -25,12 +25,13 @@ export class EncoderTable {
   #maxBytes = DEFAULT_TABLE_BYTES;
   readonly #names: string[] = [];
   readonly #values: string[] = [];
-  /** Per slot: number of the entry, and its hash. */
-  readonly #numbers: number[] = new Array(SLOTS).fill(0);
-  readonly #hashes: number[] = new Array(SLOTS).fill(0);
+  /** Per slot: number of the entry (which may pass 2^31), and its hash. Made with the first entry. */
+  #numbers: number[] = [];
+  #hashes: number[] = [];
 
   /** Number of the live entry (name, value), or 0 when there is none; `hash` is what `add` was given. */
   find(hash: number, name: string, value: string): number {
+    if (this.newest === this.#evicted) return 0;
     for (let i = 0; i < WINDOW; i++) {
       const slot = (hash + i) & (SLOTS - 1);
       const number = this.#numbers[slot] as number; // masked index
@@ -49,6 +50,7 @@ export class EncoderTable {
   /** Whether `add` would keep the entry and find it again, without emptying the better part of the table for it. */
   takes(hash: number, name: string, value: string): boolean {
     if (name.length + value.length + ENTRY_OVERHEAD > this.#maxBytes >> 1) return false;
+    if (this.newest === this.#evicted) return true;
     for (let i = 0; i < WINDOW; i++) {
       if ((this.#numbers[(hash + i) & (SLOTS - 1)] as number) <= this.#evicted) return true; // masked index
     }
@@ -57,6 +59,10 @@ export class EncoderTable {
 
   /** Adds an entry as the decoder will; only after `takes` said so. Returns its number. */
   add(hash: number, name: string, value: string): number {
+    if (this.#numbers.length === 0) {
+      this.#numbers = new Array(SLOTS).fill(0);
+      this.#hashes = new Array(SLOTS).fill(0);
+    }
     const bytes = name.length + value.length + ENTRY_OVERHEAD;
     this.#evict(this.#maxBytes - bytes);
     const number = ++this.newest;

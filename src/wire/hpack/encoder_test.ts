@@ -133,6 +133,18 @@ test("encode() forgets cached bytes when the table changes", () => {
   expect(facts(pass(encoder, decoder, block))).toEqual(facts(block));
 });
 
+test("encode() forgets cached bytes that refer to a name only", () => {
+  const encoder = new HpackEncoder();
+  const decoder = newDecoder();
+  encoder.setMaxTableSize(200); // of which a value of 150 characters may take no half
+  const small = headerBlock({ ...GET, authority: "" }, ["x-a", "1"]);
+  const large = headerBlock({ ...GET, authority: "" }, ["x-a", "l".repeat(150)]);
+  for (let i = 0; i < 3; i++) pass(encoder, decoder, small);
+  for (let i = 0; i < 3; i++) expect(facts(pass(encoder, decoder, large))).toEqual(facts(large));
+  for (let i = 0; i < 3; i++) pass(encoder, decoder, headerBlock({ ...GET, authority: "" }, ["x-b", "2"]));
+  expect(facts(pass(encoder, decoder, large))).toEqual(facts(large));
+});
+
 test("encode() gives a request without a scheme http, and CONNECT none", () => {
   const origin = pass(new HpackEncoder(), newDecoder(), headerBlock({ ...GET, scheme: "" }, []));
   expect(origin.scheme).toBe("http");

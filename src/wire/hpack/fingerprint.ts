@@ -1,13 +1,15 @@
 /** Cheap identity of byte ranges for the caches: a sampled hash to find a slot, and an exact comparison to be sure. */
 import { compareBytes, copyBytes } from "../latin1.ts";
 
-/** Bytes looked at beside the length; what differs elsewhere only shares a slot, which the comparison then tells apart. */
+/** Up to this length all bytes count: a block of indices alone, where one byte is the difference between two calls. */
+const WHOLE_BYTES = 24;
+/** Beyond it so many bytes or some more count. What differs elsewhere shares a hash, and the comparison tells it apart. */
 const SAMPLES = 8;
 
-/** A 32-bit hash of the length and at most about 2 × SAMPLES of the bytes. An adversary can make collisions, to no gain. */
+/** A 32-bit hash of the length and some or all of the bytes. An adversary can make collisions, to no gain. */
 export function fingerprint(buf: Uint8Array, start: number, end: number): number {
   const length = end - start;
-  const step = length <= SAMPLES ? 1 : (length / SAMPLES) | 0;
+  const step = length <= WHOLE_BYTES ? 1 : (length / SAMPLES) | 0;
   let hash = length;
   for (let i = start; i < end; i += step) hash = Math.imul(hash ^ (buf[i] as number), 0x01000193); // i < end
   return hash ^ (hash >>> 15);
