@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tulle/transport/v1/transport.proto.
  */
 export const file_tulle_transport_v1_transport: GenFile = /*@__PURE__*/
-  fileDesc("CiJ0dWxsZS90cmFuc3BvcnQvdjEvdHJhbnNwb3J0LnByb3RvEhJ0dWxsZS50cmFuc3BvcnQudjEiXwoPVHJhbnNwb3J0SGVhZGVyEgwKBHBvcnQYASABKA0SLgoIcHJvdG9jb2wYAiABKA4yHC50dWxsZS50cmFuc3BvcnQudjEuUHJvdG9jb2wSDgoGdGFyZ2V0GAMgASgJIlsKDlRyYW5zcG9ydFJlcGx5EiYKBGNvZGUYASABKA4yGC50dWxsZS50cmFuc3BvcnQudjEuQ29kZRIOCgZyZWFzb24YAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIKnYKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASEgoOUFJPVE9DT0xfSFRUUDIQARISCg5QUk9UT0NPTF9IVFRQMRACEhMKD1BST1RPQ09MX09QQVFVRRADEhMKD1BST1RPQ09MX0RFVEVDVBAEKnoKBENvZGUSFAoQQ09ERV9VTlNQRUNJRklFRBAAEgsKB0NPREVfT0sQARITCg9DT0RFX0JBRF9IRUFERVIQAhIPCgtDT0RFX0RFTklFRBADEhQKEENPREVfVU5SRUFDSEFCTEUQBBITCg9DT0RFX09WRVJMT0FERUQQBWIGcHJvdG8z");
+  fileDesc("CiJ0dWxsZS90cmFuc3BvcnQvdjEvdHJhbnNwb3J0LnByb3RvEhJ0dWxsZS50cmFuc3BvcnQudjEiXwoPVHJhbnNwb3J0SGVhZGVyEgwKBHBvcnQYASABKA0SLgoIcHJvdG9jb2wYAiABKA4yHC50dWxsZS50cmFuc3BvcnQudjEuUHJvdG9jb2wSDgoGdGFyZ2V0GAMgASgJIlsKDlRyYW5zcG9ydFJlcGx5EiYKBGNvZGUYASABKA4yGC50dWxsZS50cmFuc3BvcnQudjEuQ29kZRIOCgZyZWFzb24YAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIKjgKCFByb3RvY29sEhgKFFBST1RPQ09MX1VOU1BFQ0lGSUVEEAASEgoOUFJPVE9DT0xfSFRUUDIQASp6CgRDb2RlEhQKEENPREVfVU5TUEVDSUZJRUQQABILCgdDT0RFX09LEAESEwoPQ09ERV9CQURfSEVBREVSEAISDwoLQ09ERV9ERU5JRUQQAxIUChBDT0RFX1VOUkVBQ0hBQkxFEAQSEwoPQ09ERV9PVkVSTE9BREVEEAViBnByb3RvMw");
 
 /**
  * TransportHeader is sent by the client once the handshake is done.
@@ -86,6 +86,11 @@ export const TransportReplySchema: GenMessage<TransportReply> = /*@__PURE__*/
   messageDesc(file_tulle_transport_v1_transport, 1);
 
 /**
+ * Protocol is what follows after the reply. Everything between sidecars is HTTP/2, so that connections are shared:
+ * requests of HTTP/1.1 and HTTP/2 are streams of it; an opaque TCP connection is a stream opened by extended CONNECT
+ * (RFC 8441) with `:protocol` "tulle-tcp", whose DATA frames are the bytes, END_STREAM the half-close and RST_STREAM
+ * the reset, which TLS alone could not tell apart.
+ *
  * @generated from enum tulle.transport.v1.Protocol
  */
 export enum Protocol {
@@ -97,32 +102,9 @@ export enum Protocol {
   UNSPECIFIED = 0,
 
   /**
-   * An HTTP/2 connection that carries requests of HTTP/1.1 and HTTP/2 alike.
-   *
    * @generated from enum value: PROTOCOL_HTTP2 = 1;
    */
   HTTP2 = 1,
-
-  /**
-   * One HTTP/1.1 connection as it is, for upgrades and CONNECT.
-   *
-   * @generated from enum value: PROTOCOL_HTTP1 = 2;
-   */
-  HTTP1 = 2,
-
-  /**
-   * Bytes in frames (data, end, reset) so that half-close and resets survive TLS.
-   *
-   * @generated from enum value: PROTOCOL_OPAQUE = 3;
-   */
-  OPAQUE = 3,
-
-  /**
-   * Like OPAQUE, but the client does not know yet what it is: either side may speak first.
-   *
-   * @generated from enum value: PROTOCOL_DETECT = 4;
-   */
-  DETECT = 4,
 }
 
 /**

@@ -1,0 +1,415 @@
+/**
+ * An HTTP/1.1 connection that sends requests, as the upstream leg of one exchange at a time; pooled in between.
+ */
+import { Outbox, type OutboxOwner } from "../net/outbox.ts";
+import type { ConnectionStats } from "../net/connection_stats.ts";
+import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
+import { HAS_TE_TRAILERS, type HeaderBlock } from "../wire/header_block.ts";
+import * as chunked from "../wire/http1/chunked.ts";
+import { HeadCache } from "../wire/http1/head_cache.ts";
+import { findHeadEnd } from "../wire/http1/head_end.ts";
+import { textForCode } from "../wire/http1/error_code.ts";
+import { FRAMING_CHUNKED, FRAMING_LENGTH, FRAMING_NONE, FRAMING_UNTIL_CLOSE } from "../wire/http1/framing.ts";
+import { parseResponseHead, responseFraming, type ResponseHead } from "../wire/http1/response_head.ts";
+import * as serialize from "../wire/http1/serialize.ts";
+import { INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from "../wire/http2/error_code.ts";
+import type { Leg, LegListener } from "./leg.ts";
+import { HTTP1_PAUSE_BYTES } from "./limits.ts";
+import { withEmptyBody } from "./http1_answers.ts";
+import { PartialBytes } from "./partial_bytes.ts";
+import { TcpLeg } from "./tcp_leg.ts";
+
+const IDLE = 0;
+const HEAD = 1;
+const BODY = 2;
+const DONE = 3;
+const CLOSED = 4;
+const EMPTY = new Uint8Array(0);
+
+/** What a request asks of the connection beyond its header section. */
+export interface Http1Request {
+  /** 0 when the client spoke HTTP/1.0, otherwise 1. */
+  readonly minorVersion: 0 | 1;
+  /** Value of Upgrade, "" for none. */
+  readonly upgrade: string;
+}
+
+/** Gets what concerns the connection as a whole. */
+export interface Http1ClientOwner {
+  /** Request and response are complete, and the connection can serve another. */
+  onReusable(connection: Http1Client): void;
+  /** The connection is gone or must not be used again. */
+  onClosed(connection: Http1Client): void;
+}
+
+export class Http1Client implements Leg, SocketOwner, OutboxOwner {
+  reason = "";
+  readonly socket: RawSocket;
+  stats: ConnectionStats | null;
+  readonly outbox: Outbox;
+  listener: LegListener | null = null;
+  /** Requests served before the present one: a failure on a reused connection may mean that the peer had closed it. */
+  served = 0;
+  readonly #owner: Http1ClientOwner;
+  readonly #cache: HeadCache<ResponseHead>;
+  readonly #held = new PartialBytes();
+  #scanned = 0;
+  #state = IDLE;
+  #method = "";
+  #request: Http1Request = PLAIN;
+  #framing: number = FRAMING_NONE;
+  #bodyLeft = 0;
+  #chunks: chunked.ChunkedDecoder | null = null;
+  #sendsChunks = false;
+  #sent = false;
+  #anyByte = false;
+  /** Bytes follow what was last taken from the buffer: behind a complete response they make the connection unusable. */
+  #more = false;
+  #keepAlive = true;
+  #unconsumed = 0;
+  #paused = false;
+  #owed = 0;
+
+  /** @param cache response heads seen before; shared by the connections to an endpoint */
+  constructor(socket: RawSocket, owner: Http1ClientOwner, cache: HeadCache<ResponseHead>) {
+    this.socket = socket;
+    this.#owner = owner;
+    this.#cache = cache;
+    this.outbox = new Outbox(socket, this);
+    this.stats = statsOf(socket);
+    socket.data = this;
+  }
+
+  /** True when a request can be sent. */
+  get isIdle(): boolean {
+    return this.#state === IDLE;
+  }
+
+  /** Prepares for a request; `sendHead` follows. */
+  start(listener: LegListener, request: Http1Request): void {
+    this.listener = listener;
+    this.#request = request;
+    this.#state = HEAD;
+    this.#sent = false;
+    this.#anyByte = false;
+    this.#unconsumed = 0;
+    this.#owed = 0;
+  }
+
+  /** Closes an idle connection. */
+  close(): void {
+    if (this.#state === CLOSED) return;
+    this.#state = CLOSED;
+    this.outbox.endWhenFlushed();
+  }
+
+  // --- sending (Leg)
+
+  sendHead(head: HeaderBlock, end: boolean, _reason: string): void {
+    if (this.#state === CLOSED) return;
+    this.#method = head.method;
+    const { minorVersion, upgrade } = this.#request;
+    const isTunnel = upgrade !== "" || head.method === "CONNECT";
+    this.#sendsChunks = !end && head.contentLength < 0 && !isTunnel;
+    let bits = minorVersion === 1 ? 0 : serialize.SEND_HTTP10;
+    if (this.#sendsChunks) bits |= serialize.SEND_CHUNKED;
+    if (upgrade !== "") bits |= serialize.SEND_UPGRADE;
+    if ((head.flags & HAS_TE_TRAILERS) !== 0) bits |= serialize.SEND_TE_TRAILERS;
+    const needsLength = end && head.contentLength < 0 && !isTunnel && expectsBody(head.method);
+    const result = serialize.appendRequestHead(
+      this.outbox.begin(),
+      needsLength ? withEmptyBody(head) : head,
+      bits,
+      upgrade,
+    );
+    if (result < 0) return this.#fail(PROTOCOL_ERROR, textForCode(result), true);
+    if (end) this.#requestSent();
+  }
+
+  sendInterim(_head: HeaderBlock): void {}
+
+  sendData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
+    if (this.#state === CLOSED || this.#sent) return;
+    const bytes = end - start;
+    if (bytes > 0) {
+      if (this.#sendsChunks) serialize.appendChunkHeader(this.outbox.begin(), bytes);
+      this.outbox.append(buffer, start, end);
+      if (this.#sendsChunks) serialize.appendChunkEnd(this.outbox.begin());
+      if (this.outbox.hasRoom) this.listener?.onConsumed(this, bytes);
+      else this.#owed += bytes;
+    }
+    if (!fin) return;
+    if (this.#sendsChunks) serialize.appendLastChunk(this.outbox.begin());
+    this.#requestSent();
+  }
+
+  sendTrailers(trailers: HeaderBlock): void {
+    if (this.#state === CLOSED || this.#sent) return;
+    if (this.#sendsChunks) serialize.appendTrailers(this.outbox.begin(), trailers);
+    this.#requestSent();
+  }
+
+  abort(h2Code: number): void {
+    if (this.#state === CLOSED || this.#state === IDLE) return;
+    this.listener = null;
+    this.#state = CLOSED;
+    this.outbox.close();
+    if (h2Code === NO_ERROR) this.socket.end();
+    else this.socket.terminate();
+    this.#owner.onClosed(this);
+  }
+
+  consumed(bytes: number): void {
+    this.#unconsumed -= bytes;
+    if (this.#paused && this.#unconsumed < HTTP1_PAUSE_BYTES >> 1 && this.#state !== CLOSED) {
+      this.#paused = false;
+      this.socket.resume();
+    }
+  }
+
+  /** Takes the socket out of HTTP after 101 or 2xx to CONNECT; bytes already received follow by `drainHeld`. */
+  detach(): TcpLeg {
+    this.#state = CLOSED;
+    const leg = new TcpLeg(this.socket, this.outbox, this.listener);
+    this.listener = null;
+    this.#owner.onClosed(this);
+    return leg;
+  }
+
+  /** Hands what was received after the head of an upgrade to the tunnel. */
+  drainHeld(leg: TcpLeg): void {
+    const { buffer, length } = this.#held;
+    this.#held.clear();
+    if (length > 0) leg.onData(buffer.subarray(0, length));
+    if (this.#paused) this.socket.resume();
+  }
+
+  // --- socket events
+
+  onOpen(_socket: RawSocket): void {}
+
+  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
+
+  onConnectFailed(_error: Error): void {}
+
+  onData(buffer: Uint8Array): void {
+    this.#anyByte = true;
+    if (this.#state === IDLE) return void this.socket.terminate(); // nobody asked: the connection cannot be trusted
+    if (this.#held.length > 0) {
+      const held = this.#held;
+      held.append(buffer, 0, buffer.length);
+      if (findHeadEnd(held.buffer, 0, held.length, this.#scanned) === 0) {
+        this.#scanned = Math.max(0, held.length - 3);
+        return;
+      }
+      const all = held.buffer;
+      const { length } = held;
+      held.clear();
+      this.#read(all, 0, length);
+    } else this.#read(buffer, 0, buffer.length);
+  }
+
+  onDrain(): void {
+    this.outbox.onDrain();
+  }
+
+  onOutboxDrained(): void {
+    const owed = this.#owed;
+    this.#owed = 0;
+    if (owed > 0) this.listener?.onConsumed(this, owed);
+  }
+
+  onEnd(): void {
+    if (this.#state === BODY && this.#framing === FRAMING_UNTIL_CLOSE) {
+      this.#keepAlive = false;
+      return this.#bodyDone(EMPTY, 0, 0);
+    }
+    this.onClose(null);
+    this.socket.end();
+  }
+
+  onClose(error: Error | null): void {
+    if (this.#state === CLOSED) return;
+    const wasIdle = this.#state === IDLE;
+    const detail = error === null ? "server closed the connection" : error.message;
+    if (wasIdle) {
+      this.#state = CLOSED;
+      this.outbox.close();
+      return this.#owner.onClosed(this);
+    }
+    // A reused connection that dies without a byte of answer was closed while idle: the request was not seen.
+    this.#fail(INTERNAL_ERROR, detail, this.served > 0 && !this.#anyByte);
+  }
+
+  // --- receiving
+
+  #read(buffer: Uint8Array, start: number, end: number): void {
+    let at = start;
+    while (at < end && this.#state !== CLOSED) {
+      if (this.#state === HEAD) {
+        const next = this.#readHead(buffer, at, end);
+        if (next < 0) return;
+        at = next;
+      } else if (this.#state === BODY) at = this.#readBody(buffer, at, end);
+      else return; // bytes beyond the response: the connection is not reused
+    }
+  }
+
+  #readHead(buffer: Uint8Array, start: number, end: number): number {
+    const headEnd = findHeadEnd(buffer, start, end, start);
+    if (headEnd === 0) {
+      this.#held.append(buffer, start, end);
+      this.#scanned = Math.max(0, end - start - 3);
+      return -1;
+    }
+    this.#scanned = 0;
+    const head = headEnd < 0 ? headEnd : this.#parse(buffer, start, headEnd);
+    if (typeof head === "number") {
+      this.#fail(PROTOCOL_ERROR, textForCode(head), false);
+      return -1;
+    }
+    const { status } = head.block;
+    this.reason = head.reason;
+    this.#more = headEnd < end;
+    if (status === 101 || (this.#method === "CONNECT" && status >= 200 && status < 300)) {
+      if (headEnd < end) this.#held.append(buffer, headEnd, end);
+      this.listener?.onHead(this, head.block, false);
+      return -1;
+    }
+    if (status < 200) {
+      this.listener?.onInterim(this, head.block);
+      return headEnd;
+    }
+    this.#begin(head);
+    return headEnd;
+  }
+
+  #parse(buffer: Uint8Array, start: number, end: number): ResponseHead | number {
+    const known = this.#cache.get(buffer, start, end);
+    if (known !== null) return known;
+    const head = parseResponseHead(buffer, start, end);
+    if (typeof head !== "number") this.#cache.put(buffer, start, end, head);
+    return head;
+  }
+
+  #begin(head: ResponseHead): void {
+    this.#keepAlive = head.keepAlive && this.#request.minorVersion === 1;
+    this.#framing = responseFraming(head, this.#method, head.block.status);
+    this.#bodyLeft = head.contentLength;
+    const empty = this.#framing === FRAMING_NONE || (this.#framing === FRAMING_LENGTH && head.contentLength === 0);
+    if (this.#framing === FRAMING_CHUNKED) {
+      this.#chunks ??= new chunked.ChunkedDecoder();
+      this.#chunks.reset();
+    }
+    this.#state = empty ? DONE : BODY;
+    const { listener } = this;
+    if (empty) this.#responseReceived();
+    listener?.onHead(this, head.block, empty);
+  }
+
+  #readBody(buffer: Uint8Array, start: number, end: number): number {
+    if (this.#framing === FRAMING_CHUNKED) return this.#readChunks(buffer, start, end);
+    const n = this.#framing === FRAMING_LENGTH ? Math.min(this.#bodyLeft, end - start) : end - start;
+    this.#account(n);
+    if (this.#framing === FRAMING_LENGTH) {
+      this.#bodyLeft -= n;
+      if (this.#bodyLeft === 0) {
+        this.#more = start + n < end;
+        this.#bodyDone(buffer, start, start + n);
+        return start + n;
+      }
+    }
+    this.listener?.onData(this, buffer, start, start + n, false);
+    return start + n;
+  }
+
+  #readChunks(buffer: Uint8Array, start: number, end: number): number {
+    const decoder = this.#chunks as chunked.ChunkedDecoder; // set when framing is chunked
+    let at = start;
+    while (this.#state === BODY) {
+      const event = decoder.next(buffer, at, end);
+      at = decoder.position;
+      if (event === chunked.NEED_MORE) return at;
+      if (event === chunked.DATA) {
+        this.#account(decoder.dataEnd - decoder.dataStart);
+        this.listener?.onData(this, buffer, decoder.dataStart, decoder.dataEnd, false);
+      } else if (event === chunked.END) {
+        const { trailers } = decoder;
+        this.#more = at < end;
+        if (trailers === null) this.#bodyDone(EMPTY, 0, 0);
+        else {
+          const { listener } = this;
+          this.#responseReceived();
+          listener?.onTrailers(this, trailers);
+        }
+        return at;
+      } else {
+        this.#fail(PROTOCOL_ERROR, textForCode(event), false);
+        return end;
+      }
+    }
+    return at;
+  }
+
+  #account(bytes: number): void {
+    this.#unconsumed += bytes;
+    if (this.#unconsumed > HTTP1_PAUSE_BYTES && !this.#paused) {
+      this.#paused = true;
+      this.socket.pause();
+    }
+  }
+
+  #bodyDone(buffer: Uint8Array, start: number, end: number): void {
+    const { listener } = this;
+    this.#responseReceived();
+    listener?.onData(this, buffer, start, end, true);
+  }
+
+  /** The response is complete. The listener is told by the caller, after the connection has been put back. */
+  #responseReceived(): void {
+    this.#state = DONE;
+    this.listener = null;
+    if (this.#more) this.#keepAlive = false;
+    if (this.#paused) {
+      this.#paused = false;
+      this.socket.resume();
+    }
+    if (this.#sent) this.#finish();
+    else this.#keepAlive = false; // answered before the request was read to its end
+  }
+
+  #requestSent(): void {
+    this.#sent = true;
+    if (this.#state === DONE) this.#finish();
+  }
+
+  #finish(): void {
+    this.served++;
+    if (this.#keepAlive) {
+      this.#state = IDLE;
+      this.#owner.onReusable(this);
+    } else {
+      this.#state = CLOSED;
+      this.outbox.endWhenFlushed();
+      this.#owner.onClosed(this);
+    }
+  }
+
+  #fail(h2Code: number, detail: string, unprocessed: boolean): void {
+    if (this.#state === CLOSED) return;
+    this.#state = CLOSED;
+    this.outbox.close();
+    this.socket.terminate();
+    const { listener } = this;
+    this.listener = null;
+    this.#owner.onClosed(this);
+    listener?.onAbort(this, h2Code, unprocessed, detail);
+  }
+}
+
+const PLAIN: Http1Request = { minorVersion: 1, upgrade: "" };
+
+/** Methods whose requests should say that they have no body (RFC 9110 §8.6). */
+function expectsBody(method: string): boolean {
+  return method === "POST" || method === "PUT" || method === "PATCH";
+}

@@ -1,0 +1,36 @@
+/** Limits of the HTTP engines: each with its unit and reason. The answer to a breach stands beside it. */
+
+/** Streams a peer may have open on a connection of an application; more are refused (REFUSED_STREAM). The usual value of gRPC servers is 100–1000. */
+export const MAX_STREAMS = 1000;
+/** Streams a sidecar may have open on one connection: it carries the requests and connections of a whole pod. */
+export const MAX_MESH_STREAMS = 16_384;
+/** Bytes a stream may send before they are forwarded: 256 KiB are 1 GB/s at 0.25 ms; times the streams it bounds memory. */
+export const STREAM_WINDOW_BYTES = 256 * 1024;
+/** Bytes a connection may send before credit returns. Credit is given at receipt, so that a slow stream never stalls its siblings. */
+export const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
+/** Bytes waiting in streams over all connections above which connections get no new credit: what bounds memory in the end. */
+export const QUEUED_BYTES_BUDGET = 128 * 1024 * 1024;
+/** Largest frame we take: the default of RFC 9113. */
+export const MAX_FRAME_BYTES = 16_384;
+/** Largest header section, compressed, with its CONTINUATIONs (ENHANCE_YOUR_CALM). Twice the decoded limit of gRPC's 8 KiB and of most servers' 32 KiB. */
+export const MAX_HEADER_BLOCK_BYTES = 64 * 1024;
+/** Largest decoded header section, RFC 9113 §6.5.2 counting (431). */
+export const MAX_HEADER_LIST_BYTES = 64 * 1024;
+/** Fields in a section (431). */
+export const MAX_HEADER_FIELDS = 200;
+/** CONTINUATION frames of one block: 64 KiB need 4 at the usual size (ENHANCE_YOUR_CALM). */
+export const MAX_CONTINUATIONS = 16;
+/** HPACK table that peers may use, bytes: the default. */
+export const HPACK_TABLE_BYTES = 4096;
+/** Frames that make us work without carrying data (SETTINGS, PING, RST_STREAM, PRIORITY, empty DATA) a peer may send at once (ENHANCE_YOUR_CALM). */
+export const CONTROL_FRAME_BURST = 2000;
+/** … and how many a second it earns back. A client that cancels 500 calls a second for ever is stopped by none of the usual servers either. */
+export const CONTROL_FRAMES_PER_SECOND = 500;
+/** The same for a sidecar, which speaks for many clients. */
+export const MESH_CONTROL_FRAME_FACTOR = 20;
+/** Bytes in an outbox that no flow control bounds (acknowledgements): beyond it the peer reads nothing and is cut off. */
+export const MAX_OUTBOX_BYTES = 2 * 1024 * 1024;
+/** Body bytes received on an HTTP/1 connection and not yet forwarded before it is paused. */
+export const HTTP1_PAUSE_BYTES = 256 * 1024;
+/** Bytes of further requests (pipelining) kept while one is served; the connection is paused with them. */
+export const MAX_PIPELINED_BYTES = 1024 * 1024;

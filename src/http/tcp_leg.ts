@@ -1,0 +1,126 @@
+/**
+ * A plain TCP connection as one leg of a tunnel: opaque protocols, WebSocket after its upgrade, CONNECT.
+ *
+ * Half-close is kept: FIN from the peer arrives as `fin`, `fin` sent is a FIN. A reset arrives as `onAbort`.
+ */
+import { Outbox, type OutboxOwner } from "../net/outbox.ts";
+import type { ConnectionStats } from "../net/connection_stats.ts";
+import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
+import type { HeaderBlock } from "../wire/header_block.ts";
+import { CANCEL, CONNECT_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
+import type { Leg, LegListener } from "./leg.ts";
+import { HTTP1_PAUSE_BYTES } from "./limits.ts";
+
+const EMPTY = new Uint8Array(0);
+
+export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
+  readonly reason = "";
+  readonly socket: RawSocket;
+  stats: ConnectionStats | null;
+  readonly outbox: Outbox;
+  listener: LegListener | null;
+  recvEnd = false;
+  sendEnd = false;
+  #closed = false;
+  #unconsumed = 0;
+  #paused = false;
+  #owed = 0;
+
+  /**
+   * Takes a socket over from whoever owned it.
+   *
+   * @param outbox what was already on its way to the socket, or null
+   */
+  constructor(socket: RawSocket, outbox: Outbox | null, listener: LegListener | null) {
+    this.socket = socket;
+    this.listener = listener;
+    this.outbox = outbox ?? new Outbox(socket, this);
+    this.outbox.setOwner(this);
+    this.stats = statsOf(socket);
+    socket.data = this;
+  }
+
+  sendHead(_head: HeaderBlock, end: boolean, _reason: string): void {
+    if (end) this.sendData(EMPTY, 0, 0, true);
+  }
+
+  sendInterim(_head: HeaderBlock): void {}
+
+  sendData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
+    if (this.#closed || this.sendEnd) return;
+    const bytes = end - start;
+    if (bytes > 0) {
+      this.outbox.append(buffer, start, end);
+      if (this.outbox.hasRoom) this.listener?.onConsumed(this, bytes);
+      else this.#owed += bytes;
+    }
+    if (!fin) return;
+    this.sendEnd = true;
+    if (this.recvEnd) this.outbox.endWhenFlushed();
+    else this.outbox.shutdownWhenFlushed();
+  }
+
+  sendTrailers(_trailers: HeaderBlock): void {
+    this.sendData(EMPTY, 0, 0, true);
+  }
+
+  abort(h2Code: number): void {
+    if (this.#closed) return;
+    this.listener = null;
+    if (h2Code === NO_ERROR) this.outbox.endWhenFlushed();
+    else {
+      this.outbox.close();
+      this.socket.terminate();
+    }
+  }
+
+  consumed(bytes: number): void {
+    this.#unconsumed -= bytes;
+    if (this.#paused && this.#unconsumed < HTTP1_PAUSE_BYTES >> 1 && !this.#closed) {
+      this.#paused = false;
+      this.socket.resume();
+    }
+  }
+
+  onOpen(_socket: RawSocket): void {}
+
+  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
+
+  onConnectFailed(_error: Error): void {}
+
+  onData(buffer: Uint8Array): void {
+    this.#unconsumed += buffer.length;
+    this.listener?.onData(this, buffer, 0, buffer.length, false);
+    if (this.#unconsumed > HTTP1_PAUSE_BYTES && !this.#paused && !this.#closed) {
+      this.#paused = true;
+      this.socket.pause();
+    }
+  }
+
+  onDrain(): void {
+    this.outbox.onDrain();
+  }
+
+  onOutboxDrained(): void {
+    const owed = this.#owed;
+    this.#owed = 0;
+    if (owed > 0) this.listener?.onConsumed(this, owed);
+  }
+
+  onEnd(): void {
+    if (this.recvEnd || this.#closed) return;
+    this.recvEnd = true;
+    this.listener?.onData(this, EMPTY, 0, 0, true);
+    if (this.sendEnd) this.outbox.endWhenFlushed();
+  }
+
+  onClose(error: Error | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.outbox.close();
+    const { listener } = this;
+    this.listener = null;
+    if (this.recvEnd && this.sendEnd) return;
+    listener?.onAbort(this, error === null ? CANCEL : CONNECT_ERROR, false, error?.message ?? "connection closed");
+  }
+}

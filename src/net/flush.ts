@@ -1,0 +1,40 @@
+/**
+ * Outboxes that hold bytes for the socket. They are flushed once per turn of the event loop, after all sockets that were
+ * readable have been served: then one write carries what many requests left (measured: that is where the CPU goes).
+ */
+
+/** What can be flushed. */
+export interface Flushable {
+  flush(): void;
+}
+
+class DirtyList {
+  #list: Flushable[] = [];
+  #spare: Flushable[] = [];
+  #scheduled = false;
+
+  /** Adds an outbox to the list of this turn. The caller keeps it from being added twice. */
+  add(outbox: Flushable): void {
+    this.#list.push(outbox);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(flushAll);
+  }
+
+  /** Flushes everything; what becomes dirty meanwhile is flushed in the next turn. */
+  run(): void {
+    this.#scheduled = false;
+    const list = this.#list;
+    this.#list = this.#spare;
+    for (let i = 0; i < list.length; i++) (list[i] as Flushable).flush(); // in range
+    list.length = 0;
+    this.#spare = list;
+  }
+}
+
+/** The list of the process: sockets belong to one event loop. */
+export const dirtyOutboxes = new DirtyList();
+
+function flushAll(): void {
+  dirtyOutboxes.run();
+}

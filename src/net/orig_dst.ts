@@ -1,0 +1,64 @@
+/**
+ * Where a redirected connection was going (SO_ORIGINAL_DST of netfilter, for IPv4 and IPv6).
+ *
+ * The buffers are backed by an ArrayBuffer of their own: a plain Uint8Array may be moved by the collector, and the
+ * kernel would then write to memory that is no longer ours (seen as misrouting).
+ */
+import { dlopen, FFIType, ptr } from "bun:ffi";
+
+const SOL_IP = 0;
+const SOL_IPV6 = 41;
+/** Same number in both families (linux/netfilter_ipv4.h, ip6_tables.h). */
+const SO_ORIGINAL_DST = 80;
+/** struct sockaddr_in6, the larger of the two. */
+const SOCKADDR_BYTES = 28;
+
+const libc = dlopen("libc.so.6", {
+  getsockopt: { args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+});
+const address = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES));
+const addressView = new DataView(address.buffer);
+const length = new Int32Array(new ArrayBuffer(4));
+const addressPtr = ptr(address);
+const lengthPtr = ptr(length);
+
+/** An address and port; `ip` in its shortest usual form. */
+export interface SocketAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/**
+ * Asks the kernel for the original destination of an accepted socket.
+ *
+ * @param fd descriptor of the accepted socket
+ * @param isIPv6 the connection is IPv6 (not v4-mapped)
+ * @returns the address, or null when the kernel knows none (connection tracking does not see it)
+ */
+export function originalDestination(fd: number, isIPv6: boolean): SocketAddress | null {
+  length[0] = SOCKADDR_BYTES;
+  const level = isIPv6 ? SOL_IPV6 : SOL_IP;
+  if (libc.symbols.getsockopt(fd, level, SO_ORIGINAL_DST, addressPtr, lengthPtr) !== 0) return null;
+  const port = addressView.getUint16(2);
+  if (!isIPv6) return { ip: `${address[4]}.${address[5]}.${address[6]}.${address[7]}`, port };
+  return { ip: ipv6Text(addressView, 8), port };
+}
+
+/** Writes 16 bytes as RFC 5952 asks: lower case, the longest run of zero groups as "::". */
+export function ipv6Text(view: DataView, offset: number): string {
+  const groups: number[] = [];
+  for (let i = 0; i < 8; i++) groups.push(view.getUint16(offset + 2 * i));
+  let bestStart = -1;
+  let bestLength = 1; // a single zero group is not shortened
+  for (let i = 0; i < 8; i++) {
+    let n = 0;
+    while (i + n < 8 && groups[i + n] === 0) n++;
+    if (n > bestLength) {
+      bestStart = i;
+      bestLength = n;
+    }
+    i += n;
+  }
+  const hex = (from: number, to: number) => groups.slice(from, to).map((g) => g.toString(16)).join(":");
+  return bestStart < 0 ? hex(0, 8) : `${hex(0, bestStart)}::${hex(bestStart + bestLength, 8)}`;
+}

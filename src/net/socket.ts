@@ -1,0 +1,159 @@
+/**
+ * The only door to TCP and TLS sockets. A connection object owns its socket through `SocketOwner`; every event arrives
+ * as a method call on it, so that the path has no closures and ownership can be handed on (detection → engine → tunnel).
+ */
+import type { ConnectionStats } from "./connection_stats.ts";
+import type { Socket, SocketHandler, TCPSocketListener, TCPSocketListenOptions } from "bun";
+
+/** A socket of Bun, with the members its type definitions leave out. */
+export type RawSocket = Socket<SocketOwner> & {
+  /** File descriptor; valid while open. */
+  readonly fd: number;
+};
+
+/** Receives the events of one socket. */
+export interface SocketOwner {
+  /** Counts the connection's bytes, or null; goes with the socket when another owner takes it over. */
+  stats: ConnectionStats | null;
+  /** Connected (dialled sockets), or accepted. For TLS: the TCP connection stands, the handshake is still to come. */
+  onOpen(socket: RawSocket): void;
+  /** TLS handshake finished; see identity/verify for why `ok` alone proves nothing. */
+  onHandshake(socket: RawSocket, ok: boolean, error: Error | null): void;
+  /** Bytes arrived. The buffer is the callee's until it returns. */
+  onData(buffer: Buffer): void;
+  /** The socket takes bytes again after a short write. */
+  onDrain(): void;
+  /** The peer has sent its FIN: no more bytes will come. */
+  onEnd(): void;
+  /** The socket is gone; last event. `error` is null when it closed in order. */
+  onClose(error: Error | null): void;
+  /** A dialled socket could not be connected; last event. */
+  onConnectFailed(error: Error): void;
+}
+
+/** Makes the owner of an accepted socket. */
+export type Acceptor = (socket: RawSocket) => SocketOwner;
+
+/** TLS parameters as Bun's native sockets want them. */
+export interface TlsOptions {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
+  /** Name the peer's certificate must bear as DNS SAN; also sent as SNI. Client side. */
+  readonly serverName?: string;
+  /** ALPN in wire format (each name preceded by its length); a plain name does not work. */
+  readonly ALPNProtocols: Uint8Array;
+  readonly requestCert?: boolean;
+  readonly rejectUnauthorized: boolean;
+  /** As a number, 0x0304: the text form is refused natively. */
+  readonly minVersion: number;
+}
+
+/** TLS 1.3, the only version spoken between sidecars. */
+export const TLS_1_3 = 0x0304;
+
+/** The counter of a socket that changes owners. */
+export function statsOf(socket: RawSocket): ConnectionStats | null {
+  const owner: SocketOwner | undefined = socket.data; // undefined until the first owner is set
+  return owner === undefined ? null : owner.stats;
+}
+
+const handlers: SocketHandler<SocketOwner> = {
+  open(socket) {
+    socket.data.onOpen(socket as RawSocket); // fd is missing in the type only
+  },
+  handshake(socket, ok, error) {
+    socket.data.onHandshake(socket as RawSocket, ok, error);
+  },
+  data(socket, buffer) {
+    const owner = socket.data;
+    if (owner.stats !== null) owner.stats.read += buffer.length;
+    owner.onData(buffer);
+  },
+  drain(socket) {
+    socket.data.onDrain();
+  },
+  end(socket) {
+    socket.data.onEnd();
+  },
+  close(socket, error) {
+    gone(socket.data, error ?? null);
+  },
+  error(socket, error) {
+    gone(socket.data, error);
+  },
+  connectError(socket, error) {
+    socket.data.onConnectFailed(error);
+  },
+};
+
+/** A listener that can be stopped. */
+export interface Listener {
+  readonly port: number;
+  /** Stops accepting; with `force` also ends what was accepted. */
+  stop(force?: boolean): void;
+}
+
+/**
+ * Accepts TCP (or TLS) connections.
+ *
+ * @param address where to listen; port 0 picks one
+ * @param accept called for each socket, returns its owner
+ * @param tls native TLS termination when given
+ * @param reusePort several listeners may share the address (workers, upgrade)
+ * @returns the listener; throws when the address cannot be bound (set-up error)
+ */
+export function listen(
+  address: { readonly host: string; readonly port: number },
+  accept: Acceptor,
+  tls: TlsOptions | null = null,
+  reusePort = false,
+): Listener {
+  const options: TCPSocketListenOptions<SocketOwner> & { reusePort: boolean } = { // reusePort is missing in the type
+    hostname: address.host,
+    port: address.port,
+    allowHalfOpen: true,
+    reusePort,
+    ...(tls === null ? {} : { tls: tls as unknown as Bun.TLSOptions }), // minVersion and binary ALPN are missing in the type
+    socket: {
+      ...handlers,
+      open(socket) {
+        const raw = socket as RawSocket; // fd is missing in the type only
+        socket.setNoDelay(true);
+        const owner = accept(raw);
+        socket.data = owner;
+        owner.onOpen(raw);
+      },
+    },
+  };
+  const server: TCPSocketListener<SocketOwner> = Bun.listen<SocketOwner>(options);
+  return { port: server.port, stop: (force = false) => server.stop(force) };
+}
+
+/**
+ * Connects to an address. All outcomes, failures included, arrive at the owner; nothing is thrown.
+ *
+ * @param host IP address
+ * @param port 1–65535
+ * @param owner receives the events from here on
+ * @param tls native TLS when given
+ */
+export function dial(host: string, port: number, owner: SocketOwner, tls: TlsOptions | null = null): void {
+  Bun.connect<SocketOwner>({
+    hostname: host,
+    port,
+    data: owner,
+    allowHalfOpen: true,
+    ...(tls === null ? {} : { tls: tls as unknown as Bun.TLSOptions }), // see listen
+    socket: handlers,
+  }).catch(ignore); // the failure has reached connectError
+}
+
+function gone(owner: SocketOwner, error: Error | null): void {
+  const { stats } = owner;
+  owner.stats = null;
+  stats?.close();
+  owner.onClose(error);
+}
+
+function ignore(): void {}

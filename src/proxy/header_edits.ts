@@ -1,0 +1,127 @@
+/**
+ * Changes that the proxies themselves make to requests, each remembered on the block it was made of.
+ *
+ *   tulle-orig-proto    client side → server side: the request was HTTP/1.x; the application gets it as such
+ *   tulle-orig-method   … and its method, when an upgrade travels as extended CONNECT
+ *   tulle-orig-reason   server side → client side: a reason phrase that is not the usual one
+ *   tulle-client-id     server side → application: verified SPIFFE ID of the client
+ *
+ * Names that start with "tulle-", and x-forwarded-client-cert, never pass from an application or from outside: what the
+ * application reads in them comes from its own sidecar.
+ */
+import { HeaderBlock, headerBlock } from "../wire/header_block.ts";
+
+/** Flag of a block (beside those of header_block.ts): the client spoke HTTP/1.1, or HTTP/1.0. */
+export const FROM_HTTP11 = 256;
+export const FROM_HTTP10 = 512;
+
+/** `:protocol` of the streams that carry opaque connections. */
+export const TCP_PROTOCOL = "tulle-tcp";
+const RESERVED_PREFIX = "tulle-";
+const ORIG_PROTO = "tulle-orig-proto";
+const ORIG_METHOD = "tulle-orig-method";
+const ORIG_REASON = "tulle-orig-reason";
+
+/** An edit is identified by an object, which blocks remember. */
+const STRIP = {};
+const MESH_HTTP11 = {};
+const MESH_HTTP10 = {};
+const RESPONSE = {};
+
+/**
+ * The request as it goes to an endpoint.
+ *
+ * @param meshed the endpoint has a sidecar: it is told what the client spoke
+ * @param minorVersion HTTP/1 minor version of the client, -1 for HTTP/2
+ */
+export function outboundRequest(block: HeaderBlock, meshed: boolean, minorVersion: number): HeaderBlock {
+  const key = !meshed || minorVersion < 0 ? STRIP : minorVersion === 1 ? MESH_HTTP11 : MESH_HTTP10;
+  if (block.editKey === key && block.editValue !== null) return block.editValue;
+  const fields = withoutReserved(block.fields);
+  const out = key === STRIP
+    ? fields === block.fields ? block : headerBlock(block, fields)
+    : headerBlock(block, [...fields, ORIG_PROTO, minorVersion === 1 ? "HTTP/1.1" : "HTTP/1.0"]);
+  return remember(block, key, out);
+}
+
+/** An upgrade of HTTP/1.1 as extended CONNECT (RFC 8441 §4), on its way to a sidecar. */
+export function upgradeRequest(block: HeaderBlock, upgrade: string): HeaderBlock {
+  const fields = [...withoutReserved(block.fields), ORIG_PROTO, "HTTP/1.1", ORIG_METHOD, block.method];
+  const start = {
+    method: "CONNECT",
+    scheme: block.scheme === "" ? "http" : block.scheme,
+    authority: block.authority,
+    path: block.path,
+    protocol: upgrade,
+    status: 0,
+  };
+  return headerBlock(start, fields);
+}
+
+/** An identity whose header is added: one object per client, so that blocks can remember it. */
+export class ClientMark {
+  readonly id: string;
+
+  /** @param id SPIFFE ID, "" for a client without one */
+  constructor(id: string) {
+    this.id = id;
+  }
+}
+
+/** The request as the application gets it. Its flags say what the client spoke. */
+export function inboundRequest(block: HeaderBlock, mark: ClientMark, isMesh: boolean): HeaderBlock {
+  if (block.editKey === mark && block.editValue !== null) return block.editValue;
+  const origin = isMesh ? block.get(ORIG_PROTO) : null;
+  const fields = withoutReserved(block.fields);
+  const out = mark.id === "" ? fields : [...fields, "tulle-client-id", mark.id];
+  const flag = origin === "HTTP/1.1" ? FROM_HTTP11 : origin === "HTTP/1.0" ? FROM_HTTP10 : 0;
+  const start = flag !== 0 && block.method === "CONNECT" && block.protocol !== "" ? upgradeStart(block) : block;
+  return remember(block, mark, new HeaderBlock(start, out, block.contentLength, block.flags | flag));
+}
+
+/** The response on its way to a client's sidecar, with a reason phrase that HTTP/2 cannot carry. */
+export function withReason(block: HeaderBlock, reason: string): HeaderBlock {
+  return headerBlock(block, [...block.fields, ORIG_REASON, reason]);
+}
+
+/** The response as the client's sidecar hands it on. */
+export function outboundResponse(block: HeaderBlock): HeaderBlock {
+  if (block.editKey === RESPONSE && block.editValue !== null) return block.editValue;
+  const has = block.get(ORIG_REASON) !== null;
+  const fields = has ? block.fields.filter((_, i, all) => all[i - (i & 1)] !== ORIG_REASON) : block.fields;
+  return remember(block, RESPONSE, has ? headerBlock(block, fields) : block);
+}
+
+/** Reason phrase that came with a response over the mesh, "" for the usual one. */
+export function originalReason(block: HeaderBlock): string {
+  return block.get(ORIG_REASON) ?? "";
+}
+
+function upgradeStart(block: HeaderBlock): HeaderBlock {
+  const method = block.get(ORIG_METHOD) ?? "GET";
+  return headerBlock({
+    method,
+    scheme: block.scheme,
+    authority: block.authority,
+    path: block.path,
+    protocol: "",
+    status: 0,
+  }, []);
+}
+
+function remember(block: HeaderBlock, key: object, value: HeaderBlock): HeaderBlock {
+  block.editKey = key;
+  block.editValue = value;
+  return value;
+}
+
+/** The same array when nothing is reserved. */
+function withoutReserved(fields: readonly string[]): readonly string[] {
+  let out: string[] | null = null;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string; // pairs
+    if (name.startsWith(RESERVED_PREFIX) || name === "x-forwarded-client-cert") out ??= fields.slice(0, i);
+    else out?.push(name, fields[i + 1] as string); // pairs
+  }
+  return out ?? fields;
+}

@@ -1,0 +1,11 @@
+/** What an exchange may ask about the connection it came on, and the sources of time and chance. */
+export interface HttpContext {
+  /** Monotonic milliseconds. */
+  clock(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Address of the client, "ip:port". */
+  readonly client: string;
+  /** Verified SPIFFE ID of the client, null in plaintext. */
+  readonly clientId: string | null;
+}

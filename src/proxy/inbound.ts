@@ -1,0 +1,118 @@
+/**
+ * The two inbound listeners.
+ *
+ *   mesh (4143): TLS 1.3 → identity of the client → TransportHeader → authorise → reply → HTTP/2 → InboundHttp | tunnel
+ *   plain (4145): original destination → authorise → detect → InboundHttp | tunnel
+ */
+import type { SocketAddress } from "../net/orig_dst.ts";
+import { originalDestination } from "../net/orig_dst.ts";
+import type { ConnectionStats } from "../net/connection_stats.ts";
+import type { RawSocket, SocketOwner } from "../net/socket.ts";
+import { HeadCache } from "../wire/http1/head_cache.ts";
+import type { RequestHead } from "../wire/http1/request_head.ts";
+import type { Applications } from "./applications.ts";
+import type { HttpPipeline } from "./exchange.ts";
+import type { ClientMarks } from "./client_marks.ts";
+import { InboundClient, type InboundPolicyHolder } from "./inbound_client.ts";
+import { InboundConnection } from "./inbound_connection.ts";
+import type { Live } from "./live.ts";
+import type { InboundObserver } from "./observe.ts";
+
+export interface InboundDeps {
+  readonly policy: InboundPolicyHolder;
+  readonly pipeline: HttpPipeline;
+  readonly observer: InboundObserver;
+  readonly live: Live;
+  readonly applications: Applications;
+  readonly marks: ClientMarks;
+  /** The proxy takes no new connections. */
+  draining(): boolean;
+  /** True for ports of this proxy, which are never reachable through it. */
+  isOwnPort(port: number): boolean;
+  clock(): number;
+  random(): number;
+}
+
+export class Inbound {
+  readonly deps: InboundDeps;
+  readonly heads = new HeadCache<RequestHead>();
+
+  constructor(deps: InboundDeps) {
+    this.deps = deps;
+  }
+
+  /** Takes a plain, redirected connection. */
+  acceptPlain(socket: RawSocket): SocketOwner {
+    return new PlainAccept(this, socket);
+  }
+
+  /**
+   * Makes the client of a connection.
+   *
+   * @param address address of this workload that was dialled
+   * @param identity verified SPIFFE ID, or null
+   */
+  client(address: SocketAddress, peerIp: string, identity: string | null, isMesh: boolean): InboundClient {
+    const { policy, applications, marks } = this.deps;
+    const application = applications.get(address.ip, address.port);
+    return new InboundClient(
+      policy,
+      address.port,
+      { ip: peerIp, identity },
+      isMesh,
+      marks.get(identity ?? ""),
+      application,
+    );
+  }
+}
+
+/** IPv4 addresses arrive as IPv6 on a dual-stack listener. */
+export function plainIp(ip: string): string {
+  return ip.startsWith("::ffff:") && ip.includes(".") ? ip.slice(7) : ip;
+}
+
+class PlainAccept implements SocketOwner {
+  stats: ConnectionStats | null = null;
+  readonly #inbound: Inbound;
+  readonly #socket: RawSocket;
+
+  constructor(inbound: Inbound, socket: RawSocket) {
+    this.#inbound = inbound;
+    this.#socket = socket;
+  }
+
+  onOpen(socket: RawSocket): void {
+    const { deps } = this.#inbound;
+    const peer = plainIp(socket.remoteAddress);
+    const address = originalDestination(socket.fd, peer.includes(":"));
+    if (address === null || deps.isOwnPort(address.port)) {
+      deps.observer.onTcpError("bad_request");
+      return void socket.terminate();
+    }
+    const client = this.#inbound.client(address, peer, null, false);
+    const verdict = client.policy().connection;
+    if (verdict.kind === "deny" && !mayAnswer(client)) {
+      deps.observer.onTcpVerdict(client, verdict);
+      deps.observer.onTcpError("forbidden");
+      return void socket.terminate();
+    }
+    new InboundConnection(this.#inbound, this.#socket, client).startPlain();
+  }
+
+  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
+
+  onConnectFailed(_error: Error): void {}
+
+  onData(_buffer: Buffer): void {}
+
+  onDrain(): void {}
+
+  onEnd(): void {}
+
+  onClose(_error: Error | null): void {}
+}
+
+/** A port that may speak HTTP: its clients are refused by 403 with the reason instead of a reset. */
+function mayAnswer(client: InboundClient): boolean {
+  return client.portPolicy().spec.protocol !== "opaque";
+}

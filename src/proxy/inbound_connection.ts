@@ -1,0 +1,241 @@
+/** A client's connection once its port and its identity are known: HTTP or a tunnel to the application. */
+import { Http1Server } from "../http/http1_server.ts";
+import { Http2Connection } from "../http/http2_connection.ts";
+import type { Http2Stream } from "../http/http2_stream.ts";
+import { TcpLeg } from "../http/tcp_leg.ts";
+import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
+import { arm, disarm } from "../net/ticker.ts";
+import { ConnectionStats } from "../net/connection_stats.ts";
+import type { RawSocket } from "../net/socket.ts";
+import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
+import { CONNECT_ERROR } from "../wire/http2/error_code.ts";
+import { Downstream, type DownstreamOwner } from "./downstream.ts";
+import { TCP_PROTOCOL } from "./header_edits.ts";
+import type { HttpContext } from "./http_context.ts";
+import type { Inbound } from "./inbound.ts";
+import type { InboundClient } from "./inbound_client.ts";
+import type { ConnectionCounters } from "./observe.ts";
+import { errorHead } from "./respond.ts";
+import { Sniffer, type SnifferOwner } from "./sniffer.ts";
+import { Tunnel, type TunnelOwner } from "./tunnel.ts";
+import { type Failure, unsent } from "./upstream/failure.ts";
+
+/** How long a client that policy refuses may take to show that it speaks HTTP, and get the reason. */
+const REFUSED_SILENCE_MS = 1000;
+/** Plain connections ignore the head of a tunnel. */
+const NO_HEAD = headerBlock({ method: "", scheme: "", authority: "", path: "", protocol: "", status: 0 }, []);
+const ACCEPTED = headerBlock({ method: "", scheme: "", authority: "", path: "", protocol: "", status: 200 }, []);
+const NOTHING = new Uint8Array(0);
+
+export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelOwner, TimerOwner {
+  readonly #inbound: Inbound;
+  readonly #socket: RawSocket;
+  readonly #client: InboundClient;
+  readonly #counters: ConnectionCounters;
+  #sniffer: Sniffer | null = null;
+  readonly #silence = new Timer(this, 0);
+  #closed = false;
+  #shutdown: (() => void) | null = null;
+
+  constructor(inbound: Inbound, socket: RawSocket, client: InboundClient) {
+    this.#inbound = inbound;
+    this.#socket = socket;
+    this.#client = client;
+    this.#counters = inbound.deps.observer.clients(client);
+    this.#counters.onOpen();
+    const owner = socket.data;
+    owner.stats = new ConnectionStats(socket, this.#counters);
+    inbound.deps.live.add(this);
+  }
+
+  /** Drain: lets what runs finish. */
+  shutdown(): void {
+    this.#shutdown?.();
+  }
+
+  onTimer(_kind: number): void {
+    const refusal = this.#sniffer === null ? null : this.#refusal();
+    if (refusal === null) return;
+    this.#inbound.deps.observer.onTcpError(refusal.code);
+    this.#sniffer?.abandon();
+    this.#gone(refusal.code);
+  }
+
+  /** A sidecar's connection: HTTP/2 from here on. */
+  startMesh(early: Uint8Array): void {
+    this.http(this.#socket, true, early);
+  }
+
+  /** A plain connection: the port's protocol is declared, or found out. */
+  startPlain(): void {
+    const { protocol } = this.#client.portPolicy().spec;
+    if (protocol === "opaque") return this.opaque(this.#socket, null, NOTHING, false);
+    this.#sniffer = new Sniffer(this.#socket, this, false);
+  }
+
+  // --- what it turned out to be
+
+  http(socket: RawSocket, isHttp2: boolean, early: Uint8Array): void {
+    const { deps, heads } = this.#inbound;
+    const client = this.#client;
+    if (!client.isMesh) deps.observer.onDetected(isHttp2 ? "http/2" : "http/1");
+    this.#sniffer = null;
+    const downstream = new Downstream(
+      deps.pipeline,
+      this,
+      client.peer.ip,
+      client.peer.identity,
+      client,
+      deps.clock,
+      deps.random,
+    );
+    const connection = isHttp2
+      ? new Http2Connection(socket, true, client.isMesh, downstream)
+      : new Http1Server(socket, downstream, heads);
+    downstream.connection = connection;
+    this.#shutdown = () => connection.shutdown();
+    if (early.length > 0) connection.onData(early as Buffer); // read as plain bytes
+  }
+
+  opaque(socket: RawSocket, tunnel: Tunnel | null, early: Uint8Array, serverFirst: boolean): void {
+    const { deps } = this.#inbound;
+    if (this.#sniffer !== null) deps.observer.onDetected(serverFirst ? "server_first" : "not_http");
+    this.#sniffer = null;
+    if (tunnel === null) {
+      const refusal = this.#refusal();
+      if (refusal !== null) {
+        deps.observer.onTcpError(refusal.code);
+        return void socket.terminate();
+      }
+    }
+    const running = tunnel ?? this.#tunnel();
+    const leg = new TcpLeg(socket, null, running);
+    running.attach(leg);
+    if (early.length > 0) running.onData(leg, early, 0, early.length, false);
+    if (tunnel === null) running.dispatch(this.#client.application);
+  }
+
+  ahead(_sniffer: Sniffer): Tunnel | null {
+    const { connection } = this.#client.policy();
+    // Never ahead where requests decide: the application must not see a connection that policy may refuse.
+    if (connection.needsRequest || this.#client.portPolicy().spec.protocol !== "detect") return null;
+    if (connection.kind === "deny") {
+      // An HTTP client gets its 403; one that waits for the server is not left waiting.
+      arm(this.#silence, REFUSED_SILENCE_MS);
+      return null;
+    }
+    const tunnel = this.#tunnel();
+    tunnel.dispatch(this.#client.application);
+    return tunnel;
+  }
+
+  closed(_sniffer: Sniffer): void {
+    this.#inbound.deps.observer.onDetected("closed");
+    this.#gone("");
+  }
+
+  // --- opaque streams between sidecars
+
+  takeStream(_downstream: Downstream, stream: Http2Stream, head: HeaderBlock): boolean {
+    if (!this.#client.isMesh || head.protocol !== TCP_PROTOCOL) return false;
+    const refusal = this.#refusal();
+    if (refusal !== null) {
+      this.#inbound.deps.observer.onTcpError(refusal.code);
+      stream.sendHead(errorHead(refusal, false), true, "");
+      stream.abort(0);
+      return true;
+    }
+    const tunnel = new Tunnel(
+      new StreamTunnel(this.#inbound, stream),
+      NO_HEAD,
+      this.#inbound.deps.clock,
+      this.#inbound.deps.random,
+    );
+    stream.listener = tunnel;
+    tunnel.attach(stream);
+    tunnel.dispatch(this.#client.application);
+    return true;
+  }
+
+  /** Why bytes that are not HTTP may not pass, or null. */
+  #refusal(): Failure | null {
+    const verdict = this.#client.policy().connection;
+    const { unclassified } = this.#client.portPolicy();
+    this.#inbound.deps.observer.onTcpVerdict(this.#client, verdict.needsRequest ? unclassified : verdict);
+    if (verdict.kind === "deny") return unsent("forbidden", verdict.reason);
+    return verdict.needsRequest ? unsent("unclassified", unclassified.reason) : null;
+  }
+
+  // --- tunnel of a plain connection
+
+  #tunnel(): Tunnel {
+    return new Tunnel(this, NO_HEAD, this.#inbound.deps.clock, this.#inbound.deps.random);
+  }
+
+  retry(_tunnel: Tunnel, _error: Failure): boolean {
+    return false; // there is one application
+  }
+
+  onServerFirst(_tunnel: Tunnel): void {
+    this.#sniffer?.serverSpoke();
+  }
+
+  opened(_tunnel: Tunnel): void {}
+
+  refused(tunnel: Tunnel, error: Failure): void {
+    this.#inbound.deps.observer.onTcpError(error.code);
+    if (tunnel.down !== null) tunnel.down.abort(CONNECT_ERROR);
+    else this.#sniffer?.abandon();
+  }
+
+  finished(_tunnel: Tunnel, error: Failure | null): void {
+    this.#gone(error === null || error.code === "cancelled" ? "" : error.code);
+  }
+
+  // --- HTTP
+
+  badRequest(_context: HttpContext, status: number, _detail: string): void {
+    this.#inbound.deps.observer.onBadRequest(status);
+  }
+
+  downstreamClosed(_downstream: Downstream): void {
+    this.#gone("");
+  }
+
+  #gone(errno: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    disarm(this.#silence);
+    this.#counters.onClose(errno);
+    this.#inbound.deps.live.delete(this);
+  }
+}
+
+/** An opaque connection that arrives as a stream: its answer is a head. */
+class StreamTunnel implements TunnelOwner {
+  readonly #inbound: Inbound;
+  readonly #stream: Http2Stream;
+
+  constructor(inbound: Inbound, stream: Http2Stream) {
+    this.#inbound = inbound;
+    this.#stream = stream;
+  }
+
+  retry(_tunnel: Tunnel, _error: Failure): boolean {
+    return false;
+  }
+
+  onServerFirst(_tunnel: Tunnel): void {}
+
+  opened(_tunnel: Tunnel): void {
+    this.#stream.sendHead(ACCEPTED, false, "");
+  }
+
+  refused(_tunnel: Tunnel, error: Failure): void {
+    this.#inbound.deps.observer.onTcpError(error.code);
+    this.#stream.sendHead(errorHead(error, false), true, "");
+    this.#stream.abort(0);
+  }
+
+  finished(_tunnel: Tunnel, _error: Failure | null): void {}
+}

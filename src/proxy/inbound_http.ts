@@ -1,0 +1,74 @@
+/** A request from outside to the application: authorise → hand on with the client's identity → response. */
+import type { HeaderBlock } from "../wire/header_block.ts";
+import type { Downstream } from "./downstream.ts";
+import type { Exchange, HttpPipeline } from "./exchange.ts";
+import { FROM_HTTP10, FROM_HTTP11, inboundRequest, withReason } from "./header_edits.ts";
+import type { InboundClient } from "./inbound_client.ts";
+import type { HttpObserver } from "./observe.ts";
+import { isFree } from "./retry.ts";
+import { type Failure, unsent } from "./upstream/failure.ts";
+
+const PLAIN = { minorVersion: 1, upgrade: "" } as const;
+const HTTP10 = { minorVersion: 0, upgrade: "" } as const;
+
+export class InboundHttp implements HttpPipeline {
+  readonly #observer: HttpObserver;
+
+  constructor(observer: HttpObserver) {
+    this.#observer = observer;
+  }
+
+  route(exchange: Exchange): void {
+    const client = clientOf(exchange);
+    const verdict = client.policy().request(exchange.request);
+    exchange.verdict = verdict;
+    this.#observer.onVerdict(exchange, verdict);
+    if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.reason));
+    this.#send(exchange, client);
+  }
+
+  retry(exchange: Exchange, error: Failure): boolean {
+    // There is one application: only a connection that it had closed while idle is worth another try.
+    if (error.code !== "upstream_closed" && error.code !== "upstream_reset") return false;
+    if (!isFree(exchange, error)) return false;
+    this.#send(exchange, clientOf(exchange));
+    return true;
+  }
+
+  responseHead(exchange: Exchange, head: HeaderBlock): HeaderBlock | null {
+    const reason = exchange.up?.reason ?? "";
+    exchange.reason = reason;
+    return reason !== "" && clientOf(exchange).isMesh ? withReason(head, reason) : head;
+  }
+
+  finished(exchange: Exchange): void {
+    this.#observer.onFinished(exchange);
+  }
+
+  #send(exchange: Exchange, client: InboundClient): void {
+    const head = inboundRequest(exchange.request, client.mark, client.isMesh);
+    if (!client.isMesh) {
+      const minor = exchange.clientMinorVersion;
+      const http1 = exchange.upgrade !== ""
+        ? { minorVersion: 1 as const, upgrade: exchange.upgrade }
+        : minor === 0
+        ? HTTP10
+        : PLAIN;
+      return exchange.dispatch(client.application, head, http1, minor < 0, 0);
+    }
+    if ((head.flags & (FROM_HTTP11 | FROM_HTTP10)) === 0) {
+      return exchange.dispatch(client.application, head, PLAIN, true, 0);
+    }
+    const { protocol } = exchange.request;
+    const http1 = protocol !== ""
+      ? { minorVersion: 1 as const, upgrade: protocol }
+      : (head.flags & FROM_HTTP10) !== 0
+      ? HTTP10
+      : PLAIN;
+    exchange.dispatch(client.application, head, http1, false, 0);
+  }
+}
+
+function clientOf(exchange: Exchange): InboundClient {
+  return (exchange.context as Downstream).route as InboundClient; // inbound connections are made with one
+}

@@ -1,0 +1,126 @@
+/**
+ * A connection on the mesh port, until the client may speak: handshake → identity → TransportHeader → policy → reply.
+ * Nothing reaches the application before all of them are satisfied.
+ */
+import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
+import { PartialBytes } from "../http/partial_bytes.ts";
+import type { ConnectionStats } from "../net/connection_stats.ts";
+import type { RawSocket, SocketOwner } from "../net/socket.ts";
+import { arm, disarm } from "../net/ticker.ts";
+import { Code, Protocol, type TransportHeader } from "../../proto/gen/tulle/transport/v1/transport_pb.ts";
+import { type Inbound, plainIp } from "./inbound.ts";
+import { InboundConnection } from "./inbound_connection.ts";
+import { decodeTransportHeader, encodeTransportReply } from "./mtls/transport.ts";
+import type { MeshCredentials } from "./upstream/mesh_dial.ts";
+
+/** From accept to the header: a handshake takes a millisecond, a slow one is an attack or a dead peer. */
+export const HANDSHAKE_TIMEOUT_MS = 5000;
+
+export class MeshAccept implements SocketOwner, TimerOwner {
+  stats: ConnectionStats | null = null;
+  readonly #inbound: Inbound;
+  readonly #socket: RawSocket;
+  readonly #credentials: MeshCredentials;
+  /** Gives the socket the certificate in force. */
+  readonly #present: (socket: RawSocket) => boolean;
+  readonly #timer = new Timer(this, 0);
+  readonly #received = new PartialBytes();
+  #identity: string | null = null;
+  #done = false;
+
+  constructor(
+    inbound: Inbound,
+    socket: RawSocket,
+    credentials: MeshCredentials,
+    present: (socket: RawSocket) => boolean,
+  ) {
+    this.#inbound = inbound;
+    this.#socket = socket;
+    this.#credentials = credentials;
+    this.#present = present;
+  }
+
+  onOpen(socket: RawSocket): void {
+    arm(this.#timer, HANDSHAKE_TIMEOUT_MS);
+    if (!this.#present(socket)) this.#refuse("no_certificate", "this proxy has no certificate yet");
+  }
+
+  onHandshake(socket: RawSocket, ok: boolean, error: Error | null): void {
+    if (this.#done) return;
+    const peer = this.#credentials.verifyPeer(socket, ok, error);
+    if (!peer.ok) return this.#refuse(peer.code, peer.reason);
+    this.#identity = peer.spiffeId;
+  }
+
+  onData(buffer: Buffer): void {
+    if (this.#done) return;
+    const identity = this.#identity;
+    if (identity === null) return this.#refuse("unverified", "data before the handshake was verified");
+    this.#received.append(buffer, 0, buffer.length);
+    const header = decodeTransportHeader(this.#received.buffer, this.#received.length);
+    if (header === null) return;
+    if (typeof header === "string") return this.#reply(Code.BAD_HEADER, header, false);
+    this.#admit(header.message, identity, header.next);
+  }
+
+  onDrain(): void {}
+
+  onEnd(): void {
+    this.#end();
+    this.#socket.end();
+  }
+
+  onConnectFailed(_error: Error): void {}
+
+  onClose(_error: Error | null): void {
+    this.#end();
+  }
+
+  onTimer(_kind: number): void {
+    this.#refuse("handshake_timeout", `no transport header within ${HANDSHAKE_TIMEOUT_MS} ms`);
+  }
+
+  #admit(header: TransportHeader, identity: string, next: number): void {
+    const { deps } = this.#inbound;
+    const socket = this.#socket;
+    const { port } = header;
+    if (header.protocol !== Protocol.HTTP2) {
+      return this.#reply(Code.BAD_HEADER, `protocol ${header.protocol} is not known`, false);
+    }
+    if (port < 1 || port > 65535) return this.#reply(Code.BAD_HEADER, `port ${port} is out of range`, false);
+    if (deps.isOwnPort(port)) return this.#reply(Code.BAD_HEADER, `port ${port} belongs to the proxy`, false);
+    if (deps.draining()) return this.#reply(Code.OVERLOADED, "this proxy is shutting down", true);
+    const ip = plainIp(socket.localAddress);
+    const client = this.#inbound.client({ ip, port }, plainIp(socket.remoteAddress), identity, true);
+    const verdict = client.policy().connection;
+    if (verdict.kind === "deny" && client.portPolicy().spec.protocol === "opaque") {
+      deps.observer.onTcpVerdict(client, verdict);
+      return this.#reply(Code.DENIED, verdict.reason, false);
+    }
+    this.#end();
+    socket.write(encodeTransportReply(Code.OK, "", false));
+    const connection = new InboundConnection(this.#inbound, socket, client);
+    const { buffer, length } = this.#received;
+    connection.startMesh(buffer.subarray(next, length));
+  }
+
+  #reply(code: Code, reason: string, retryable: boolean): void {
+    if (this.#done) return;
+    this.#end();
+    this.#inbound.deps.observer.onRefusedPeer(Code[code].toLowerCase(), reason);
+    this.#socket.write(encodeTransportReply(code, reason, retryable));
+    this.#socket.end();
+  }
+
+  #refuse(code: string, detail: string): void {
+    if (this.#done) return;
+    this.#end();
+    this.#inbound.deps.observer.onRefusedPeer(code, detail);
+    this.#socket.terminate();
+  }
+
+  #end(): void {
+    this.#done = true;
+    disarm(this.#timer);
+  }
+}

@@ -1,0 +1,44 @@
+/** What the pipelines report; metrics, access log and tap stand behind it. */
+import type { ByteCounters } from "../net/connection_stats.ts";
+import type { Exchange } from "./exchange.ts";
+import type { InboundClient } from "./inbound_client.ts";
+import type { Verdict } from "./policy/verdict.ts";
+import type { TargetEntry } from "./outbound_targets.ts";
+import type { FailureCode } from "./upstream/failure.ts";
+
+export interface HttpObserver {
+  /** Inbound: the policy has decided. */
+  onVerdict(exchange: Exchange, verdict: Verdict): void;
+  /** The exchange is over, with whatever outcome. */
+  onFinished(exchange: Exchange): void;
+}
+
+/** Counts of connections of one kind. */
+export interface ConnectionCounters extends ByteCounters {
+  onOpen(): void;
+  /** @param errno "" for an orderly end */
+  onClose(errno?: string): void;
+}
+
+/** What the first bytes of a connection turned out to be. */
+export type Detected = "http/1" | "http/2" | "not_http" | "server_first" | "closed";
+
+export interface OutboundObserver {
+  /** Counters of connections from the pod's own processes to a target, and from this proxy to its endpoints. */
+  clients(entry: TargetEntry): ConnectionCounters;
+  endpoints(entry: TargetEntry, tls: boolean): ConnectionCounters;
+  onDetected(result: Detected): void;
+  onTcpError(code: FailureCode): void;
+  onBadRequest(status: number): void;
+}
+
+export interface InboundObserver {
+  /** Counters of connections from clients, by port and whether they come through a sidecar. */
+  clients(client: InboundClient): ConnectionCounters;
+  onDetected(result: Detected): void;
+  onTcpVerdict(client: InboundClient, verdict: Verdict): void;
+  onTcpError(code: FailureCode): void;
+  onBadRequest(status: number): void;
+  /** A handshake on the mesh port failed, or its client was refused before it could ask for anything. */
+  onRefusedPeer(code: string, detail: string): void;
+}

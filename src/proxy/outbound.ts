@@ -1,0 +1,259 @@
+/**
+ * The outbound listener: connections of the pod's own processes.
+ *
+ *   accept → original destination → loop guard → target (known, or asked for once) → detect
+ *     ├ HTTP/1.1, HTTP/2 → OutboundHttp, request by request
+ *     └ anything else    → a tunnel to one endpoint
+ */
+import { Http1Server } from "../http/http1_server.ts";
+import { Http2Connection } from "../http/http2_connection.ts";
+import type { Http2Stream } from "../http/http2_stream.ts";
+import { TcpLeg } from "../http/tcp_leg.ts";
+import { ConnectionStats } from "../net/connection_stats.ts";
+import { originalDestination, type SocketAddress } from "../net/orig_dst.ts";
+import type { RawSocket, SocketOwner } from "../net/socket.ts";
+import { HeadCache } from "../wire/http1/head_cache.ts";
+import type { RequestHead } from "../wire/http1/request_head.ts";
+import { CONNECT_ERROR, PROTOCOL_ERROR } from "../wire/http2/error_code.ts";
+import { Downstream, type DownstreamOwner } from "./downstream.ts";
+import type { HttpPipeline } from "./exchange.ts";
+import type { HttpContext } from "./http_context.ts";
+import type { Live } from "./live.ts";
+import type { ConnectionCounters, OutboundObserver } from "./observe.ts";
+import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
+import { pickBackend } from "./route/pick.ts";
+import { Sniffer, type SnifferOwner } from "./sniffer.ts";
+import { Tunnel, type TunnelOwner } from "./tunnel.ts";
+import { type Failure, unsent } from "./upstream/failure.ts";
+import type { Upstreams } from "./upstream/upstreams.ts";
+
+/** How long a connection to an unknown target waits for discovery, before it is refused. */
+export const DISCOVERY_TIMEOUT_MS = 3000;
+/** Tries of one opaque connection at different endpoints. */
+const MAX_TUNNEL_ATTEMPTS = 3;
+/** How long it is remembered that the server speaks first at a target. */
+const SERVER_FIRST_MEMORY_MS = 600_000;
+
+export interface OutboundDeps {
+  readonly targets: OutboundTargets;
+  readonly upstreams: Upstreams;
+  readonly pipeline: HttpPipeline;
+  readonly observer: OutboundObserver;
+  readonly live: Live;
+  /** Asks the controller for a target; resolves to an entry, or to the reason why there is none. */
+  discover(key: string, timeoutMs: number): Promise<TargetEntry | string>;
+  /** True for this proxy's own listeners, which must never be dialled from here. */
+  isLoop(address: SocketAddress): boolean;
+  clock(): number;
+  random(): number;
+}
+
+export class Outbound {
+  readonly deps: OutboundDeps;
+  readonly heads = new HeadCache<RequestHead>();
+  /** Targets whose server spoke first → until when that is remembered. */
+  readonly serverFirst = new Map<string, number>();
+
+  constructor(deps: OutboundDeps) {
+    this.deps = deps;
+  }
+
+  /**
+   * Takes an accepted socket.
+   *
+   * @param fixed destination of an explicit listener, null to ask the kernel
+   */
+  accept(socket: RawSocket, fixed: SocketAddress | null): SocketOwner {
+    return new OutboundConnection(this, socket, fixed);
+  }
+}
+
+class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, TunnelOwner {
+  stats: ConnectionStats | null = null;
+  readonly #outbound: Outbound;
+  readonly #socket: RawSocket;
+  readonly #fixed: SocketAddress | null;
+  #entry: TargetEntry | null = null;
+  #counters: ConnectionCounters | null = null;
+  #sniffer: Sniffer | null = null;
+  #closed = false;
+  #shutdown: (() => void) | null = null;
+
+  constructor(outbound: Outbound, socket: RawSocket, fixed: SocketAddress | null) {
+    this.#outbound = outbound;
+    this.#socket = socket;
+    this.#fixed = fixed;
+  }
+
+  /** Drain: lets what runs finish. Connections that are not HTTP end when their application ends them. */
+  shutdown(): void {
+    this.#shutdown?.();
+  }
+
+  // --- accept
+
+  onOpen(socket: RawSocket): void {
+    const { deps } = this.#outbound;
+    deps.live.add(this);
+    const isIPv6 = socket.remoteAddress.includes(":") && !socket.remoteAddress.startsWith("::ffff:");
+    const address = this.#fixed ?? originalDestination(socket.fd, isIPv6);
+    if (address === null || deps.isLoop(address)) {
+      deps.observer.onTcpError("bad_request");
+      return this.#refuse();
+    }
+    const key = address.ip.includes(":") ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+    const entry = deps.targets.get(key);
+    if (entry !== null) return this.#known(entry);
+    socket.pause();
+    deps.discover(key, DISCOVERY_TIMEOUT_MS).then((found) => {
+      if (this.#closed) return;
+      socket.resume();
+      if (typeof found !== "string") return this.#known(found);
+      deps.observer.onTcpError("no_discovery");
+      this.#refuse();
+    });
+  }
+
+  #known(entry: TargetEntry): void {
+    const { deps, serverFirst } = this.#outbound;
+    this.#entry = entry;
+    entry.users++;
+    this.#counters = deps.observer.clients(entry);
+    this.#counters.onOpen();
+    this.stats = new ConnectionStats(this.#socket, this.#counters);
+    const { protocol } = entry.current.target;
+    if (protocol === "opaque") return this.opaque(this.#socket, null, NOTHING, false);
+    const until = serverFirst.get(entry.key) ?? 0;
+    this.#sniffer = new Sniffer(this.#socket, this, protocol === "detect" && until > deps.clock());
+  }
+
+  #refuse(): void {
+    this.#socket.terminate();
+  }
+
+  // --- what it turned out to be
+
+  http(socket: RawSocket, isHttp2: boolean, early: Uint8Array): void {
+    const { deps, heads } = this.#outbound;
+    deps.observer.onDetected(isHttp2 ? "http/2" : "http/1");
+    this.#sniffer = null;
+    const client = `${socket.remoteAddress}`;
+    const downstream = new Downstream(deps.pipeline, this, client, null, this.#entry, deps.clock, deps.random);
+    const connection = isHttp2
+      ? new Http2Connection(socket, true, false, downstream)
+      : new Http1Server(socket, downstream, heads);
+    downstream.connection = connection;
+    this.#shutdown = () => connection.shutdown();
+    connection.onData(early as Buffer); // read as plain bytes
+  }
+
+  opaque(socket: RawSocket, tunnel: Tunnel | null, early: Uint8Array, serverFirst: boolean): void {
+    const { deps } = this.#outbound;
+    if (this.#sniffer !== null) deps.observer.onDetected(serverFirst ? "server_first" : "not_http");
+    this.#sniffer = null;
+    const running = tunnel ?? this.#tunnel();
+    const leg = new TcpLeg(socket, null, running);
+    running.attach(leg);
+    if (early.length > 0) running.onData(leg, early, 0, early.length, false);
+    if (tunnel === null) this.#connect(running);
+  }
+
+  ahead(_sniffer: Sniffer): Tunnel | null {
+    // Declared HTTP: the client speaks first by definition.
+    if (this.#entry?.current.target.protocol !== "detect") return null;
+    const tunnel = this.#tunnel();
+    this.#connect(tunnel);
+    return tunnel;
+  }
+
+  closed(_sniffer: Sniffer): void {
+    this.#outbound.deps.observer.onDetected("closed");
+    this.#gone("");
+  }
+
+  // --- tunnel
+
+  #tunnel(): Tunnel {
+    const { deps } = this.#outbound;
+    const entry = this.#entry as TargetEntry; // known before anything is detected
+    return new Tunnel(this, entry.current.connect, deps.clock, deps.random);
+  }
+
+  #connect(tunnel: Tunnel): void {
+    const { deps } = this.#outbound;
+    const { target } = (this.#entry as TargetEntry).current; // as above
+    // The last rule is the Service itself: what is not HTTP has no other.
+    const rule = target.routes[target.routes.length - 1];
+    const backend = rule === undefined ? null : pickBackend(rule, deps.random());
+    const endpoint = backend === null ? null : deps.upstreams.pick(backend, tunnel.lastEndpoint);
+    if (endpoint === null) return tunnel.fail(unsent("no_endpoints", `${target.authority} has no ready endpoint`));
+    tunnel.dispatch(endpoint);
+  }
+
+  retry(tunnel: Tunnel, error: Failure): boolean {
+    if (!error.unprocessed || error.code === "denied" || tunnel.attempts >= MAX_TUNNEL_ATTEMPTS) return false;
+    this.#connect(tunnel);
+    return true;
+  }
+
+  onServerFirst(_tunnel: Tunnel): void {
+    const { serverFirst, deps } = this.#outbound;
+    const entry = this.#entry as TargetEntry; // as above
+    serverFirst.set(entry.key, deps.clock() + SERVER_FIRST_MEMORY_MS);
+    this.#sniffer?.serverSpoke();
+  }
+
+  opened(_tunnel: Tunnel): void {}
+
+  refused(tunnel: Tunnel, error: Failure): void {
+    this.#outbound.deps.observer.onTcpError(error.code);
+    if (tunnel.down !== null) tunnel.down.abort(CONNECT_ERROR);
+    else this.#sniffer?.abandon();
+  }
+
+  finished(_tunnel: Tunnel, error: Failure | null): void {
+    this.#gone(error === null || error.code === "cancelled" ? "" : error.code);
+  }
+
+  // --- HTTP
+
+  badRequest(_context: HttpContext, status: number, _detail: string): void {
+    this.#outbound.deps.observer.onBadRequest(status);
+  }
+
+  downstreamClosed(_downstream: Downstream): void {
+    this.#gone("");
+  }
+
+  takeStream(_downstream: Downstream, stream: Http2Stream, head: { readonly protocol: string }): boolean {
+    if (!head.protocol.startsWith("tulle-")) return false;
+    stream.abort(PROTOCOL_ERROR); // only sidecars speak so, to each other
+    return true;
+  }
+
+  // --- before detection
+
+  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
+
+  onConnectFailed(_error: Error): void {}
+
+  onData(_buffer: Buffer): void {}
+
+  onDrain(): void {}
+
+  onEnd(): void {}
+
+  onClose(error: Error | null): void {
+    this.#gone(error === null ? "" : "reset");
+  }
+
+  #gone(errno: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#counters?.onClose(errno);
+    if (this.#entry !== null) this.#entry.users--;
+    this.#outbound.deps.live.delete(this);
+  }
+}
+
+const NOTHING = new Uint8Array(0);

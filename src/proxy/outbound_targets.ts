@@ -1,0 +1,128 @@
+/** What this proxy's own processes talk to: one entry per original destination, whose snapshot is swapped in place. */
+import type { Backend, Endpoint, OutboundTarget, RouteRule } from "../model/outbound.ts";
+import { DEFAULT_DECAY_MS, DEFAULT_RTT_MS } from "../model/outbound.ts";
+import { NO_RESOURCE } from "../model/resource.ts";
+import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
+import { TCP_PROTOCOL } from "./header_edits.ts";
+import { compileRoutes, type RouteTable } from "./route/compile.ts";
+import { DEFAULT_BREAKER } from "./upstream/breaker.ts";
+import type { Upstreams } from "./upstream/upstreams.ts";
+
+/** A snapshot, compiled. */
+export interface CompiledTarget {
+  readonly target: OutboundTarget;
+  readonly table: RouteTable<RouteRule>;
+  /** Opens a stream for an opaque connection. */
+  readonly connect: HeaderBlock;
+}
+
+/** One destination. Holders keep the entry and read `current` for each request. */
+export class TargetEntry {
+  readonly key: string;
+  current: CompiledTarget;
+  /** Connections that use it. */
+  users = 0;
+
+  constructor(key: string, current: CompiledTarget) {
+    this.key = key;
+    this.current = current;
+  }
+}
+
+export class OutboundTargets {
+  readonly #upstreams: Upstreams;
+  readonly #entries = new Map<string, TargetEntry>();
+
+  constructor(upstreams: Upstreams) {
+    this.#upstreams = upstreams;
+  }
+
+  /** The entry of a destination, or null when nothing is known of it. */
+  get(key: string): TargetEntry | null {
+    return this.#entries.get(key) ?? null;
+  }
+
+  /** A snapshot has arrived: compiles it and puts it in force. */
+  put(target: OutboundTarget, ip: string, port: number): TargetEntry {
+    const effective = target.known ? target : passThrough(target.key, ip, port);
+    const entry = this.#entries.get(target.key);
+    if (entry !== undefined && entry.current.target.version === effective.version) return entry;
+    this.#upstreams.replace(effective);
+    const compiled: CompiledTarget = {
+      target: effective,
+      table: compileRoutes(effective.routes),
+      connect: connectHead(effective.authority),
+    };
+    if (entry !== undefined) {
+      entry.current = compiled;
+      return entry;
+    }
+    const made = new TargetEntry(target.key, compiled);
+    this.#entries.set(target.key, made);
+    return made;
+  }
+
+  /** The target is not watched any more. */
+  forget(key: string): void {
+    this.#entries.delete(key);
+    this.#upstreams.forget(key);
+  }
+
+  /** All entries, for /config. */
+  all(): Iterable<TargetEntry> {
+    return this.#entries.values();
+  }
+}
+
+/** A destination that the mesh does not know: reached as it is, in plaintext, and counted as such. */
+function passThrough(key: string, ip: string, port: number): OutboundTarget {
+  const ref = { ...NO_RESOURCE, kind: "default", name: "pass-through" };
+  const endpoint: Endpoint = {
+    ip,
+    port,
+    key,
+    identity: "",
+    meshPort: 0,
+    zone: "",
+    weight: 1,
+    workload: "",
+  };
+  const backend: Backend = {
+    ref,
+    port,
+    protocol: "detect",
+    endpoints: [endpoint],
+    defaultRttMs: DEFAULT_RTT_MS,
+    decayMs: DEFAULT_DECAY_MS,
+    breaker: { ...DEFAULT_BREAKER, consecutiveFailures: 0 }, // there is no other endpoint to turn to
+    key: `pass-through/${key}`,
+  };
+  const rule: RouteRule = {
+    ref,
+    hostnames: [],
+    matches: [],
+    backends: [{ backend, weight: 1 }],
+    totalWeight: 1,
+    requestTimeoutMs: 0,
+    backendTimeoutMs: 0,
+    retry: null,
+    requestHeaders: null,
+    responseHeaders: null,
+  };
+  return {
+    key,
+    version: "pass-through",
+    known: false,
+    parent: ref,
+    authority: key,
+    port,
+    protocol: "detect",
+    routes: [rule],
+    backends: [backend],
+  };
+}
+
+function connectHead(authority: string): HeaderBlock {
+  const start = { method: "CONNECT", scheme: "http", authority, path: "/", protocol: TCP_PROTOCOL, status: 0 };
+  return headerBlock(start, []);
+}

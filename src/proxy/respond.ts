@@ -1,0 +1,82 @@
+/** Errors as the client sees them: the one table from failure to HTTP status and gRPC status. */
+import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
+import type { Failure, FailureCode } from "./upstream/failure.ts";
+
+interface Rendering {
+  readonly status: number;
+  /** gRPC status code (grpc.io/grpc/core/md_doc_statuscodes). */
+  readonly grpc: number;
+}
+
+const UNAVAILABLE = 14;
+const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
+  connect_failed: { status: 502, grpc: UNAVAILABLE },
+  connect_timeout: { status: 504, grpc: UNAVAILABLE },
+  tls_failed: { status: 502, grpc: UNAVAILABLE },
+  identity_mismatch: { status: 502, grpc: UNAVAILABLE },
+  denied: { status: 403, grpc: 7 },
+  unreachable: { status: 502, grpc: UNAVAILABLE },
+  overloaded: { status: 503, grpc: UNAVAILABLE },
+  no_endpoints: { status: 503, grpc: UNAVAILABLE },
+  invalid_backend: { status: 500, grpc: UNAVAILABLE },
+  no_route: { status: 404, grpc: 12 },
+  queue_full: { status: 503, grpc: UNAVAILABLE },
+  upstream_reset: { status: 502, grpc: UNAVAILABLE },
+  upstream_closed: { status: 502, grpc: UNAVAILABLE },
+  cancelled: { status: 499, grpc: 1 },
+  upstream_protocol: { status: 502, grpc: 13 },
+  timeout: { status: 504, grpc: 4 },
+  forbidden: { status: 403, grpc: 7 },
+  unclassified: { status: 403, grpc: 7 },
+  no_discovery: { status: 503, grpc: UNAVAILABLE },
+  bad_request: { status: 400, grpc: 3 },
+};
+
+/** HTTP status of a failure. */
+export function statusOf(code: FailureCode): number {
+  return RENDERINGS[code].status;
+}
+
+/**
+ * The head of a response without a body that tells the failure: `tulle-error` holds the code, `tulle-error-detail` the
+ * sentence; for gRPC it is a trailers-only response.
+ */
+export function errorHead(failure: Failure, isGrpc: boolean): HeaderBlock {
+  const { status, grpc } = RENDERINGS[failure.code];
+  const detail = headerText(failure.detail);
+  const fields = isGrpc
+    ? [
+      "content-type",
+      "application/grpc",
+      "grpc-status",
+      String(grpc),
+      "grpc-message",
+      percentEncoded(`${failure.code}: ${failure.detail}`),
+    ]
+    : ["content-length", "0"];
+  fields.push("tulle-error", failure.code, "tulle-error-detail", detail);
+  return headerBlock({ ...RESPONSE, status: isGrpc ? 200 : status }, fields);
+}
+
+/** The same head with another status (101 ↔ 200 when an upgrade crosses versions of HTTP). */
+export function withStatus(head: HeaderBlock, status: number): HeaderBlock {
+  return headerBlock({ ...RESPONSE, status }, head.fields);
+}
+
+const RESPONSE = { method: "", scheme: "", authority: "", path: "", protocol: "", status: 0 };
+
+/** Visible ASCII only, bounded: details may quote what peers sent. */
+function headerText(text: string): string {
+  return text.slice(0, 300).replace(/[^\x20-\x7e]/g, "?").trim();
+}
+
+/** grpc-message is percent-encoded UTF-8 (gRPC over HTTP/2, "Status-Message"). */
+function percentEncoded(text: string): string {
+  let out = "";
+  for (const byte of new TextEncoder().encode(text.slice(0, 300))) {
+    out += byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+      ? String.fromCharCode(byte)
+      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return out;
+}

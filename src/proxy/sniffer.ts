@@ -1,0 +1,107 @@
+/**
+ * A connection whose protocol is not known yet. It listens to the client, and after a moment connects ahead to the
+ * server as well: whoever speaks first decides. So nobody waits for a timeout, also not a client whose server greets
+ * first (MySQL, SMTP).
+ */
+import { PartialBytes } from "../http/partial_bytes.ts";
+import type { ConnectionStats } from "../net/connection_stats.ts";
+import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
+import { Soon, type SoonOwner } from "../net/soon.ts";
+import { classify } from "./detect/classify.ts";
+import type { Tunnel } from "./tunnel.ts";
+
+/**
+ * How long a client may be silent before the server is asked (up to twice this). Clients that speak first send within a
+ * round trip of their connect; connecting to the server for each of them would cost a connection that is not used.
+ */
+export const AHEAD_MS = 2;
+const soon = new Soon(AHEAD_MS);
+
+/** What the bytes lead to. */
+export interface SnifferOwner {
+  /** The client speaks HTTP: takes the socket over, and gets the bytes so far. */
+  http(socket: RawSocket, isHttp2: boolean, early: Uint8Array): void;
+  /** It does not: takes the socket over for the tunnel, which is running already when the server was asked ahead. */
+  opaque(socket: RawSocket, tunnel: Tunnel | null, early: Uint8Array, serverFirst: boolean): void;
+  /** Connects ahead; null when that is not allowed here. Server bytes arrive at the tunnel's owner, which calls `serverSpoke`. */
+  ahead(sniffer: Sniffer): Tunnel | null;
+  /** The connection ended before it was known what it is. */
+  closed(sniffer: Sniffer): void;
+}
+
+export class Sniffer implements SocketOwner, SoonOwner {
+  readonly socket: RawSocket;
+  stats: ConnectionStats | null;
+  readonly #owner: SnifferOwner;
+  readonly #early = new PartialBytes();
+  #tunnel: Tunnel | null = null;
+  #decided = false;
+  #ended = false;
+
+  /** @param serverFirst the server is known to speak first here: it is asked at once */
+  constructor(socket: RawSocket, owner: SnifferOwner, serverFirst: boolean) {
+    this.socket = socket;
+    this.#owner = owner;
+    this.stats = statsOf(socket);
+    socket.data = this;
+    if (serverFirst) this.onSoon();
+    else soon.add(this);
+  }
+
+  /** The server spoke first: opaque. */
+  serverSpoke(): void {
+    this.#opaque(true);
+  }
+
+  /** The server could not be reached although the client has said nothing yet. */
+  abandon(): void {
+    if (this.#decided) return;
+    this.#decided = true;
+    this.socket.terminate();
+  }
+
+  onOpen(_socket: RawSocket): void {}
+
+  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
+
+  onConnectFailed(_error: Error): void {}
+
+  onDrain(): void {}
+
+  onData(buffer: Buffer): void {
+    if (this.#decided) return;
+    this.#early.append(buffer, 0, buffer.length);
+    const { buffer: bytes, length } = this.#early;
+    const kind = classify(bytes, length);
+    if (kind === "more") return;
+    if (kind === "opaque") return this.#opaque(false);
+    this.#decided = true;
+    this.#tunnel?.cancel();
+    this.#owner.http(this.socket, kind === "http2", bytes.subarray(0, length));
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    if (!this.#decided) this.#opaque(false);
+  }
+
+  onClose(_error: Error | null): void {
+    if (this.#decided) return;
+    this.#decided = true;
+    this.#tunnel?.cancel();
+    this.#owner.closed(this);
+  }
+
+  onSoon(): void {
+    if (!this.#decided) this.#tunnel = this.#owner.ahead(this);
+  }
+
+  #opaque(serverFirst: boolean): void {
+    if (this.#decided) return;
+    this.#decided = true;
+    const { buffer, length } = this.#early;
+    const { socket } = this;
+    this.#owner.opaque(socket, this.#tunnel, buffer.subarray(0, length), serverFirst);
+    if (this.#ended) socket.data.onEnd();
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Power of two choices: of two endpoints taken at random, the one with less load, where load is latency × (requests in
+ * flight + 1) / weight. Near-optimal with constant work, and without the herding that "the least loaded of all" has.
+ */
+
+/** What the balancer looks at. */
+export interface Candidate {
+  /** Relative weight, at least 1. */
+  readonly weight: number;
+  /** Estimated cost of one more request; any unit, smaller is better. */
+  load(nowMs: number): number;
+  /** False while the endpoint is taken out. */
+  admits(nowMs: number): boolean;
+}
+
+/**
+ * Picks a candidate.
+ *
+ * @param candidates endpoints of a backend
+ * @param random uniform in [0, 1), called once or twice
+ * @param exclude a candidate not to take again when another one is there (retries)
+ * @returns the pick; null only when there are no candidates. When all are taken out the least bad of two is picked: a
+ *   backend that is down as a whole is probed rather than given up
+ */
+export function pick<C extends Candidate>(
+  candidates: readonly C[],
+  nowMs: number,
+  random: () => number,
+  exclude: C | null = null,
+): C | null {
+  const n = candidates.length;
+  if (n === 0) return null;
+  if (n === 1) return candidates[0] as C; // n ≥ 1
+  const first = usable(candidates, Math.floor(random() * n), nowMs, exclude);
+  if (first < 0) return candidates[Math.floor(random() * n)] as C; // in range
+  const second = usable(candidates, (first + 1 + Math.floor(random() * (n - 1))) % n, nowMs, exclude);
+  const a = candidates[first] as C; // index of an existing one
+  if (second < 0 || second === first) return a;
+  const b = candidates[second] as C; // as above
+  return b.load(nowMs) < a.load(nowMs) ? b : a;
+}
+
+/** The first candidate from `start` on, cyclically, that may be used; -1 when none may. */
+function usable<C extends Candidate>(
+  candidates: readonly C[],
+  start: number,
+  nowMs: number,
+  exclude: C | null,
+): number {
+  const n = candidates.length;
+  for (let i = 0; i < n; i++) {
+    const at = (start + i) % n;
+    const c = candidates[at] as C; // in range
+    if (c !== exclude && c.admits(nowMs)) return at;
+  }
+  return -1;
+}

@@ -1,0 +1,70 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { pick } from "./balance_p2c.ts";
+import { EndpointBreaker } from "./breaker.ts";
+import { PeakEwma } from "./peak_ewma.ts";
+
+const candidate = (load: number, admitted = true, weight = 1) => ({
+  weight,
+  load: () => load / weight,
+  admits: () => admitted,
+});
+
+test("pick() never picks what is taken out while something else is there", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
+      fc.infiniteStream(fc.double({ min: 0, max: 0.999, noNaN: true })),
+      (up, stream) => {
+        const all = up.map((u, i) => candidate(i + 1, u));
+        const got = pick(all, 0, () => stream.next().value as number);
+        if (up.some((u) => u)) expect(got?.admits()).toBe(true);
+        else expect(got).not.toBeNull();
+      },
+    ),
+  );
+});
+
+test("pick() gives a slow endpoint a clearly smaller share", () => {
+  const fast = [candidate(1), candidate(1)];
+  const slow = candidate(50);
+  let n = 0;
+  for (let i = 0; i < 10_000; i++) if (pick([...fast, slow], 0, Math.random) === slow) n++;
+  expect(n).toBe(0); // it loses against either
+});
+
+test("pick() does not take the excluded one again when another is there", () => {
+  const a = candidate(1);
+  const b = candidate(100);
+  for (let i = 0; i < 100; i++) expect(pick([a, b], 0, Math.random, a)).toBe(b);
+});
+
+test("PeakEwma rises to a peak at once and comes down with time", () => {
+  const ewma = new PeakEwma(30, 10_000, 0);
+  expect(ewma.value(0)).toBe(30);
+  ewma.observe(5, 0);
+  expect(ewma.value(0)).toBe(5);
+  ewma.observe(500, 10);
+  expect(ewma.value(10)).toBe(500);
+  ewma.observe(5, 10_010);
+  expect(ewma.value(10_010)).toBeLessThan(200);
+  expect(ewma.value(10_010)).toBeGreaterThan(5);
+});
+
+test("EndpointBreaker opens after failures in a row, probes once, and doubles its penalty", () => {
+  const breaker = new EndpointBreaker({ consecutiveFailures: 3, minPenaltyMs: 1000, maxPenaltyMs: 60_000 });
+  expect([breaker.onFailure(0, 0), breaker.onFailure(0, 0)]).toEqual([false, false]);
+  breaker.onSuccess();
+  expect([breaker.onFailure(0, 0), breaker.onFailure(0, 0), breaker.onFailure(0, 0)]).toEqual([false, false, true]);
+  expect(breaker.admits(999)).toBe(false);
+  expect(breaker.admits(1000)).toBe(true);
+  breaker.onRequest();
+  expect(breaker.admits(1000)).toBe(false);
+  expect(breaker.onFailure(1000, 0)).toBe(true);
+  expect(breaker.admits(2999)).toBe(false);
+  expect(breaker.admits(3000)).toBe(true);
+  breaker.onRequest();
+  breaker.onSuccess();
+  expect(breaker.admits(3000)).toBe(true);
+  expect(breaker.isOpen).toBe(false);
+});

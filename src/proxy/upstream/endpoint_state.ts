@@ -1,0 +1,127 @@
+/** What a proxy knows about one endpoint, and its connections to it. Outlives snapshots: what was learnt is kept. */
+import type { RawSocket } from "../../net/socket.ts";
+import { TcpLeg } from "../../http/tcp_leg.ts";
+import type { Backend, Endpoint } from "../../model/outbound.ts";
+import type { Candidate } from "./balance_p2c.ts";
+import { EndpointBreaker } from "./breaker.ts";
+import type { Failure } from "./failure.ts";
+import { Http1Pool } from "./http1_pool.ts";
+import { Http2Pool } from "./http2_pool.ts";
+import { type MeshCredentials, MeshDial } from "./mesh_dial.ts";
+import { PeakEwma } from "./peak_ewma.ts";
+import { PlainDial } from "./plain_dial.ts";
+import type { Waiter } from "./waiter.ts";
+
+/** Streams of requests on a connection before another one is opened: what the peer's sidecar allows is far above. */
+const REQUEST_SPREAD = 4096;
+/** Opaque connections on a mesh connection: bulk data should not share one congestion window in large numbers. */
+const TUNNEL_SPREAD = 64;
+/** Streams per plaintext HTTP/2 connection to an application before another one is preferred. */
+const PLAIN_SPREAD = 100;
+
+export class EndpointState implements Candidate {
+  readonly endpoint: Endpoint;
+  readonly weight: number;
+  /** The endpoint is reached through its sidecar. */
+  readonly meshed: boolean;
+  readonly ewma: PeakEwma;
+  readonly breaker: EndpointBreaker;
+  /** Requests in flight, and open tunnels. */
+  pending = 0;
+  readonly #target: string;
+  readonly #credentials: MeshCredentials;
+  #requests: Http2Pool | null = null;
+  #tunnels: Http2Pool | null = null;
+  #http1: Http1Pool | null = null;
+
+  /**
+   * @param meshed whether to go through the endpoint's sidecar (false also for this very workload)
+   * @param target logical name, sent in the transport header
+   */
+  constructor(
+    endpoint: Endpoint,
+    backend: Backend,
+    meshed: boolean,
+    target: string,
+    credentials: MeshCredentials,
+    nowMs: number,
+  ) {
+    this.endpoint = endpoint;
+    this.weight = endpoint.weight;
+    this.meshed = meshed;
+    this.ewma = new PeakEwma(backend.defaultRttMs, backend.decayMs, nowMs);
+    this.breaker = new EndpointBreaker(backend.breaker);
+    this.#target = target;
+    this.#credentials = credentials;
+  }
+
+  load(nowMs: number): number {
+    return (this.ewma.value(nowMs) * (this.pending + 1)) / this.weight;
+  }
+
+  admits(nowMs: number): boolean {
+    return this.breaker.admits(nowMs);
+  }
+
+  /** Open connections, all kinds. */
+  get connections(): number {
+    return (this.#requests?.size ?? 0) + (this.#tunnels?.size ?? 0) + (this.#http1?.size ?? 0);
+  }
+
+  /**
+   * Gives the waiter a leg for one request.
+   *
+   * @param http2 protocol of the application; does not matter for a meshed endpoint, to which everything is HTTP/2
+   * @param fresh not on a connection that may have been closed by the peer meanwhile (a second try)
+   */
+  acquireRequest(waiter: Waiter, http2: boolean, fresh: boolean): void {
+    if (this.meshed || http2) {
+      this.#requests ??= this.#http2Pool(this.meshed ? REQUEST_SPREAD : PLAIN_SPREAD);
+      return this.#requests.acquire(waiter);
+    }
+    this.#http1 ??= new Http1Pool((pool) => new PlainDial(this.endpoint.ip, this.endpoint.port, pool).start());
+    this.#http1.acquire(waiter, fresh);
+  }
+
+  /** Gives the waiter a leg for one opaque connection. */
+  acquireTunnel(waiter: Waiter): void {
+    if (this.meshed) {
+      this.#tunnels ??= this.#http2Pool(TUNNEL_SPREAD);
+      return this.#tunnels.acquire(waiter);
+    }
+    new PlainDial(this.endpoint.ip, this.endpoint.port, new TunnelDial(waiter)).start();
+  }
+
+  /** The endpoint has left: nothing new is sent, what runs finishes. */
+  shutdown(): void {
+    this.#requests?.shutdown();
+    this.#tunnels?.shutdown();
+    this.#http1?.shutdown();
+  }
+
+  #http2Pool(spread: number): Http2Pool {
+    const { endpoint } = this;
+    return new Http2Pool(this.meshed, spread, (pool) => {
+      if (this.meshed) new MeshDial(endpoint, this.#target, this.#credentials, pool).start();
+      else new PlainDial(endpoint.ip, endpoint.port, pool).start();
+    });
+  }
+}
+
+/** A plain connection for one waiter. */
+class TunnelDial {
+  readonly #waiter: Waiter;
+
+  constructor(waiter: Waiter) {
+    this.#waiter = waiter;
+  }
+
+  onConnected(socket: RawSocket, _early: Uint8Array | null): void {
+    if (this.#waiter.cancelled) return void socket.terminate();
+    this.#waiter.onUpstream(new TcpLeg(socket, null, this.#waiter));
+  }
+
+  onDialFailed(failure: Failure): void {
+    if (!this.#waiter.cancelled) this.#waiter.onUpstreamFailed(failure);
+  }
+}

@@ -1,0 +1,63 @@
+/** Why a request or connection could not be served: a closed list, rendered to the wire by proxy/respond.ts alone. */
+
+/** What went wrong. The comment says whose fault it is and what helps. */
+export type FailureCode =
+  /** The endpoint does not accept TCP connections: it is down, or a NetworkPolicy is in the way. */
+  | "connect_failed"
+  /** … or does not answer in time. */
+  | "connect_timeout"
+  /** TLS with the peer's sidecar failed. */
+  | "tls_failed"
+  /** The peer proved another identity than the one it should have: its address was given to another workload. */
+  | "identity_mismatch"
+  /** The peer's sidecar refused the connection by policy. */
+  | "denied"
+  /** The peer's sidecar could not reach its application. */
+  | "unreachable"
+  /** The peer is shutting down, or has reached a limit. */
+  | "overloaded"
+  /** The target has no endpoint. */
+  | "no_endpoints"
+  /** A route refers to a backend that does not exist. */
+  | "invalid_backend"
+  /** No rule of the routes matches. */
+  | "no_route"
+  /** As many requests wait as may. */
+  | "queue_full"
+  /** The upstream closed or reset before it answered. */
+  | "upstream_reset"
+  /** A reused connection was closed before a byte of the answer: most likely it had been idle for too long. */
+  | "upstream_closed"
+  /** The client went away. */
+  | "cancelled"
+  /** The upstream broke its protocol. */
+  | "upstream_protocol"
+  /** Time is up. */
+  | "timeout"
+  /** Authorization does not admit the request. */
+  | "forbidden"
+  /** The bytes could not be classified on a port whose policy needs to. */
+  | "unclassified"
+  /** The controller could not be asked what the target is. */
+  | "no_discovery"
+  /** The request asks for what only the proxies themselves may send. */
+  | "bad_request";
+
+/** A failure as a value. */
+export interface Failure {
+  readonly code: FailureCode;
+  /** For people: what was found, what helps. */
+  readonly detail: string;
+  /** The peer certainly did not act on the request: it may be sent elsewhere. */
+  readonly unprocessed: boolean;
+}
+
+/** Makes a failure of which the peer saw nothing. */
+export function unsent(code: FailureCode, detail: string): Failure {
+  return { code, detail, unprocessed: true };
+}
+
+/** Makes a failure after which nobody knows whether the peer acted. */
+export function failure(code: FailureCode, detail: string): Failure {
+  return { code, detail, unprocessed: false };
+}

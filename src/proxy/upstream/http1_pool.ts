@@ -1,0 +1,121 @@
+/** HTTP/1.1 connections to one endpoint: idle ones are reused, the latest first, so that a burst's surplus ages out. */
+import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
+import { Http1Client, type Http1ClientOwner } from "../../http/http1_client.ts";
+import type { RawSocket } from "../../net/socket.ts";
+import { arm, disarm } from "../../net/ticker.ts";
+import { HeadCache } from "../../wire/http1/head_cache.ts";
+import type { ResponseHead } from "../../wire/http1/response_head.ts";
+import { type Failure, unsent } from "./failure.ts";
+import { MAX_QUEUED, type Waiter, WaiterQueue } from "./waiter.ts";
+
+/** Connections to one endpoint: what the descriptors of a usual pod allow, and more than applications serve at once. */
+const MAX_CONNECTIONS = 1024;
+/** Idle connections are closed after this: shorter than the 5 s keep-alive of Node.js, the shortest of the common servers. */
+const IDLE_MS = 3000;
+
+/** Begins to connect; the outcome arrives at the pool. */
+export type Http1Dialer = (pool: Http1Pool) => void;
+
+export class Http1Pool implements Http1ClientOwner, TimerOwner {
+  readonly #dial: Http1Dialer;
+  readonly #idle: Http1Client[] = [];
+  readonly #queue = new WaiterQueue();
+  readonly #heads = new HeadCache<ResponseHead>();
+  readonly #timer = new Timer(this, 0);
+  #open = 0;
+  #dialling = 0;
+  #unused = 0;
+  #closed = false;
+
+  constructor(dial: Http1Dialer) {
+    this.#dial = dial;
+  }
+
+  /** Connections that are open. */
+  get size(): number {
+    return this.#open;
+  }
+
+  /** Gives the waiter a connection, at once when one is idle. `fresh`: not one that may have been closed by the peer. */
+  acquire(waiter: Waiter, fresh: boolean): void {
+    if (!fresh) {
+      const connection = this.#idle.pop();
+      if (connection !== undefined) {
+        if (this.#idle.length < this.#unused) this.#unused = this.#idle.length;
+        return this.#give(connection, waiter);
+      }
+    }
+    if (this.#queue.length >= MAX_QUEUED) {
+      return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
+    }
+    this.#queue.push(waiter);
+    if (this.#dialling < this.#queue.length && this.#open + this.#dialling < MAX_CONNECTIONS) {
+      this.#dialling++;
+      this.#dial(this);
+    }
+  }
+
+  /** Closes idle connections; the others close when they are done. */
+  shutdown(): void {
+    this.#closed = true;
+    disarm(this.#timer);
+    for (const connection of this.#idle.splice(0)) {
+      this.#open--;
+      connection.close();
+    }
+  }
+
+  onConnected(socket: RawSocket, _early: Uint8Array | null): void {
+    this.#dialling--;
+    this.#open++;
+    this.onReusable(new Http1Client(socket, this, this.#heads));
+  }
+
+  onDialFailed(failure: Failure): void {
+    this.#dialling--;
+    // One failed dial fails one waiter: others may be served by connections that come back.
+    if (this.#open === 0 && this.#dialling === 0) {
+      for (const waiter of this.#queue.takeAll()) waiter.onUpstreamFailed(failure);
+    } else this.#queue.shift()?.onUpstreamFailed(failure);
+  }
+
+  onReusable(connection: Http1Client): void {
+    const waiter = this.#queue.shift();
+    if (waiter !== null) return this.#give(connection, waiter);
+    if (this.#closed) {
+      this.#open--;
+      return connection.close();
+    }
+    this.#idle.push(connection);
+    if (this.#timer.tick < 0) {
+      this.#unused = this.#idle.length;
+      arm(this.#timer, IDLE_MS);
+    }
+  }
+
+  onClosed(connection: Http1Client): void {
+    this.#open--;
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    if (this.#queue.length > this.#dialling && this.#open + this.#dialling < MAX_CONNECTIONS) {
+      this.#dialling++;
+      this.#dial(this);
+    }
+  }
+
+  /** Closes those at the bottom of the stack that nobody needed for a whole interval. */
+  onTimer(_kind: number): void {
+    const surplus = this.#idle.splice(0, Math.min(this.#unused, this.#idle.length));
+    for (const connection of surplus) {
+      this.#open--;
+      connection.close();
+    }
+    this.#unused = this.#idle.length;
+    if (this.#idle.length > 0) arm(this.#timer, IDLE_MS);
+  }
+
+  #give(connection: Http1Client, waiter: Waiter): void {
+    connection.start(waiter, waiter.http1);
+    waiter.onUpstream(connection);
+  }
+}

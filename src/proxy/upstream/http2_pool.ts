@@ -1,0 +1,142 @@
+/**
+ * HTTP/2 connections to one endpoint. One connection carries everything as long as its peer allows more streams: one
+ * write then serves many requests. Further ones are opened only when it is full.
+ */
+import { Http2Connection, type Http2Owner } from "../../http/http2_connection.ts";
+import type { Http2Stream } from "../../http/http2_stream.ts";
+import type { HeaderBlock } from "../../wire/header_block.ts";
+import { PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
+import type { RawSocket } from "../../net/socket.ts";
+import { type Failure, unsent } from "./failure.ts";
+import { MAX_QUEUED, type Waiter, WaiterQueue } from "./waiter.ts";
+
+/** Connections to one endpoint: with 100 streams each (the least a server should allow) 1,600 requests in flight. */
+const MAX_CONNECTIONS = 16;
+
+/** Begins to connect; the outcome arrives at the pool. */
+export type Dialer = (pool: Http2Pool) => void;
+
+export class Http2Pool implements Http2Owner {
+  readonly #dial: Dialer;
+  readonly #mesh: boolean;
+  readonly #spread: number;
+  readonly #connections: Http2Connection[] = [];
+  readonly #queue = new WaiterQueue();
+  #dialling = 0;
+  #closed = false;
+
+  /**
+   * @param mesh the peer is a sidecar
+   * @param spread streams on a connection from which a further one is preferred
+   */
+  constructor(mesh: boolean, spread: number, dial: Dialer) {
+    this.#mesh = mesh;
+    this.#spread = spread;
+    this.#dial = dial;
+  }
+
+  /** Connections that are open. */
+  get size(): number {
+    return this.#connections.length;
+  }
+
+  /** Gives the waiter a stream, at once when a connection has room. */
+  acquire(waiter: Waiter): void {
+    const connection = this.#leastLoaded();
+    if (connection !== null) {
+      if (connection.streams.size >= this.#spread) this.#dialMore();
+      return this.#give(connection, waiter);
+    }
+    if (this.#queue.length >= MAX_QUEUED) {
+      return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
+    }
+    this.#queue.push(waiter);
+    this.#dialMore();
+  }
+
+  /** Lets streams finish, then closes. */
+  shutdown(): void {
+    this.#closed = true;
+    for (const connection of [...this.#connections]) connection.shutdown();
+  }
+
+  // --- outcome of dialling
+
+  onConnected(socket: RawSocket, early: Uint8Array | null): void {
+    this.#dialling--;
+    const connection = new Http2Connection(socket, false, this.#mesh, this);
+    this.#connections.push(connection);
+    if (early !== null) connection.onData(early as Buffer); // read as plain bytes
+    if (this.#closed) connection.shutdown();
+    this.#serve();
+  }
+
+  onDialFailed(failure: Failure): void {
+    this.#dialling--;
+    // Who waits is told, so that it can go elsewhere; but a live connection may still take some.
+    if (this.#connections.length > 0) return;
+    for (const waiter of this.#queue.takeAll()) waiter.onUpstreamFailed(failure);
+  }
+
+  // --- events of connections
+
+  onRequest(connection: Http2Connection, stream: Http2Stream, _head: HeaderBlock, _end: boolean): void {
+    connection.resetStream(stream, PROTOCOL_ERROR); // servers open no streams
+  }
+
+  onDraining(connection: Http2Connection): void {
+    this.#remove(connection);
+    if (this.#queue.length > 0) this.#dialMore();
+  }
+
+  onIdle(_connection: Http2Connection): void {}
+
+  onReady(_connection: Http2Connection): void {
+    this.#serve();
+  }
+
+  onClosed(connection: Http2Connection, detail: string): void {
+    this.#remove(connection);
+    if (this.#queue.length === 0) return;
+    if (this.#closed) { for (const w of this.#queue.takeAll()) w.onUpstreamFailed(unsent("upstream_reset", detail)); }
+    else this.#dialMore();
+  }
+
+  #serve(): void {
+    while (this.#queue.length > 0) {
+      const connection = this.#leastLoaded();
+      if (connection === null) {
+        this.#dialMore();
+        return;
+      }
+      const waiter = this.#queue.shift();
+      if (waiter === null) return;
+      this.#give(connection, waiter);
+    }
+  }
+
+  #give(connection: Http2Connection, waiter: Waiter): void {
+    const stream = connection.open();
+    stream.listener = waiter;
+    waiter.onUpstream(stream);
+  }
+
+  #leastLoaded(): Http2Connection | null {
+    let best: Http2Connection | null = null;
+    for (const c of this.#connections) {
+      if (c.canOpen && (best === null || c.streams.size < best.streams.size)) best = c;
+    }
+    return best;
+  }
+
+  #dialMore(): void {
+    if (this.#dialling > 0 || this.#connections.length >= MAX_CONNECTIONS) return;
+    this.#dialling++;
+    this.#dial(this);
+  }
+
+  #remove(connection: Http2Connection): void {
+    const at = this.#connections.indexOf(connection);
+    if (at >= 0) this.#connections.splice(at, 1);
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * Opens a connection to the sidecar of an endpoint: TCP → TLS 1.3 → its identity is checked → TransportHeader → reply.
+ * Nothing of a request is written before the reply says that it is welcome.
+ */
+import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
+import { PartialBytes } from "../../http/partial_bytes.ts";
+import type { Endpoint } from "../../model/outbound.ts";
+import type { ConnectionStats } from "../../net/connection_stats.ts";
+import { dial, type RawSocket, type SocketOwner, type TlsOptions } from "../../net/socket.ts";
+import { arm, disarm } from "../../net/ticker.ts";
+import { Code, type TransportReply } from "../../../proto/gen/tulle/transport/v1/transport_pb.ts";
+import { decodeTransportReply, encodeTransportHeader } from "../mtls/transport.ts";
+import { type Failure, unsent } from "./failure.ts";
+
+/** From the first SYN to the reply. Linkerd's connect timeout is 1 s for TCP alone; the handshake under load takes its own. */
+export const MESH_CONNECT_TIMEOUT_MS = 3000;
+
+/** What a proxy needs to prove itself and to check its peers; the certificate may change at any time. */
+export interface MeshCredentials {
+  /** TLS parameters of the present certificate, or null while there is none. */
+  clientTls(): TlsOptions | null;
+  /** Checks the peer after the handshake: its SPIFFE ID, or why it is refused. */
+  verifyPeer(socket: RawSocket, ok: boolean, error: Error | null):
+    | { readonly ok: true; readonly spiffeId: string }
+    | { readonly ok: false; readonly code: string; readonly reason: string };
+}
+
+/** Gets the outcome. */
+export interface MeshDialOwner {
+  /** `early` holds bytes that came behind the reply. */
+  onConnected(socket: RawSocket, early: Uint8Array | null): void;
+  onDialFailed(failure: Failure): void;
+}
+
+export class MeshDial implements SocketOwner, TimerOwner {
+  readonly #endpoint: Endpoint;
+  readonly #target: string;
+  readonly #credentials: MeshCredentials;
+  readonly #owner: MeshDialOwner;
+  readonly #timer = new Timer(this, 0);
+  stats: ConnectionStats | null = null;
+  readonly #received = new PartialBytes();
+  #socket: RawSocket | null = null;
+  #verified = false;
+  #done = false;
+
+  constructor(endpoint: Endpoint, target: string, credentials: MeshCredentials, owner: MeshDialOwner) {
+    this.#endpoint = endpoint;
+    this.#target = target;
+    this.#credentials = credentials;
+    this.#owner = owner;
+  }
+
+  /** Begins; the outcome arrives at the owner, never before this returns when it is a connection. */
+  start(): void {
+    const tls = this.#credentials.clientTls();
+    if (tls === null) return this.#fail(unsent("tls_failed", "this proxy has no certificate yet"));
+    arm(this.#timer, MESH_CONNECT_TIMEOUT_MS);
+    dial(this.#endpoint.ip, this.#endpoint.meshPort, this, tls);
+  }
+
+  onOpen(socket: RawSocket): void {
+    this.#socket = socket;
+    if (this.#done) return void socket.terminate();
+    socket.setNoDelay(true);
+  }
+
+  onHandshake(socket: RawSocket, ok: boolean, error: Error | null): void {
+    if (this.#done) return;
+    this.#socket = socket;
+    const peer = this.#credentials.verifyPeer(socket, ok, error);
+    if (!peer.ok) return this.#fail(unsent("tls_failed", `${this.#where()}: ${peer.reason}`));
+    if (peer.spiffeId !== this.#endpoint.identity) {
+      const detail = `${this.#where()} proved ${peer.spiffeId}, want ${this.#endpoint.identity}`;
+      return this.#fail(unsent("identity_mismatch", detail));
+    }
+    this.#verified = true;
+    socket.write(encodeTransportHeader(this.#endpoint.port, this.#target));
+  }
+
+  onData(buffer: Buffer): void {
+    if (this.#done || !this.#verified) return;
+    this.#received.append(buffer, 0, buffer.length);
+    const { buffer: bytes, length } = this.#received;
+    const reply = decodeTransportReply(bytes, length);
+    if (reply === null) return;
+    if (typeof reply === "string") return this.#fail(unsent("tls_failed", `${this.#where()}: ${reply}`));
+    const refusal = refusalOf(reply.message, this.#where());
+    if (refusal !== null) return this.#fail(refusal);
+    this.#done = true;
+    disarm(this.#timer);
+    const early = reply.next < length ? bytes.subarray(reply.next, length) : null;
+    this.#owner.onConnected(this.#socket as RawSocket, early); // data came from it
+  }
+
+  onDrain(): void {}
+
+  onEnd(): void {
+    this.#fail(
+      unsent("tls_failed", `${this.#where()} closed before it replied; does it trust this proxy's certificate?`),
+    );
+  }
+
+  onClose(error: Error | null): void {
+    const why = error === null ? "closed before it replied; does it trust this proxy's certificate?" : error.message;
+    this.#fail(unsent("tls_failed", `${this.#where()} ${why}`));
+  }
+
+  onConnectFailed(error: Error): void {
+    this.#fail(unsent("connect_failed", `${this.#where()}: ${error.message}`));
+  }
+
+  onTimer(_kind: number): void {
+    this.#fail(unsent("connect_timeout", `${this.#where()}: no reply within ${MESH_CONNECT_TIMEOUT_MS} ms`));
+  }
+
+  #where(): string {
+    return `sidecar ${this.#endpoint.ip}:${this.#endpoint.meshPort}`;
+  }
+
+  #fail(failure: Failure): void {
+    if (this.#done) return;
+    this.#done = true;
+    disarm(this.#timer);
+    this.#socket?.terminate();
+    this.#owner.onDialFailed(failure);
+  }
+}
+
+function refusalOf(reply: TransportReply, where: string): Failure | null {
+  const detail = `${where}: ${reply.reason}`;
+  switch (reply.code) {
+    case Code.OK:
+      return null;
+    case Code.DENIED:
+      return unsent("denied", detail);
+    case Code.UNREACHABLE:
+      return unsent("unreachable", detail);
+    default:
+      return unsent("overloaded", detail);
+  }
+}

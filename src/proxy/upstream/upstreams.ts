@@ -1,0 +1,108 @@
+/** All endpoints that this proxy knows, by what they are; snapshots come and go over them. */
+import type { Backend, Endpoint, OutboundTarget } from "../../model/outbound.ts";
+import { pick } from "./balance_p2c.ts";
+import { EndpointState } from "./endpoint_state.ts";
+import type { MeshCredentials } from "./mesh_dial.ts";
+
+/** Endpoints of a backend, as a snapshot has them. */
+export interface Balancer {
+  readonly backend: Backend;
+  readonly states: readonly EndpointState[];
+}
+
+export class Upstreams {
+  readonly #credentials: MeshCredentials;
+  readonly #own: ReadonlySet<string>;
+  readonly #clock: () => number;
+  readonly #random: () => number;
+  readonly #states = new Map<string, { readonly state: EndpointState; refs: number }>();
+  readonly #held = new Map<string, readonly string[]>();
+  #balancers = new WeakMap<Backend, Balancer>();
+
+  /**
+   * @param own addresses of this workload: it is reached without a detour through its own sidecar
+   * @param clock monotonic milliseconds
+   * @param random uniform in [0, 1)
+   */
+  constructor(credentials: MeshCredentials, own: ReadonlySet<string>, clock: () => number, random: () => number) {
+    this.#credentials = credentials;
+    this.#own = own;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** True when the address is this workload's own. */
+  isOwn(ip: string): boolean {
+    return this.#own.has(ip);
+  }
+
+  /** A new snapshot of a target is in force: endpoints that nobody names any more are drained. */
+  replace(target: OutboundTarget): void {
+    const keys: string[] = [];
+    for (const backend of target.backends) {
+      const states = backend.endpoints.map((endpoint) => {
+        const entry = this.#entry(endpoint, backend, target.authority);
+        entry.refs++;
+        entry.state.breaker.setPolicy(backend.breaker);
+        keys.push(stateKey(endpoint, backend));
+        return entry.state;
+      });
+      this.#balancers.set(backend, { backend, states });
+    }
+    this.#release(target.key);
+    this.#held.set(target.key, keys);
+  }
+
+  /** The target is not watched any more. */
+  forget(targetKey: string): void {
+    this.#release(targetKey);
+    this.#held.delete(targetKey);
+  }
+
+  /** Picks an endpoint for a request, or null when the backend has none. `exclude`: the one that has just failed. */
+  pick(backend: Backend, exclude: EndpointState | null): EndpointState | null {
+    const balancer = this.#balancers.get(backend);
+    return balancer === undefined ? null : pick(balancer.states, this.#clock(), this.#random, exclude);
+  }
+
+  /** The endpoint states of a backend, for metrics and /config. */
+  balancer(backend: Backend): Balancer | null {
+    return this.#balancers.get(backend) ?? null;
+  }
+
+  /** Every endpoint, for metrics and /config. */
+  *all(): Iterable<EndpointState> {
+    for (const { state } of this.#states.values()) yield state;
+  }
+
+  /** Lets everything finish. */
+  shutdown(): void {
+    for (const { state } of this.#states.values()) state.shutdown();
+  }
+
+  #entry(endpoint: Endpoint, backend: Backend, authority: string): { readonly state: EndpointState; refs: number } {
+    const key = stateKey(endpoint, backend);
+    let entry = this.#states.get(key);
+    if (entry === undefined) {
+      const meshed = endpoint.identity !== "" && !this.#own.has(endpoint.ip);
+      const state = new EndpointState(endpoint, backend, meshed, authority, this.#credentials, this.#clock());
+      entry = { state, refs: 0 };
+      this.#states.set(key, entry);
+    }
+    return entry;
+  }
+
+  #release(targetKey: string): void {
+    for (const key of this.#held.get(targetKey) ?? []) {
+      const entry = this.#states.get(key);
+      if (entry === undefined || --entry.refs > 0) continue;
+      this.#states.delete(key);
+      entry.state.shutdown();
+    }
+  }
+}
+
+/** Two endpoints are the same when they are reached in the same way for the same backend. */
+function stateKey(endpoint: Endpoint, backend: Backend): string {
+  return `${backend.key}|${endpoint.key}|${endpoint.identity}|${endpoint.meshPort}|${endpoint.weight}`;
+}

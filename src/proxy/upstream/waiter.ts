@@ -1,0 +1,56 @@
+/** Who waits for an upstream leg, and the queue of those who do. */
+import type { Leg } from "../../http/leg.ts";
+import type { Http1Request } from "../../http/http1_client.ts";
+import type { LegListener } from "../../http/leg.ts";
+import type { Failure } from "./failure.ts";
+
+/** Requests that may wait for connections of one endpoint; beyond it a burst would only pile up behind a dead peer. */
+export const MAX_QUEUED = 1024;
+
+/** Gets exactly one of the two calls, unless it cancels. */
+export interface Waiter extends LegListener {
+  /** What an HTTP/1 connection must know of the request. */
+  readonly http1: Http1Request;
+  /** The waiter has given up; the pool drops it. */
+  readonly cancelled: boolean;
+  onUpstream(leg: Leg): void;
+  onUpstreamFailed(failure: Failure): void;
+}
+
+/** First come, first served. Cancelled waiters are skipped when their turn comes. */
+export class WaiterQueue {
+  #list: Waiter[] = [];
+  #head = 0;
+
+  /** Entries, cancelled ones included. */
+  get length(): number {
+    return this.#list.length - this.#head;
+  }
+
+  push(waiter: Waiter): void {
+    this.#list.push(waiter);
+  }
+
+  /** The next one that still waits, or null. */
+  shift(): Waiter | null {
+    while (this.#head < this.#list.length) {
+      const waiter = this.#list[this.#head++] as Waiter; // in range
+      if (this.#head > 64 && this.#head * 2 > this.#list.length) {
+        this.#list = this.#list.slice(this.#head);
+        this.#head = 0;
+      }
+      if (!waiter.cancelled) return waiter;
+    }
+    this.#list.length = 0;
+    this.#head = 0;
+    return null;
+  }
+
+  /** Takes everybody out, to be told that it failed. */
+  takeAll(): Waiter[] {
+    const all = this.#list.slice(this.#head).filter((w) => !w.cancelled);
+    this.#list = [];
+    this.#head = 0;
+    return all;
+  }
+}
