@@ -25,7 +25,10 @@ function everything(): string {
   tcp.onOpen();
   tcp.onOpen();
   tcp.onClose("ECONNRESET");
-  metrics.authzAllow("tcp", { tls: "true" }).add(1);
+  for (const kind of ["http", "tcp"] as const) {
+    metrics.authzAllow(kind, { tls: "true" }).add(1);
+    metrics.authzDeny(kind, { tls: "true" }).add(1);
+  }
   metrics.routeNotFound({ tls: "true" }).add(1);
   for (const direction of ["inbound", "outbound"] as const) {
     metrics.countError(direction, "http", "timeout");

@@ -1,0 +1,178 @@
+/**
+ * The environment of a proxy → ProxyConfig. Nothing else reads the environment.
+ *
+ * `tulle up` and the injector set these keys; a person sets them for a proxy on a machine of its own.
+ */
+import { suggest } from "../base/suggest.ts";
+import type { LogLevel } from "../base/log.ts";
+import type { IpBlock } from "../model/ip.ts";
+import * as read from "./_values.ts";
+
+export type { Forward, HostPort } from "./_values.ts";
+
+/** What a proxy is told at its start; everything else comes from the controller. */
+export interface ProxyConfig {
+  readonly workloadNamespace: string;
+  readonly workloadName: string;
+  /** The workload's own addresses: what the mesh and inbound listeners may connect to. */
+  readonly workloadAddresses: readonly string[];
+  readonly controllerAddress: read.HostPort;
+  readonly trustBundleFile: string;
+  readonly tokenFile: string;
+  readonly outboundAddress: read.HostPort;
+  readonly meshAddress: read.HostPort;
+  readonly inboundAddress: read.HostPort;
+  readonly adminAddress: read.HostPort;
+  /** Who may read /config and /tap beside loopback. */
+  readonly adminAllow: readonly IpBlock[];
+  /** Null: nothing is kept over a restart. */
+  readonly stateDir: string | null;
+  readonly accessLog: "off" | "json";
+  readonly logLevel: LogLevel;
+  /** Null: stay the user that started it. */
+  readonly uid: number | null;
+  readonly outboundForwards: readonly read.Forward[];
+  readonly drainGraceMs: number;
+}
+
+/** One key of the environment. */
+interface Key<T> {
+  readonly key: string;
+  readonly read: read.Reader<T>;
+  /** Text that is read when the key is absent; null when it must be there, "" when absence is a value of its own. */
+  readonly fallback: string | null;
+  readonly help: string;
+}
+
+function key<T>(name: string, reader: read.Reader<T>, fallback: string | null, help: string): Key<T> {
+  return { key: `TULLE_${name}`, read: reader, fallback, help };
+}
+
+/** Shortest to longest time for a drain: a minute more than any cluster gives a pod by default would be cut off anyway. */
+const readGrace = read.durationReader(0, 600_000, "at most 10m");
+
+const KEYS = {
+  workloadNamespace: key("WORKLOAD_NAMESPACE", read.readLabel, null, "Namespace of the workload beside which it runs."),
+  workloadName: key("WORKLOAD_NAME", read.readName, null, "Name of the workload (the pod's name in a cluster)."),
+  workloadAddresses: key("WORKLOAD_ADDRESSES", read.readAddresses, null, "The workload's own IP addresses."),
+  controllerAddress: key("CONTROLLER_ADDRESS", read.readTarget, null, "Where the controller listens."),
+  trustBundleFile: key("TRUST_BUNDLE_FILE", read.readPath, null, "PEM file with the roots that the mesh trusts."),
+  tokenFile: key("TOKEN_FILE", read.readPath, null, "File with the token that proves which workload this is."),
+  outboundAddress: key(
+    "OUTBOUND_ADDRESS",
+    read.readLoopbackAddress,
+    "127.0.0.1:4140",
+    "Takes what the workload sends.",
+  ),
+  meshAddress: key("MESH_ADDRESS", read.readListenAddress, "[::]:4143", "Takes mutual TLS from other sidecars."),
+  inboundAddress: key(
+    "INBOUND_ADDRESS",
+    read.readListenAddress,
+    "[::]:4145",
+    "Takes what others send to the workload.",
+  ),
+  adminAddress: key(
+    "ADMIN_ADDRESS",
+    read.readListenAddress,
+    "[::]:4191",
+    "Serves /metrics, /ready, /live and the rest.",
+  ),
+  adminAllow: key("ADMIN_ALLOW", read.readBlocks, "", "Networks that may read /config and /tap; loopback always may."),
+  stateDir: key(
+    "STATE_DIR",
+    read.readPath,
+    "",
+    "Keeps the last good configuration here, so that a restart serves at once.",
+  ),
+  accessLog: key("ACCESS_LOG", read.readAccessLog, "off", "off, or json: a line for each request on stdout."),
+  logLevel: key("LOG_LEVEL", read.readLogLevel, "info", "debug, info, warn or error."),
+  uid: key("UID", read.readUid, "", "Becomes this user once it listens; capture exempts it. 2102 in a cluster."),
+  outboundForwards: key(
+    "OUTBOUND_FORWARDS",
+    read.readForwards,
+    "",
+    "Listeners with a fixed destination, for machines without capture: listen=target,…",
+  ),
+  drainGraceMs: key("DRAIN_GRACE", readGrace, "30s", "Time that requests have to end after SIGTERM, at most 10m."),
+} as const;
+
+/** The configuration, with keys that look like slips; or all errors at once, so that one correction is enough. */
+export type Parsed =
+  | { readonly ok: true; readonly value: ProxyConfig; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly errors: readonly string[] };
+
+/** Reads the configuration. @param env the environment; only keys that start with TULLE_ are looked at */
+export function parseProxyConfig(env: Readonly<Record<string, string | undefined>>): Parsed {
+  const errors: string[] = [];
+  function take<T>(item: Key<T>): T {
+    const text = env[item.key] ?? item.fallback;
+    const result = text === null ? { want: "a value: it has no default" } : item.read(text);
+    if ("value" in result) return result.value;
+    errors.push(`${item.key}: found ${text === null ? "nothing" : JSON.stringify(text)}, want ${result.want}`);
+    // Never seen: with an error there is no configuration.
+    return undefined as T;
+  }
+  // An empty setting means "not set": that is how templates leave one out.
+  const optional = <T>(item: Key<T>): T | null => (env[item.key] ?? "") === "" ? null : take(item);
+  const value: ProxyConfig = {
+    workloadNamespace: take(KEYS.workloadNamespace),
+    workloadName: take(KEYS.workloadName),
+    workloadAddresses: take(KEYS.workloadAddresses),
+    controllerAddress: take(KEYS.controllerAddress),
+    trustBundleFile: take(KEYS.trustBundleFile),
+    tokenFile: take(KEYS.tokenFile),
+    outboundAddress: take(KEYS.outboundAddress),
+    meshAddress: take(KEYS.meshAddress),
+    inboundAddress: take(KEYS.inboundAddress),
+    adminAddress: take(KEYS.adminAddress),
+    adminAllow: take(KEYS.adminAllow),
+    stateDir: optional(KEYS.stateDir),
+    accessLog: take(KEYS.accessLog),
+    logLevel: take(KEYS.logLevel),
+    uid: optional(KEYS.uid),
+    outboundForwards: take(KEYS.outboundForwards),
+    drainGraceMs: take(KEYS.drainGraceMs),
+  };
+  if (errors.length === 0) errors.push(...clashes(value));
+  return errors.length > 0 ? { ok: false, errors } : { ok: true, value, warnings: unknownKeys(env) };
+}
+
+/** Table of the keys for `tulle proxy --help`. */
+export function proxyConfigHelp(): string {
+  return Object.values(KEYS).map((item) => {
+    const fallback = item.fallback === null ? "required" : item.fallback === "" ? "unset" : `default ${item.fallback}`;
+    return `  ${item.key} (${fallback})\n      ${item.help}`;
+  }).join("\n");
+}
+
+/** Listeners that could not coexist. Port 0 asks the system for one and never clashes. */
+function clashes(config: ProxyConfig): string[] {
+  const errors: string[] = [];
+  const taken = new Map<number, string>();
+  const listeners = [
+    ["TULLE_OUTBOUND_ADDRESS", config.outboundAddress],
+    ["TULLE_MESH_ADDRESS", config.meshAddress],
+    ["TULLE_INBOUND_ADDRESS", config.inboundAddress],
+    ["TULLE_ADMIN_ADDRESS", config.adminAddress],
+  ] as const;
+  for (const [name, { port }] of listeners) {
+    const other = taken.get(port);
+    if (other !== undefined && port !== 0) {
+      errors.push(`${name}: found port ${port}, want another than that of ${other}`);
+    }
+    taken.set(port, name);
+  }
+  if (config.workloadAddresses.length === 0) {
+    errors.push("TULLE_WORKLOAD_ADDRESSES: found no address, want at least one");
+  }
+  return errors;
+}
+
+function unknownKeys(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = Object.values(KEYS).map((item): string => item.key);
+  const unknown = Object.keys(env).filter((name) => name.startsWith("TULLE_") && !known.includes(name));
+  return unknown.flatMap((name) => {
+    const nearest = suggest(name, known);
+    return nearest === null ? [] : [`${name} is not a setting of the proxy: did you mean ${nearest}?`];
+  });
+}
