@@ -38,6 +38,7 @@ export const BAD_CHUNK_END = -29;
 export const TRAILERS_TOO_LONG = -30;
 export const CONNECTION_FIELD = -31;
 export const NOT_HTTP1 = -32;
+export const CONNECT_WITH_BODY = -33;
 
 interface CodeInfo {
   readonly name: string;
@@ -118,6 +119,11 @@ const CODES: readonly CodeInfo[] = [
   { name: "trailers_too_long", status: 431, text: "the trailer section is longer than 16384 bytes" },
   { name: "connection_field", status: 502, text: "a field that belongs to one connection only cannot be passed on" },
   { name: "not_http1", status: 502, text: "the message has parts that HTTP/1.1 cannot express" },
+  {
+    name: "connect_with_body",
+    status: 400,
+    text: "a CONNECT request has no body; what follows it belongs to the tunnel",
+  },
 ];
 
 /** Status to answer a client whose request had this code; a server's response with any code is answered 502 to the client. */

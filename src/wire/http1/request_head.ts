@@ -10,6 +10,7 @@ import {
   BAD_METHOD,
   BAD_TARGET,
   BAD_VERSION,
+  CONNECT_WITH_BODY,
   HEAD_TOO_LONG,
   METHOD_TOO_LONG,
   MISSING_HOST,
@@ -30,7 +31,12 @@ export interface RequestHead {
   readonly contentLength: number;
   /** Whether the client wants another request on this connection (RFC 9112 §9.3). */
   readonly keepAlive: boolean;
-  /** Protocols asked for, as sent but without h2c and h2; "" without `Connection: upgrade` and in HTTP/1.0. */
+  /**
+   * Protocols asked for, as sent but without h2c and h2; "" without `Connection: upgrade` and in HTTP/1.0.
+   *
+   * Also "" when a chunked body comes first: whoever forwards an upgrade as a tunnel would drop the chunks' framing, and a server
+   * that ignores the upgrade would read the body as a request. A body with a length cannot be misread so.
+   */
   readonly upgrade: string;
   /** The client waits for 100 (Continue); never in HTTP/1.0 (RFC 9110 §10.1.1). */
   readonly expectContinue: boolean;
@@ -87,6 +93,8 @@ export function parseRequestHead(buf: Uint8Array, start: number, headEnd: number
   if (host === null) {
     if (minorVersion === 1) return MISSING_HOST;
   } else if (host !== "" && !isAuthority(host)) return BAD_HOST;
+  // RFC 9110 §9.3.6: a body and a tunnel cannot share the bytes behind the head.
+  if (method === "CONNECT" && (section.isChunked || section.contentLength > 0)) return CONNECT_WITH_BODY;
   // RFC 9112 §3.2.2: the authority of an absolute target replaces Host.
   const authority = s.authority !== "" ? s.authority : host ?? "";
   return buildHead(method, minorVersion as 0 | 1, authority, s); // versionAt() gives 0, 1 or a code
@@ -98,13 +106,14 @@ function buildHead(method: string, minorVersion: 0 | 1, authority: string, s: Sc
   const start = { method, scheme: s.scheme, authority, path: s.path, protocol: "", status: 0 };
   const framing = isChunked ? FRAMING_CHUNKED : contentLength > 0 ? FRAMING_LENGTH : FRAMING_NONE;
   const close = (connection & CONNECTION_CLOSE) !== 0;
+  const upgrades = minorVersion === 1 && !isChunked && (connection & CONNECTION_UPGRADE) !== 0;
   return {
     block: new HeaderBlock(start, fields, contentLength, flags),
     minorVersion,
     framing,
     contentLength: framing === FRAMING_LENGTH ? contentLength : 0,
     keepAlive: !close && (minorVersion === 1 || (connection & CONNECTION_KEEP_ALIVE) !== 0),
-    upgrade: minorVersion === 1 && (connection & CONNECTION_UPGRADE) !== 0 ? upgrade : "",
+    upgrade: upgrades ? upgrade : "",
     expectContinue: minorVersion === 1 && (flags & EXPECTS_CONTINUE) !== 0,
     isConnect,
     isAbsoluteForm: s.isAbsoluteForm,

@@ -143,6 +143,8 @@ const UPGRADES: [string, string[], string, string][] = [
   ["1.1", ["Upgrade: websocket"], "", "not named by Connection"],
   ["1.0", ["Connection: upgrade", "Upgrade: websocket"], "", "HTTP/1.0 has none (RFC 9110 §7.8)"],
   ["1.1", ["Connection: upgrade, http2-settings", "Upgrade: h2c"], "", "h2c never passes"],
+  ["1.1", ["Connection: upgrade", "Upgrade: tcp", "Content-Length: 2"], "tcp", "a body with a length may come first"],
+  ["1.1", ["Connection: upgrade", "Upgrade: tcp", "Transfer-Encoding: chunked"], "", "a chunked body may not"],
   ["1.1", ["Connection: upgrade", "Upgrade: h2c, Foo/2", "Upgrade: websocket"], "Foo/2, websocket", "others pass"],
 ];
 test.each(UPGRADES)("parseRequestHead() reads the upgrade of HTTP/%s with %p", (version, lines, upgrade) => {
