@@ -1,0 +1,123 @@
+/**
+ * The admin server of a proxy.
+ *
+ * /metrics, /ready and /live are for everyone on the network: kubelet and Prometheus have no identity. What shows configuration
+ * or traffic is for loopback and the networks that the operator names; what changes something is for loopback alone.
+ */
+import { Hono, type MiddlewareHandler } from "hono";
+import type { IpBlock } from "../model/ip.ts";
+import type { AccessEntry } from "../telemetry/access_log.ts";
+import { METRICS_CONTENT_TYPE } from "../telemetry/render.ts";
+import { type Caller, isAllowed, isLoopback } from "./access.ts";
+import { parseTapQuery } from "./tap_query.ts";
+import { tapStream } from "./tap_stream.ts";
+
+/** Whether the proxy can serve, and what it still waits for. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** Short texts such as "no certificate yet"; empty when ready. */
+  readonly reasons: readonly string[];
+}
+
+/** What the server asks of the proxy. All are cheap and none throws. */
+export interface AdminDeps {
+  readonly renderMetrics: () => string;
+  readonly isReady: () => Readiness;
+  /** A value for JSON: what the proxy runs now. Never a key or a token. */
+  readonly configDump: () => unknown;
+  /** @returns the way to end it, or null when there are too many watchers */
+  readonly subscribeTap: (watcher: (entry: AccessEntry) => void) => (() => void) | null;
+  /** Begins to drain; the process stays. */
+  readonly drain: () => void;
+  /** Drains and ends the process. */
+  readonly shutdown: () => void;
+  /** Networks that may read /config and /tap beside loopback. */
+  readonly allow: readonly IpBlock[];
+}
+
+type Env = { Bindings: Caller };
+
+/** The server as a function of a request and its caller: `fetch(request, { address })`. */
+export function createAdmin(
+  deps: AdminDeps,
+): { fetch(request: Request, caller: Caller): Response | Promise<Response> } {
+  const app = new Hono<Env>();
+  app.get("/live", (context) => context.text("live\n"));
+  app.get("/ready", (context) => {
+    const { ready, reasons } = deps.isReady();
+    return ready ? context.text("ready\n") : context.text(`not ready: ${reasons.join("; ")}\n`, 503);
+  });
+  app.get("/metrics", (context) => context.body(deps.renderMetrics(), 200, { "content-type": METRICS_CONTENT_TYPE }));
+  app.get(
+    "/config",
+    readers(deps),
+    (context) => context.text(JSON.stringify(deps.configDump(), plainValue, 2) + "\n", 200, JSON_TYPE),
+  );
+  app.get("/tap", readers(deps), (context) => {
+    const query = parseTapQuery(new URL(context.req.url).searchParams);
+    if (typeof query === "string") return context.text(`${query}\n`, 400);
+    const stream = tapStream(query, deps.subscribeTap);
+    if (stream === null) return context.text("too many watchers: end another tap first\n", 429);
+    return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
+  });
+  app.post("/drain", operators, (context) => {
+    deps.drain();
+    return context.text("draining\n", 202);
+  });
+  app.post("/shutdown", operators, (context) => {
+    deps.shutdown();
+    return context.text("shutting down\n", 202);
+  });
+  for (const path of ["/live", "/ready", "/metrics", "/config", "/tap"]) {
+    app.all(path, (context) => notAllowed(context, "GET"));
+  }
+  for (const path of ["/drain", "/shutdown"]) app.all(path, (context) => notAllowed(context, "POST"));
+  app.notFound((context) => context.text(`nothing at ${context.req.path}: ${PATHS}\n`, 404));
+  app.onError((error, context) => context.text(`internal: ${error.message}\n`, 500));
+  return { fetch: (request, caller) => app.fetch(request, caller) };
+}
+
+const PATHS = "GET /metrics /ready /live /config /tap, POST /drain /shutdown";
+const JSON_TYPE = { "content-type": "application/json; charset=utf-8" };
+
+function readers(deps: AdminDeps): MiddlewareHandler<Env> {
+  return async (context, next) => {
+    if (isBrowser(context.req.raw.headers)) return context.text(BROWSER, 403);
+    if (!isAllowed(context.env.address, deps.allow)) {
+      return context.text(
+        "only for loopback and the networks in TULLE_ADMIN_ALLOW: ask from inside the workload's network namespace\n",
+        403,
+      );
+    }
+    return await next();
+  };
+}
+
+const operators: MiddlewareHandler<Env> = async (context, next) => {
+  if (isBrowser(context.req.raw.headers)) return context.text(BROWSER, 403);
+  if (!isLoopback(context.env.address)) {
+    return context.text("only for loopback: call it from inside the workload's network namespace\n", 403);
+  }
+  return await next();
+};
+
+const BROWSER = "not for web pages: call it without an Origin header\n";
+
+/** A page in a browser on this machine calls from loopback, too, whatever site it came from. */
+function isBrowser(headers: Headers): boolean {
+  return headers.has("origin") || (headers.get("sec-fetch-site") ?? "none") !== "none";
+}
+
+function notAllowed(
+  context: { text: (text: string, status: 405, headers: Record<string, string>) => Response },
+  method: string,
+): Response {
+  return context.text(`want ${method}\n`, 405, { allow: method });
+}
+
+/** What JSON has no form for: big numbers, and maps, which would be written as {}. */
+function plainValue(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return value.toString();
+  if (value instanceof Map) return Object.fromEntries(value);
+  return value instanceof Set ? [...value] : value;
+}
