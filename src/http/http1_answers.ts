@@ -1,5 +1,5 @@
 /** Heads that an HTTP/1.1 connection makes itself. */
-import type { ByteSink } from "../wire/byte_sink.ts";
+import type { ByteSink } from "../base/byte_sink.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import { appendResponseHead, SEND_CLOSE } from "../wire/http1/serialize.ts";
 

@@ -145,7 +145,10 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
 
   sendTrailers(trailers: HeaderBlock): void {
     if (this.#state === CLOSED || this.#sent) return;
-    if (this.#sendsChunks) serialize.appendTrailers(this.outbox.begin(), trailers);
+    // As in responses: the body is complete without trailers that HTTP/1.1 cannot say.
+    if (this.#sendsChunks && serialize.appendTrailers(this.outbox.begin(), trailers) < 0) {
+      serialize.appendLastChunk(this.outbox.begin());
+    }
     this.#requestSent();
   }
 

@@ -352,7 +352,10 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
 
   sendTrailers(trailers: HeaderBlock): void {
     if (this.#request === null || this.#state === CLOSED) return;
-    if (this.#sendsChunks) serialize.appendTrailers(this.outbox.begin(), trailers);
+    // Trailers that HTTP/1.1 cannot say are left out: the body is complete without them.
+    if (this.#sendsChunks && serialize.appendTrailers(this.outbox.begin(), trailers) < 0) {
+      serialize.appendLastChunk(this.outbox.begin());
+    }
     this.#finishResponse();
   }
 

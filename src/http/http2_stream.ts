@@ -7,7 +7,7 @@
  *
  * `recvEnd` and `sendEnd` are the two END_STREAMs; `closed` is set when both are, or at a reset.
  */
-import { ByteSink } from "../wire/byte_sink.ts";
+import { ByteSink } from "../base/byte_sink.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Http2Connection } from "./http2_connection.ts";
 import type { Leg, LegListener } from "./leg.ts";

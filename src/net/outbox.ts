@@ -1,7 +1,7 @@
 /**
  * Bytes on their way to one socket: appended during a turn, written once at its end, kept while the socket is full.
  */
-import { ByteSink } from "../wire/byte_sink.ts";
+import { ByteSink } from "../base/byte_sink.ts";
 import { dirtyOutboxes } from "./flush.ts";
 import type { RawSocket } from "./socket.ts";
 

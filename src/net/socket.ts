@@ -149,6 +149,11 @@ export function dial(host: string, port: number, owner: SocketOwner, tls: TlsOpt
   }).catch(ignore); // the failure has reached connectError
 }
 
+/** The TLS side of a socket: certificate, session, result of the handshake. For those that verify peers. */
+export function tlsOf(socket: RawSocket): Socket<SocketOwner> {
+  return socket;
+}
+
 function gone(owner: SocketOwner, error: Error | null): void {
   const { stats } = owner;
   owner.stats = null;

@@ -13,7 +13,7 @@ import { Http1Server } from "../http/http1_server.ts";
 import type { Leg } from "../http/leg.ts";
 import type { RouteRule } from "../model/outbound.ts";
 import { arm, disarm } from "../net/ticker.ts";
-import { ByteSink } from "../wire/byte_sink.ts";
+import { ByteSink } from "../base/byte_sink.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
 import { CANCEL, NO_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";

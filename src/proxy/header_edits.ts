@@ -55,7 +55,9 @@ export function upgradeRequest(block: HeaderBlock, upgrade: string): HeaderBlock
     protocol: upgrade,
     status: 0,
   };
-  return headerBlock(start, fields);
+  const made = headerBlock(start, fields);
+  made.sensitive = block.sensitive;
+  return made;
 }
 
 /** An identity whose header is added: one object per client, so that blocks can remember it. */
@@ -76,7 +78,9 @@ export function inboundRequest(block: HeaderBlock, mark: ClientMark, isMesh: boo
   const out = mark.id === "" ? fields : [...fields, "tulle-client-id", mark.id];
   const flag = origin === "HTTP/1.1" ? FROM_HTTP11 : origin === "HTTP/1.0" ? FROM_HTTP10 : 0;
   const start = flag !== 0 && block.method === "CONNECT" && block.protocol !== "" ? upgradeStart(block) : block;
-  return remember(block, mark, new HeaderBlock(start, out, block.contentLength, block.flags | flag));
+  const made = new HeaderBlock(start, out, block.contentLength, block.flags | flag);
+  made.sensitive = block.sensitive;
+  return remember(block, mark, made);
 }
 
 /** The response on its way to a client's sidecar, with a reason phrase that HTTP/2 cannot carry. */

@@ -16,6 +16,8 @@ export class InboundClient {
   readonly isMesh: boolean;
   readonly mark: ClientMark;
   readonly application: EndpointState;
+  /** Equal for clients that metrics do not tell apart. */
+  readonly seriesKey: string;
   readonly #holder: InboundPolicyHolder;
   #view: InboundView;
   #port: PortPolicy;
@@ -35,6 +37,7 @@ export class InboundClient {
     this.isMesh = isMesh;
     this.mark = mark;
     this.application = application;
+    this.seriesKey = `${isMesh} ${peer.identity ?? ""} ${application.endpoint.key}`;
     this.#view = holder.current;
     this.#port = this.#view.port(port);
     this.#policy = this.#port.forClient(peer);

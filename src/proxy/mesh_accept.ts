@@ -98,6 +98,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
       return this.#reply(Code.DENIED, verdict.reason, false);
     }
     this.#end();
+    deps.observer.onTransportHeader("ok");
     socket.write(encodeTransportReply(Code.OK, "", false));
     const connection = new InboundConnection(this.#inbound, socket, client);
     const { buffer, length } = this.#received;

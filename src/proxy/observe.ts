@@ -4,11 +4,14 @@ import type { Exchange } from "./exchange.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
+import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { FailureCode } from "./upstream/failure.ts";
 
 export interface HttpObserver {
   /** Inbound: the policy has decided. */
   onVerdict(exchange: Exchange, verdict: Verdict): void;
+  /** Outbound: an endpoint was chosen for the first time. */
+  onRequest(exchange: Exchange): void;
   /** The exchange is over, with whatever outcome. */
   onFinished(exchange: Exchange): void;
 }
@@ -26,7 +29,7 @@ export type Detected = "http/1" | "http/2" | "not_http" | "server_first" | "clos
 export interface OutboundObserver {
   /** Counters of connections from the pod's own processes to a target, and from this proxy to its endpoints. */
   clients(entry: TargetEntry): ConnectionCounters;
-  endpoints(entry: TargetEntry, tls: boolean): ConnectionCounters;
+  endpoints(entry: TargetEntry, endpoint: EndpointState): ConnectionCounters;
   onDetected(result: Detected): void;
   onTcpError(code: FailureCode): void;
   onBadRequest(status: number): void;
@@ -39,6 +42,8 @@ export interface InboundObserver {
   onTcpVerdict(client: InboundClient, verdict: Verdict): void;
   onTcpError(code: FailureCode): void;
   onBadRequest(status: number): void;
+  /** A connection on the mesh port was admitted. */
+  onTransportHeader(result: string): void;
   /** A handshake on the mesh port failed, or its client was refused before it could ask for anything. */
   onRefusedPeer(code: string, detail: string): void;
 }

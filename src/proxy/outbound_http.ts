@@ -92,6 +92,10 @@ export class OutboundHttp implements HttpPipeline {
     if (endpoint === null) {
       return exchange.fail(failure("no_endpoints", `${current.target.authority} has no ready endpoint`));
     }
+    if (exchange.attempts === 0) {
+      exchange.lastEndpoint = endpoint;
+      this.#observer.onRequest(exchange);
+    }
     const edited = rule.requestHeaders === null ? exchange.request : applyEdit(exchange.request, rule.requestHeaders);
     const minor = exchange.clientMinorVersion;
     if (endpoint.meshed && exchange.upgrade !== "") {

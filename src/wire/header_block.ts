@@ -50,6 +50,7 @@ export class HeaderBlock {
   /** Memo: the HTTP/1.1 form, without the fields that depend on the connection. Owned by wire/http1. */
   http1: Uint8Array | null = null;
 
+  /** @param start a block hands its start line on, and what has to stay out of compression tables */
   constructor(start: StartLine, fields: readonly string[], contentLength: number, flags: number) {
     this.method = start.method;
     this.scheme = start.scheme;
@@ -60,6 +61,7 @@ export class HeaderBlock {
     this.fields = fields;
     this.contentLength = contentLength;
     this.flags = flags;
+    if (start instanceof HeaderBlock) this.sensitive = start.sensitive;
   }
 
   /** Value of the first field with this lower-case name, or null. Linear: sections are short. */

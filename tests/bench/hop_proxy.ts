@@ -34,7 +34,7 @@ const credentials = {
 };
 const upstreams = new Upstreams(credentials, new Set(), clock, Math.random);
 const targets = new OutboundTargets(upstreams);
-const pipeline = new OutboundHttp(upstreams, { onVerdict() {}, onFinished() {} }, clock());
+const pipeline = new OutboundHttp(upstreams, { onVerdict() {}, onRequest() {}, onFinished() {} }, clock());
 const heads = new HeadCache<RequestHead>();
 const [upstreamHost, upstreamPort] = address(values.upstream);
 const unknown = { kind: "", group: "", namespace: "", name: "", section: "" };

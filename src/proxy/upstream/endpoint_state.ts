@@ -28,6 +28,9 @@ export class EndpointState implements Candidate {
   readonly breaker: EndpointBreaker;
   /** Requests in flight, and open tunnels. */
   pending = 0;
+  /** Memo: metric series of requests that a rule sends here, valid while `seriesKey` is that rule. */
+  seriesKey: object | null = null;
+  series: unknown = null;
   readonly #target: string;
   readonly #credentials: MeshCredentials;
   #requests: Http2Pool | null = null;

@@ -1,5 +1,5 @@
 /** Builders shared by the tests of this folder: literal blocks by hand, independent of the encoder. */
-import { ByteSink } from "../byte_sink.ts";
+import { ByteSink } from "../../base/byte_sink.ts";
 import type { HeaderBlock } from "../header_block.ts";
 import { type BlockKind, HpackDecoder, REQUEST } from "./decoder.ts";
 

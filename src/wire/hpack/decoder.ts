@@ -5,7 +5,7 @@
  * costs neither decoding nor checks; what it adds to the table is added again. All else goes through one loop over the representations.
  */
 import type { HeaderBlock } from "../header_block.ts";
-import { latin1 } from "../latin1.ts";
+import { latin1 } from "../../base/latin1.ts";
 import { BlockCache, MAX_CACHED_BLOCK_BYTES, type TableAddition } from "./block_cache.ts";
 import { DecoderTable } from "./decoder_table.ts";
 import { classOfField, classOfName, INVALID, isClean } from "./field_class.ts";

@@ -5,7 +5,7 @@
  * push nothing useful out; a name without a static index enters on its second use too, with whatever value it then has.
  * The bytes of a block that repeats are kept for as long as the table stays as it is.
  */
-import type { ByteSink } from "../byte_sink.ts";
+import type { ByteSink } from "../../base/byte_sink.ts";
 import type { HeaderBlock } from "../header_block.ts";
 import { EncoderTable, MAX_TABLE_BYTES } from "./encoder_table.ts";
 import { copyOf } from "./fingerprint.ts";

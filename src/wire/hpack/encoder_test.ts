@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { ByteSink } from "../byte_sink.ts";
+import { ByteSink } from "../../base/byte_sink.ts";
 import { type HeaderBlock, headerBlock, NO_START, type StartLine } from "../header_block.ts";
 import { HpackDecoder, REQUEST, RESPONSE, TRAILERS } from "./decoder.ts";
 import { HpackEncoder } from "./encoder.ts";

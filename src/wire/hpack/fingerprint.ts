@@ -1,5 +1,5 @@
 /** Cheap identity of byte ranges for the caches: a sampled hash to find a slot, and an exact comparison to be sure. */
-import { compareBytes, copyBytes } from "../latin1.ts";
+import { compareBytes, copyBytes } from "../../base/latin1.ts";
 
 /** Up to this length all bytes count: a block of indices alone, where one byte is the difference between two calls. */
 const WHOLE_BYTES = 24;

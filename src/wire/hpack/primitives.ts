@@ -1,5 +1,5 @@
 /** Integers and strings of HPACK (RFC 7541 §5), written. */
-import type { ByteSink } from "../byte_sink.ts";
+import type { ByteSink } from "../../base/byte_sink.ts";
 import { byteAt, encodeHuffman, huffmanBytes } from "./huffman_encode.ts";
 
 /** Most bytes an integer of 32 bits takes. */

@@ -1,5 +1,5 @@
 /** The HTTP/1.1 form of a block, every part checked again while it is written. */
-import type { ByteSink } from "../byte_sink.ts";
+import type { ByteSink } from "../../base/byte_sink.ts";
 import type { HeaderBlock } from "../header_block.ts";
 import { hasPort, isAuthority } from "./_authority.ts";
 import { CR, LF, TARGET_BYTE, TOKEN_LOWER, VALUE_BYTE } from "./_bytes.ts";

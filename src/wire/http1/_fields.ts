@@ -1,6 +1,6 @@
 /** The field lines of a head (RFC 9112 §5): one strict pass for requests and responses. */
 import { EXPECTS_CONTINUE, HAS_TE_TRAILERS, IS_GRPC, parseDecimal } from "../header_block.ts";
-import { latin1 } from "../latin1.ts";
+import { latin1 } from "../../base/latin1.ts";
 import { COLON, CR, HTAB, LF, SP, TOKEN_LOWER, VALUE_BYTE } from "./_bytes.ts";
 import {
   addConnectionOptions,

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { latin1 } from "../latin1.ts";
+import { latin1 } from "../../base/latin1.ts";
 import { ChunkedDecoder, DATA, END, NEED_MORE } from "./chunked.ts";
 import { nameForCode } from "./error_code.ts";
 

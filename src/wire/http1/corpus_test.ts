@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { latin1 } from "../latin1.ts";
+import { latin1 } from "../../base/latin1.ts";
 import { ChunkedDecoder, DATA, END } from "./chunked.ts";
 import { nameForCode } from "./error_code.ts";
 import { FRAMING_CHUNKED } from "./framing.ts";

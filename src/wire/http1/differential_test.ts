@@ -6,7 +6,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import fc from "fast-check";
-import { latin1 } from "../latin1.ts";
+import { latin1 } from "../../base/latin1.ts";
 import { ChunkedDecoder, DATA, END } from "./chunked.ts";
 import { FRAMING_CHUNKED } from "./framing.ts";
 import { findHeadEnd, skipLeadingCrlf } from "./head_end.ts";

@@ -1,4 +1,4 @@
-import { copyBytes } from "../latin1.ts";
+import { copyBytes } from "../../base/latin1.ts";
 
 /** Longest head that is remembered (bytes): repeated heads are short, long ones carry tokens and cookies that vary. */
 export const MAX_CACHED_HEAD_BYTES = 1024;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { ByteSink } from "../byte_sink.ts";
+import { ByteSink } from "../../base/byte_sink.ts";
 import { headerBlock, NO_START } from "../header_block.ts";
 import { nameForCode } from "./error_code.ts";
 import { FRAMING_CHUNKED } from "./framing.ts";

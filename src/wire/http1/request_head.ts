@@ -1,5 +1,5 @@
 import { EXPECTS_CONTINUE, HeaderBlock } from "../header_block.ts";
-import { latin1 } from "../latin1.ts";
+import { latin1 } from "../../base/latin1.ts";
 import { hasPort, isAuthority, isOriginForm } from "./_authority.ts";
 import { CR, LF, SP, startsWithAscii, TARGET_BYTE, TOKEN_LOWER } from "./_bytes.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_UPGRADE } from "./_connection.ts";

@@ -1,5 +1,5 @@
 import { HeaderBlock } from "../header_block.ts";
-import { latin1 } from "../latin1.ts";
+import { latin1 } from "../../base/latin1.ts";
 import { CR, LF, SP, startsWithAscii, VALUE_BYTE } from "./_bytes.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_UPGRADE } from "./_connection.ts";
 import { FieldSection, scanFields } from "./_fields.ts";

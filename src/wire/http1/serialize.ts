@@ -1,6 +1,6 @@
-import type { ByteSink } from "../byte_sink.ts";
+import type { ByteSink } from "../../base/byte_sink.ts";
 import type { HeaderBlock } from "../header_block.ts";
-import { copyBytes } from "../latin1.ts";
+import { copyBytes } from "../../base/latin1.ts";
 import { isAllOf, VALUE_BYTE } from "./_bytes.ts";
 import { putRequest, putResponse, putStatusLine, putTrailers } from "./_encode.ts";
 import { standardPhrase } from "./_reason.ts";

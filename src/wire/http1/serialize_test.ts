@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { ByteSink } from "../byte_sink.ts";
+import { ByteSink } from "../../base/byte_sink.ts";
 import { type HeaderBlock, headerBlock, NO_START } from "../header_block.ts";
-import { latin1 } from "../latin1.ts";
+import { latin1 } from "../../base/latin1.ts";
 import { nameForCode } from "./error_code.ts";
 import {
   appendChunkEnd,

@@ -3,7 +3,7 @@
  *
  *     length (24) | type (8) | flags (8) | reserved (1) | stream id (31) | payload (length)
  */
-import type { ByteSink } from "../byte_sink.ts";
+import type { ByteSink } from "../../base/byte_sink.ts";
 
 /** Bytes before the payload. */
 export const FRAME_HEADER_BYTES = 9;

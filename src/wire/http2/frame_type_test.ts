@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { ByteSink } from "../byte_sink.ts";
+import { ByteSink } from "../../base/byte_sink.ts";
 import * as frame from "./frame_type.ts";
 
 const bytesOf = (sink: ByteSink): number[] => [...sink.buffer.subarray(0, sink.length)];

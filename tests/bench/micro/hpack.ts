@@ -2,7 +2,7 @@
  * ns per header block: `bun tests/bench/micro/hpack.ts`. Median and best of the rounds of one run; on a machine that does
  * other work, the best is the steadier of the two.
  */
-import { ByteSink } from "../../../src/wire/byte_sink.ts";
+import { ByteSink } from "../../../src/base/byte_sink.ts";
 import { type HeaderBlock, headerBlock, NO_START } from "../../../src/wire/header_block.ts";
 import { HpackDecoder, REQUEST } from "../../../src/wire/hpack/decoder.ts";
 import { HpackEncoder } from "../../../src/wire/hpack/encoder.ts";

@@ -1,5 +1,5 @@
 /** ns per HTTP/1.1 head: `bun tests/bench/micro/http1_head.ts`. Medians of rounds in one run; trust ratios above 1.3. */
-import { ByteSink } from "../../../src/wire/byte_sink.ts";
+import { ByteSink } from "../../../src/base/byte_sink.ts";
 import { headerBlock } from "../../../src/wire/header_block.ts";
 import { ChunkedDecoder, DATA } from "../../../src/wire/http1/chunked.ts";
 import { looksLikeHttp1 } from "../../../src/wire/http1/detect.ts";

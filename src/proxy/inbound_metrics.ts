@@ -1,0 +1,154 @@
+/** Metrics, access log and tap of what reaches the workload. */
+import type { Logger } from "../base/log.ts";
+import type { HttpSeries } from "../telemetry/http_series.ts";
+import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
+import type { CounterSeries } from "../telemetry/series.ts";
+import type { Downstream } from "./downstream.ts";
+import type { Exchange } from "./exchange.ts";
+import { type EventSink, isSuccess, latencyOf } from "./events.ts";
+import type { InboundClient } from "./inbound_client.ts";
+import type { ConnectionCounters, Detected, HttpObserver, InboundObserver } from "./observe.ts";
+import { protocolOf } from "./outbound_metrics.ts";
+import type { Verdict } from "./policy/verdict.ts";
+import type { FailureCode } from "./upstream/failure.ts";
+
+/** Series of one client's view of one verdict. */
+interface VerdictSeries {
+  readonly http: HttpSeries;
+  readonly decision: CounterSeries;
+}
+
+export class InboundMetrics implements HttpObserver, InboundObserver {
+  readonly #metrics: ProxyMetrics;
+  readonly #events: EventSink;
+  readonly #log: Logger;
+  /** Verdicts are few and shared; the second key is the client's mark and port. */
+  #series = new WeakMap<Verdict, Map<string, VerdictSeries>>();
+
+  constructor(metrics: ProxyMetrics, events: EventSink, log: Logger) {
+    this.#metrics = metrics;
+    this.#events = events;
+    this.#log = log;
+  }
+
+  onVerdict(exchange: Exchange, verdict: Verdict): void {
+    const series = this.#of(clientOf(exchange), verdict);
+    exchange.series = series;
+    series.decision.add(1);
+    series.http.onRequest();
+    if (verdict.audit) this.#audit(clientOf(exchange), verdict);
+  }
+
+  onRequest(): void {}
+
+  onFinished(exchange: Exchange): void {
+    const error = exchange.error?.code ?? "";
+    if (error !== "" && error !== "cancelled") this.#metrics.countError("inbound", "http", error);
+    const series = exchange.series as VerdictSeries; // set by onVerdict, which comes first
+    const shown = error === "cancelled" && exchange.headMs > 0 ? "" : error;
+    series.http.onResponse(exchange.status, exchange.grpcStatus, latencyOf(exchange), isSuccess(exchange), shown);
+    if (!this.#events.wanted) return;
+    const route = exchange.verdict?.route ?? null;
+    this.#events.request("inbound", exchange, exchange.context.clientId ?? "", route === null ? "" : `${route.namespace}/${route.name}`);
+  }
+
+  clients(client: InboundClient): ConnectionCounters {
+    return this.#metrics.tcpSeries({
+      direction: "inbound",
+      peer: "src",
+      tls: client.isMesh ? "true" : "no_identity",
+      clientId: client.peer.identity ?? "",
+      targetAddr: client.application.endpoint.key,
+    });
+  }
+
+  onDetected(result: Detected): void {
+    this.#metrics.countDetection("inbound", result === "closed" ? "error" : result);
+    if (result !== "closed") this.#metrics.protocolConnections("inbound", protocolOf(result)).add(1);
+  }
+
+  onTcpVerdict(client: InboundClient, verdict: Verdict): void {
+    const labels = this.#labels(client, verdict);
+    if (verdict.kind === "permit") this.#metrics.authzAllow("tcp", labels).add(1);
+    else {
+      this.#metrics.authzDeny("tcp", labels).add(1);
+      this.#log.warn("connection refused by policy", { ...this.#where(client), reason: verdict.reason });
+    }
+    if (verdict.audit) this.#audit(client, verdict);
+  }
+
+  onTcpError(code: FailureCode): void {
+    this.#metrics.countError("inbound", "tcp", code);
+  }
+
+  onBadRequest(_status: number): void {
+    this.#metrics.countError("inbound", "http", "bad_request");
+  }
+
+  onTransportHeader(result: string): void {
+    this.#metrics.countTransportHeader(result);
+  }
+
+  onRefusedPeer(code: string, detail: string): void {
+    this.#metrics.countTransportHeader(code);
+    this.#log.warn("peer refused on the mesh port", { code, detail });
+  }
+
+  #of(client: InboundClient, verdict: Verdict): VerdictSeries {
+    let byClient = this.#series.get(verdict);
+    if (byClient === undefined) {
+      byClient = new Map();
+      this.#series.set(verdict, byClient);
+    }
+    const key = client.seriesKey;
+    let series = byClient.get(key);
+    if (series === undefined) {
+      series = this.#make(client, verdict);
+      byClient.set(key, series);
+    }
+    return series;
+  }
+
+  #make(client: InboundClient, verdict: Verdict): VerdictSeries {
+    const labels = this.#labels(client, verdict);
+    const http = this.#metrics.httpSeries({
+      direction: "inbound",
+      tls: labels.tls,
+      clientId: labels.clientId,
+      targetAddr: labels.targetAddr,
+      server: verdict.server,
+      authz: verdict.policy,
+      ...(verdict.route === null ? {} : { route: verdict.route }),
+    });
+    const decision = verdict.kind === "permit"
+      ? this.#metrics.authzAllow("http", labels)
+      : verdict.reason === "no route"
+      ? this.#metrics.routeNotFound(labels)
+      : this.#metrics.authzDeny("http", labels);
+    return { http, decision };
+  }
+
+  #labels(client: InboundClient, verdict: Verdict) {
+    return {
+      tls: client.isMesh ? "true" as const : "no_identity" as const,
+      clientId: client.peer.identity ?? "",
+      targetAddr: client.application.endpoint.key,
+      server: verdict.server,
+      authz: verdict.policy,
+      ...(verdict.route === null ? {} : { route: verdict.route }),
+    };
+  }
+
+  #audit(client: InboundClient, verdict: Verdict): void {
+    const policy = verdict.auditPolicy === null ? "" : `${verdict.auditPolicy.namespace}/${verdict.auditPolicy.name}`;
+    this.#log.info("policy in audit mode would have decided otherwise", { ...this.#where(client), policy, verdict: verdict.kind });
+  }
+
+  #where(client: InboundClient): { client: string; client_id: string; port: number } {
+    return { client: client.peer.ip, client_id: client.peer.identity ?? "", port: client.port };
+  }
+}
+
+function clientOf(exchange: Exchange): InboundClient {
+  return (exchange.context as Downstream).route as InboundClient; // inbound connections are made with one
+}

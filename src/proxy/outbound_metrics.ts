@@ -1,0 +1,128 @@
+/** Metrics, access log and tap of what leaves the workload. */
+import type { RouteRule } from "../model/outbound.ts";
+import type { HttpSeries } from "../telemetry/http_series.ts";
+import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
+import type { Downstream } from "./downstream.ts";
+import type { Exchange } from "./exchange.ts";
+import type { ConnectionCounters, Detected, HttpObserver, OutboundObserver } from "./observe.ts";
+import type { TargetEntry } from "./outbound_targets.ts";
+import { type EventSink, isSuccess, latencyOf } from "./events.ts";
+import type { EndpointState } from "./upstream/endpoint_state.ts";
+import type { FailureCode } from "./upstream/failure.ts";
+
+export class OutboundMetrics implements HttpObserver, OutboundObserver {
+  readonly #metrics: ProxyMetrics;
+  readonly #events: EventSink;
+  readonly #unrouted = new WeakMap<object, HttpSeries>();
+
+  constructor(metrics: ProxyMetrics, events: EventSink) {
+    this.#metrics = metrics;
+    this.#events = events;
+  }
+
+  onVerdict(): void {}
+
+  onRequest(exchange: Exchange): void {
+    this.#series(exchange).onRequest();
+  }
+
+  onFinished(exchange: Exchange): void {
+    const error = exchange.error?.code ?? "";
+    if (error !== "" && error !== "cancelled") this.#metrics.countError("outbound", "http", error);
+    if (exchange.attempts === 0) this.#series(exchange).onRequest();
+    this.#series(exchange).onResponse(
+      exchange.status,
+      exchange.grpcStatus,
+      latencyOf(exchange),
+      isSuccess(exchange),
+      error === "cancelled" && exchange.headMs > 0 ? "" : error,
+    );
+    if (this.#events.wanted) this.#events.request("outbound", exchange, exchange.lastEndpoint?.endpoint.identity ?? "", routeName(exchange.rule));
+  }
+
+  clients(entry: TargetEntry): ConnectionCounters {
+    const { parent, authority } = entry.current.target;
+    return this.#metrics.tcpSeries({
+      direction: "outbound",
+      peer: "src",
+      tls: "loopback",
+      authority,
+      dstNamespace: parent.namespace,
+      dstService: parent.kind === "Service" ? parent.name : "",
+    });
+  }
+
+  endpoints(entry: TargetEntry, endpoint: EndpointState): ConnectionCounters {
+    const { parent, authority } = entry.current.target;
+    return this.#metrics.tcpSeries({
+      direction: "outbound",
+      peer: "dst",
+      tls: endpoint.meshed ? "true" : "no_identity",
+      authority,
+      serverId: endpoint.endpoint.identity,
+      dstNamespace: parent.namespace,
+      dstService: parent.kind === "Service" ? parent.name : "",
+    });
+  }
+
+  onDetected(result: Detected): void {
+    this.#metrics.countDetection("outbound", result === "closed" ? "error" : result);
+    if (result !== "closed") this.#metrics.protocolConnections("outbound", protocolOf(result)).add(1);
+  }
+
+  onTcpError(code: FailureCode): void {
+    this.#metrics.countError("outbound", "tcp", code);
+  }
+
+  onBadRequest(_status: number): void {
+    this.#metrics.countError("outbound", "http", "bad_request");
+  }
+
+  #series(exchange: Exchange): HttpSeries {
+    const { lastEndpoint, rule } = exchange;
+    if (lastEndpoint === null || rule === null) return this.#unroutedSeries(exchange);
+    if (lastEndpoint.seriesKey === rule) return lastEndpoint.series as HttpSeries; // only written below
+    const series = this.#make(exchange, rule, lastEndpoint);
+    lastEndpoint.seriesKey = rule;
+    lastEndpoint.series = series;
+    return series;
+  }
+
+  #unroutedSeries(exchange: Exchange): HttpSeries {
+    const key = exchange.rule ?? entryOf(exchange).current;
+    let series = this.#unrouted.get(key);
+    if (series === undefined) {
+      series = this.#make(exchange, exchange.rule, null);
+      this.#unrouted.set(key, series);
+    }
+    return series;
+  }
+
+  #make(exchange: Exchange, rule: RouteRule | null, endpoint: EndpointState | null): HttpSeries {
+    const { target } = entryOf(exchange).current;
+    const { parent } = target;
+    return this.#metrics.httpSeries({
+      direction: "outbound",
+      tls: endpoint?.meshed === true ? "true" : "no_identity",
+      authority: target.authority,
+      serverId: endpoint?.endpoint.identity ?? "",
+      dstNamespace: parent.namespace,
+      dstService: parent.kind === "Service" ? parent.name : "",
+      dstPort: target.port,
+      ...(rule === null ? {} : { route: rule.ref }),
+    });
+  }
+}
+
+/** Label of a connection's protocol. */
+export function protocolOf(result: Detected): "http/1" | "http/2" | "opaq" {
+  return result === "http/1" || result === "http/2" ? result : "opaq";
+}
+
+function routeName(rule: RouteRule | null): string {
+  return rule === null ? "" : `${rule.ref.namespace}/${rule.ref.name}`;
+}
+
+function entryOf(exchange: Exchange): TargetEntry {
+  return (exchange.context as Downstream).route as TargetEntry; // outbound connections are made with one
+}
