@@ -3,9 +3,9 @@ import { registerProcessMetrics } from "../../src/telemetry/process_metrics.ts";
 import { ProxyMetrics } from "../../src/telemetry/proxy_metrics.ts";
 import { MAX_SERIES } from "../../src/telemetry/registry.ts";
 import { renderMetrics } from "../../src/telemetry/render.ts";
-import { findProgram } from "../tools/packages.ts";
+import { need } from "../support/tools.ts";
 
-const promtool = findProgram("promtool");
+const tools = need("promtool");
 
 /** The names are Linkerd's, so that its dashboards work; promtool would rather have seconds. */
 const KNOWN_REMARKS = ["response_latency_ms metric names should not contain abbreviated units"];
@@ -48,8 +48,8 @@ function everything(): string {
   return renderMetrics(metrics.registry);
 }
 
-test.skipIf(promtool === null)("promtool check metrics accepts what renderMetrics() writes", () => {
-  const run = Bun.spawnSync([promtool ?? "", "check", "metrics"], { stdin: Buffer.from(everything()) });
+test.skipIf(tools === null)("promtool check metrics accepts what renderMetrics() writes", () => {
+  const run = Bun.spawnSync([tools?.promtool ?? "", "check", "metrics"], { stdin: Buffer.from(everything()) });
   const remarks = `${run.stdout}${run.stderr}`.trim().split("\n").filter((line) => line !== "");
   expect(remarks).toEqual(KNOWN_REMARKS);
 });

@@ -3,7 +3,8 @@
  * what is missing, and the tests that need it are skipped. Only the test task calls this; the demo installs nothing.
  */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { missingPackages } from "./packages.ts";
+import { MESH_PACKAGES } from "../support/packages.ts";
+import { findProgram } from "../support/process.ts";
 
 /** Longest time for one call of apt-get, seconds: a mirror that hangs must not eat the time of the tests. */
 const APT_SECONDS = 300;
@@ -13,7 +14,7 @@ const POLICY = "/usr/sbin/policy-rc.d";
 
 /** Installs what is missing. @returns one line that says how it went; empty when nothing was missing */
 export function installPackages(): string {
-  const missing = missingPackages().map((item) => item.name);
+  const missing = missingPackages();
   if (missing.length === 0) return "";
   const without = `tests that need ${missing.join(", ")} will be skipped`;
   if (process.getuid?.() !== 0) return `not root, so nothing was installed: ${without}`;
@@ -23,13 +24,18 @@ export function installPackages(): string {
   try {
     aptGet(["update"]);
     // One by one when all at once fails: a package that one release lacks must not cost the others.
-    if (!aptGet(["install", ...missing])) { for (const name of missing) aptGet(["install", name]); }
+    const all = MESH_PACKAGES.map((item) => item.name);
+    if (!aptGet(["install", ...all])) { for (const name of all) aptGet(["install", name]); }
   } finally {
     if (!hadPolicy) rmSync(POLICY, { force: true });
   }
-  const still = missingPackages().map((item) => item.name);
+  const still = missingPackages();
   if (still.length > 0) return `could not install ${still.join(", ")}: tests that need them will be skipped`;
   return `installed ${missing.join(", ")}`;
+}
+
+function missingPackages(): string[] {
+  return MESH_PACKAGES.filter((item) => findProgram(item.program) === null).map((item) => item.name);
 }
 
 function aptGet(args: readonly string[]): boolean {
