@@ -17,7 +17,7 @@ export const PROXY_MARK = 0x2102;
  * dials one and must meet itself on the outbound port with this original destination. Both are reserved for
  * documentation (RFC 5737, RFC 3849), so nothing real is hidden.
  */
-export const SELF_TEST_IPV4 = "192.0.2.210";
+export const SELF_TEST_IPV4 = "203.0.113.210";
 export const SELF_TEST_IPV6 = "2001:db8::2102";
 export const SELF_TEST_PORT = 4140;
 

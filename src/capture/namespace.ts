@@ -9,6 +9,7 @@ import { closeSync, openSync } from "node:fs";
 import { cString, errno, sys } from "./_libc.ts";
 import { SystemError } from "./system_error.ts";
 
+const CLONE_FS = 0x00000200;
 const CLONE_NEWNS = 0x00020000;
 const CLONE_NEWNET = 0x40000000;
 
@@ -135,14 +136,12 @@ function restoreWorkingDirectory(kind: NamespaceKind, directory: string): void {
   }
 }
 
-let ownsFileSystemState = false;
-
-/** A mount namespace can be entered only by a thread that shares its root and working directory with no other thread. */
+/**
+ * A mount namespace can be entered only by a thread that shares its root and working directory with no other thread. Each
+ * time anew: threads that were started since share them again.
+ */
 function leaveSharedWorkingDirectory(): void {
-  if (ownsFileSystemState) return;
-  const CLONE_FS = 0x200;
   if (sys.unshare(CLONE_FS) !== 0) throw new SystemError("unshare the working directory", errno());
-  ownsFileSystemState = true;
 }
 
 function mount(action: string, source: string, target: string, type: string | null, flags: number): void {

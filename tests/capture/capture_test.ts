@@ -122,7 +122,7 @@ describe.if(how === "here")("captured workload", () => {
     const list = bed.workload.run(() => Bun.spawnSync(["nft", "list", "table", "inet", "tulle"])).stdout.toString();
     const lines = list.split("\n").map((line) => line.trim().replace(/ comment .*/, ""));
     expect(lines.filter((line) => /redirect|return/.test(line))).toEqual([
-      "ip daddr 192.0.2.210 tcp dport 4140 redirect to :4140",
+      "ip daddr 203.0.113.210 tcp dport 4140 redirect to :4140",
       "ip6 daddr 2001:db8::2102 tcp dport 4140 redirect to :4140",
       "meta skuid 2102 return",
       "meta mark 0x00002102 return",

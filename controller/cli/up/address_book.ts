@@ -1,6 +1,6 @@
 /** Addresses for what the YAML leaves open. Once given, an address stays with its instance or Service. */
 import type { Service } from "../../kube/resources.ts";
-import type { Instance, MeshFolder } from "./mesh_folder.ts";
+import type { MeshFolder } from "./mesh_folder.ts";
 
 /** Addresses of Services are virtual: captured before they leave a workload, never on a wire. */
 const SERVICE_PREFIX = "10.96";
@@ -15,7 +15,7 @@ export const BRIDGE_HOST = 1;
 
 export class AddressBook {
   readonly #subnet: string;
-  readonly #instances = new Map<string, string>();
+  readonly #instances = new Map<string, readonly string[]>();
   readonly #services = new Map<string, string>();
   readonly #taken = new Set<string>();
 
@@ -40,27 +40,32 @@ export class AddressBook {
    * @throws RangeError when a fixed address is used twice, or more instances than addresses are asked for
    */
   assign(folder: MeshFolder): void {
-    const alive = new Set(folder.instances.map((instance) => instance.key));
-    for (const [key, ip] of this.#instances) {
-      if (alive.has(key)) continue;
+    const alive = new Map(folder.instances.map((instance) => [instance.key, instance]));
+    for (const [key, ips] of [...this.#instances]) {
+      const fixed = alive.get(key)?.fixedIps;
+      if (fixed !== undefined && (fixed.length === 0 || fixed.join() === ips.join())) continue;
       this.#instances.delete(key);
-      this.#taken.delete(ip);
+      for (const ip of ips) this.#taken.delete(ip);
     }
-    const open: Instance[] = [];
-    for (const instance of folder.instances) {
-      if (instance.fixedIp !== null) this.#fix(instance.key, instance.fixedIp);
-      else open.push(instance);
+    const open: string[] = [];
+    for (const { key, fixedIps } of folder.instances) {
+      if (this.#instances.has(key)) continue;
+      if (fixedIps.length > 0) this.#give(key, fixedIps);
+      else open.push(key);
     }
-    for (const { key } of open) {
-      if (!this.#instances.has(key)) this.#fix(key, this.#freeHost());
-    }
+    for (const key of open) this.#give(key, [this.#freeHost()]);
     const fixed = new Set(folder.services.flatMap((service) => service.clusterIPs));
     for (const service of folder.services) this.#assignService(service, fixed);
   }
 
-  /** @returns the address, "" when the instance was never assigned one */
+  /** @returns the first address, "" when the instance was never assigned one */
   instance(key: string): string {
-    return this.#instances.get(key) ?? "";
+    return this.#instances.get(key)?.[0] ?? "";
+  }
+
+  /** @returns all addresses of an instance */
+  allOf(key: string): readonly string[] {
+    return this.#instances.get(key) ?? [];
   }
 
   /** Address to reach a Service by, null when it has none (headless, external name). */
@@ -70,18 +75,17 @@ export class AddressBook {
 
   /** Content of the controller's --addresses file. @param missing instances that do not run */
   toFile(missing: ReadonlySet<string>): string {
-    const workloads = [...this.#instances].filter(([key]) => !missing.has(key)).map(([key, ip]) => [key, [ip]]);
+    const workloads = [...this.#instances].filter(([key]) => !missing.has(key));
     const file = { workloads: Object.fromEntries(workloads), services: Object.fromEntries(this.#services) };
     return `${JSON.stringify(file, null, 2)}\n`;
   }
 
-  #fix(key: string, ip: string): void {
-    const before = this.#instances.get(key);
-    if (before === ip) return;
-    if (this.#taken.has(ip)) throw new RangeError(`address_taken: ${key} wants ${ip}, which another workload has`);
-    if (before !== undefined) this.#taken.delete(before);
-    this.#taken.add(ip);
-    this.#instances.set(key, ip);
+  #give(key: string, ips: readonly string[]): void {
+    for (const ip of ips) {
+      if (this.#taken.has(ip)) throw new RangeError(`address_taken: ${key} wants ${ip}, which another workload has`);
+    }
+    for (const ip of ips) this.#taken.add(ip);
+    this.#instances.set(key, ips);
   }
 
   #freeHost(): string {

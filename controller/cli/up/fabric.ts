@@ -59,28 +59,30 @@ export class Fabric {
   /**
    * Creates a workload's namespaces and joins them to the bridge.
    *
-   * @param ip its address; one outside of the subnet gets a route of its own
+   * @param ips its addresses; one outside of the subnet gets a route of its own
    * @param plan capture rules, null for none
    * @param folder holds its `hosts` and `resolv.conf`, which it sees as its own in /etc
    * @throws SystemError
    */
-  addWorkload(ip: string, plan: CapturePlan | null, folder: string): Place {
+  addWorkload(ips: readonly string[], plan: CapturePlan | null, folder: string): Place {
     const net = Namespace.create("net");
     const port = `w${this.#nextPort++}`;
     this.#links.createVeth(port, "eth0", net.fd);
     this.#links.setMaster(port, BRIDGE);
     this.#links.setUp(port);
-    const inside = ip.startsWith(`${this.subnet}.`);
-    const bits = ip.includes(":") ? 128 : 32;
-    if (!inside) this.#links.addRoute(`${ip}/${bits}`, BRIDGE, null);
+    const blocks = ips.map((ip) => `${ip}/${ip.startsWith(`${this.subnet}.`) ? 24 : ip.includes(":") ? 128 : 32}`);
+    for (const block of blocks) {
+      if (!block.endsWith("/24")) this.#links.addRoute(block, BRIDGE, null);
+    }
     net.run(() => {
       using links = new RouteNetlink();
       links.setUp("lo");
       links.setUp("eth0");
-      links.addAddress("eth0", `${ip}/${inside ? 24 : bits}`);
+      for (const block of blocks) links.addAddress("eth0", block);
       // Everything counts as on the link: an address of a Service must have a route to be captured, and one that
       // nobody has fails after the kernel asked for it, instead of vanishing in a router.
       links.addRoute("0.0.0.0/0", "eth0", null);
+      if (ips.some((ip) => ip.includes(":"))) links.addRoute("::/0", "eth0", null);
       if (plan !== null) installCapture(plan);
     });
     const mnt = Namespace.create("mnt");

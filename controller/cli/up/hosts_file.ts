@@ -45,7 +45,7 @@ export function endpointsOf(
     namespace === meta.namespace && Object.entries(selector).every(([key, value]) => labels[key] === value);
   const running = folder.instances.filter((each) => !missing.has(each.key) && selects(each.namespace, each.labels));
   const outside = folder.outside.filter((each) => selects(each.namespace, each.labels));
-  return [...running.map((each) => book.instance(each.key)), ...outside.flatMap((each) => each.ips)];
+  return [...running.flatMap((each) => book.allOf(each.key)), ...outside.flatMap((each) => each.ips)];
 }
 
 /** A process in the same namespace may use the bare name. */

@@ -1,9 +1,11 @@
 /** What `tulle up` needs to know of a folder: which processes to run, and which Services get an address and a name. */
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { statSync } from "node:fs";
+import { dirname, isAbsolute, resolve } from "node:path";
 import { errorText } from "../../../src/base/error.ts";
-import { parseFile } from "../../kube/parse_file.ts";
+import { FolderState } from "../../kube/folder_state.ts";
+import { declaredAddresses, instanceName } from "../../kube/instances.ts";
 import { formatProblem } from "../../kube/problem.ts";
+import { listFiles, readConfigFile } from "../../kube/read_folder.ts";
 import type { ExternalWorkload, Resource, Service } from "../../kube/resources.ts";
 
 /** Leave out the sidecar. On the workload or its Namespace; the workload's wins. */
@@ -31,8 +33,8 @@ export interface Instance {
   /** Absolute. */
   readonly workingDir: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Address that the YAML gives, or null. */
-  readonly fixedIp: string | null;
+  /** Addresses that the YAML gives; empty when it leaves them open. */
+  readonly fixedIps: readonly string[];
   /** Changes when the process must be restarted to follow the YAML. */
   readonly fingerprint: string;
 }
@@ -53,16 +55,12 @@ export interface MeshFolder {
   readonly problems: readonly string[];
 }
 
-interface PlacedResource {
-  readonly resource: Resource;
-  /** Folder of its file. */
-  readonly directory: string;
-}
-
 /** Reads folders again and again; of a file that has become wrong, the last good content stays in force. */
 export class MeshFolderReader {
   readonly #folders: readonly string[];
-  #good = new Map<string, readonly PlacedResource[]>();
+  readonly #state = new FolderState();
+  /** Folder of the file that an object stands in. */
+  readonly #directories = new WeakMap<Resource, string>();
   #stamp = "";
 
   /** @param folders as written on the command line */
@@ -72,59 +70,61 @@ export class MeshFolderReader {
 
   /** Whether a file was added, changed or removed since the last `read`. */
   changed(): boolean {
-    return this.#stampOf(this.#folders.flatMap((folder) => listFiles(folder, []))) !== this.#stamp;
+    return stampOf(this.#list([])) !== this.#stamp;
   }
 
-  /** Reads all YAML and JSON files of the folders (not of folders within). Never throws: what cannot be read is a problem. */
+  /** Reads all files anew. Never throws: what cannot be read is a problem. */
   read(): MeshFolder {
     const problems: string[] = [];
-    const files = this.#folders.flatMap((folder) => listFiles(folder, problems));
-    this.#stamp = this.#stampOf(files);
-    const good = new Map<string, readonly PlacedResource[]>();
+    const files = this.#list(problems);
+    this.#stamp = stampOf(files);
+    for (const gone of [...this.#state.files()].filter((file) => !files.includes(file))) this.#state.remove(gone);
     for (const file of files) {
-      const placed = readFile(file, problems) ?? this.#good.get(file);
-      if (placed !== undefined) good.set(file, placed);
+      const parsed = readConfigFile(file);
+      for (const { resource } of parsed.resources) this.#directories.set(resource, dirname(file));
+      this.#state.set(parsed);
     }
-    this.#good = good;
-    return assemble([...good.values()].flat(), problems);
+    this.#state.settle();
+    for (const { errors } of this.#state.status()) problems.push(...errors.map(formatProblem));
+    return this.#assemble(problems);
   }
 
-  #stampOf(files: readonly string[]): string {
-    return files.map((file) => {
-      const stat = statSync(file, { throwIfNoEntry: false });
-      return `${file} ${stat?.mtimeMs} ${stat?.size}`;
-    }).join("\n");
+  #list(problems: string[]): string[] {
+    return this.#folders.flatMap((folder) => {
+      try {
+        return listFiles(folder);
+      } catch (error) {
+        problems.push(errorText(error));
+        return [];
+      }
+    });
+  }
+
+  #assemble(problems: readonly string[]): MeshFolder {
+    const resources = this.#state.resources;
+    const inject = new Map<string, string>();
+    for (const { kind, meta } of resources) {
+      const value = meta.annotations[INJECT];
+      if (kind === "Namespace" && value !== undefined) inject.set(meta.name, value);
+    }
+    const workloads = resources.filter((resource) => resource.kind === "ExternalWorkload");
+    return {
+      instances: workloads.flatMap((workload) =>
+        expand(workload, this.#directories.get(workload) ?? "/", inject.get(workload.meta.namespace))
+      ),
+      outside: workloads.flatMap(outsideOf),
+      services: resources.filter((resource) => resource.kind === "Service"),
+      problems,
+    };
   }
 }
 
-/** @returns null when the file has an error */
-function readFile(file: string, problems: string[]): PlacedResource[] | null {
-  try {
-    const parsed = parseFile(file, readFileSync(file, "utf8"));
-    problems.push(...parsed.errors.map(formatProblem));
-    if (parsed.errors.length > 0) return null;
-    return parsed.resources.map(({ resource }) => ({ resource, directory: dirname(file) }));
-  } catch (error) {
-    problems.push(`${file}: cannot be read: ${errorText(error)}`);
-    return null;
-  }
-}
-
-function assemble(placed: readonly PlacedResource[], problems: readonly string[]): MeshFolder {
-  const inject = new Map<string, string>();
-  for (const { resource } of placed) {
-    const value = resource.meta.annotations[INJECT];
-    if (resource.kind === "Namespace" && value !== undefined) inject.set(resource.meta.name, value);
-  }
-  const instances: Instance[] = [];
-  const outside: Outside[] = [];
-  for (const { resource, directory } of placed) {
-    if (resource.kind !== "ExternalWorkload") continue;
-    instances.push(...expand(resource, directory, inject.get(resource.meta.namespace)));
-    outside.push(...outsideOf(resource));
-  }
-  const services = placed.map((each) => each.resource).filter((resource) => resource.kind === "Service");
-  return { instances, outside, services, problems };
+/** Changes when a file does. */
+function stampOf(files: readonly string[]): string {
+  return files.map((file) => {
+    const stat = statSync(file, { throwIfNoEntry: false });
+    return `${file} ${stat?.mtimeMs} ${stat?.size}`;
+  }).join("\n");
 }
 
 /** The instances of a workload: none when it has no `run`. */
@@ -135,12 +135,13 @@ function expand(workload: ExternalWorkload, directory: string, namespaceInject: 
   const env = Object.fromEntries(run.env.map(({ name, value }) => [name, value]));
   const meshed = (meta.annotations[INJECT] ?? namespaceInject ?? "enabled") !== "disabled";
   return Array.from({ length: run.replicas }, (_, index) => {
-    const fixedIp = workload.workloadIPs[index] ?? null;
-    const identity = [workload.serviceAccountName, meshed, run.command, workingDir, env, fixedIp];
+    const fixedIps = declaredAddresses(workload, index);
+    const name = instanceName(workload, index);
+    const identity = [workload.serviceAccountName, meshed, run.command, workingDir, env, fixedIps];
     return {
-      key: `${meta.namespace}/${meta.name}-${index}`,
+      key: `${meta.namespace}/${name}`,
       namespace: meta.namespace,
-      name: `${meta.name}-${index}`,
+      name,
       workload: meta.name,
       index,
       serviceAccount: workload.serviceAccountName,
@@ -150,7 +151,7 @@ function expand(workload: ExternalWorkload, directory: string, namespaceInject: 
       command: run.command,
       workingDir,
       env,
-      fixedIp,
+      fixedIps,
       fingerprint: JSON.stringify(identity),
     };
   });
@@ -158,24 +159,8 @@ function expand(workload: ExternalWorkload, directory: string, namespaceInject: 
 
 function outsideOf(workload: ExternalWorkload): Outside[] {
   if (workload.run !== null) return [];
-  const { namespace, name, labels } = workload.meta;
-  return [{ key: `${namespace}/${name}-0`, namespace, labels, ips: workload.workloadIPs }];
-}
-
-function listFiles(folder: string, problems: string[]): string[] {
-  try {
-    if (!statSync(folder).isDirectory()) {
-      problems.push(`${folder}: found a file, want a folder of YAML files`);
-      return [];
-    }
-    return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => !entry.isDirectory() && /^[^.].*\.(ya?ml|json)$/.test(entry.name))
-      .map((entry) => join(folder, entry.name))
-      .sort();
-  } catch (error) {
-    problems.push(`${folder}: cannot be read: ${errorText(error)}`);
-    return [];
-  }
+  const { namespace, labels } = workload.meta;
+  return [{ key: `${namespace}/${instanceName(workload, 0)}`, namespace, labels, ips: workload.workloadIPs }];
 }
 
 function absolute(path: string, base: string): string {

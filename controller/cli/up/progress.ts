@@ -9,6 +9,8 @@ const RESET = "\x1b[0m";
 export class Progress {
   readonly #out: NodeJS.WriteStream;
   readonly #colour: boolean;
+  /** Called before each line, so that a table on the screen makes room. */
+  beforeLine: (() => void) | null = null;
 
   constructor(json: boolean) {
     this.#out = json ? process.stderr : process.stdout;
@@ -34,6 +36,7 @@ export class Progress {
   }
 
   line(text: string): void {
+    this.beforeLine?.();
     this.#out.write(`${text}\n`);
   }
 

@@ -29,16 +29,22 @@ export interface UnitSettings {
   readonly trustBundleFile: string;
   /** Rules for sidecars. */
   readonly capture: CapturePlan;
-  /** Rules for a workload without a sidecar: none. */
+  /** User of the sidecars, null for ours. */
   readonly sidecarUid: number | null;
+  /** Start them as that user; otherwise they are started as root and change by themselves. */
+  readonly startAsSidecarUser: boolean;
+  /** User of the apps, null for ours. */
   readonly appUid: number | null;
   readonly accessLog: boolean;
+  /** Networks that may read a sidecar's configuration. */
+  readonly adminAllow: string;
   readonly onEnd: (end: ProcessEnd) => void;
 }
 
 export class WorkloadUnit {
   readonly instance: Instance;
-  readonly ip: string;
+  /** Its addresses, at least one; its parts are asked at the first. */
+  readonly ips: readonly string[];
   /** null until `open`. */
   place: Place | null = null;
   /** null when the workload has no sidecar. */
@@ -50,9 +56,9 @@ export class WorkloadUnit {
   readonly #token: string;
   readonly #settings: UnitSettings;
 
-  constructor(instance: Instance, ip: string, settings: UnitSettings) {
+  constructor(instance: Instance, ips: readonly string[], settings: UnitSettings) {
     this.instance = instance;
-    this.ip = ip;
+    this.ips = ips;
     this.#settings = settings;
     this.folder = join(settings.stateFolder, `${instance.namespace}.${instance.name}`);
     this.#token = randomBytes(32).toString("base64url");
@@ -63,6 +69,10 @@ export class WorkloadUnit {
     };
     this.sidecar = instance.meshed ? new SupervisedProcess(this.#sidecarPlan(inside), settings.onEnd) : null;
     this.app = new SupervisedProcess(this.#appPlan(inside), settings.onEnd);
+  }
+
+  get ip(): string {
+    return this.ips[0] ?? "";
   }
 
   get sidecarLog(): string {
@@ -81,7 +91,7 @@ export class WorkloadUnit {
     if (this.instance.meshed) privateFile(join(this.folder, "token"), this.#token, sidecarUid);
     writeFileSync(join(this.folder, "resolv.conf"), RESOLV_CONF);
     this.writeHosts(hosts);
-    this.place = fabric.addWorkload(this.ip, this.instance.meshed ? capture : null, this.folder);
+    this.place = fabric.addWorkload(this.ips, this.instance.meshed ? capture : null, this.folder);
   }
 
   /** Replaces the content of /etc/hosts. In place: the workload sees this very file. */
@@ -105,7 +115,9 @@ export class WorkloadUnit {
 
   #sidecarPlan(inside: <T>(work: () => T) => T) {
     const { instance, folder } = this;
-    const { self, controllerAddress, trustBundleFile, sidecarUid, capture, accessLog } = this.#settings;
+    const { self, controllerAddress, trustBundleFile, sidecarUid, startAsSidecarUser, capture, accessLog, adminAllow } =
+      this.#settings;
+    const drop = sidecarUid === null || startAsSidecarUser ? {} : { TULLE_UID: String(sidecarUid) };
     const mark = capture.proxyMark === null ? {} : { TULLE_DIAL_MARK: `0x${capture.proxyMark.toString(16)}` };
     return {
       name: `${instance.key} sidecar`,
@@ -115,7 +127,8 @@ export class WorkloadUnit {
         PATH: process.env["PATH"] ?? "/usr/bin:/bin",
         TULLE_WORKLOAD_NAMESPACE: instance.namespace,
         TULLE_WORKLOAD_NAME: instance.name,
-        TULLE_WORKLOAD_ADDRESSES: this.ip,
+        TULLE_WORKLOAD_ADDRESSES: this.ips.join(","),
+        TULLE_ADMIN_ALLOW: adminAllow,
         TULLE_CONTROLLER_ADDRESS: controllerAddress,
         TULLE_TRUST_BUNDLE_FILE: trustBundleFile,
         TULLE_TOKEN_FILE: join(folder, "token"),
@@ -123,9 +136,10 @@ export class WorkloadUnit {
         TULLE_ACCESS_LOG: accessLog ? "json" : "off",
         TULLE_DRAIN_GRACE: SIDECAR_DRAIN,
         ...mark,
+        ...drop,
       },
       logFile: this.sidecarLog,
-      uid: sidecarUid,
+      uid: startAsSidecarUser ? sidecarUid : null,
       inside,
     };
   }

@@ -1,0 +1,96 @@
+/**
+ * The inner process of `tulle up`: first process of a PID namespace, root of its network and mount namespaces. When it
+ * ends, however it ends, the kernel ends everything below it and the namespaces are gone.
+ */
+import { readlinkSync } from "node:fs";
+import { errorText } from "../../../src/base/error.ts";
+import { mountProc, Namespace } from "../../../src/capture/namespace.ts";
+import { LiveView } from "./live_view.ts";
+import { MeshRun } from "./mesh_run.ts";
+import { type InnerPlan, KILL, MACHINE_NAMESPACE_FD, PLAN_VARIABLE, selfCommand } from "./plan.ts";
+import { Progress } from "./progress.ts";
+import { prove } from "./prove.ts";
+import { prepareSelf } from "./self_binary.ts";
+import { removeFolder } from "./state_folder.ts";
+
+/** The outer process was killed: its end closed our standard input. */
+let outerIsGone = false;
+
+/** Runs until the time is up or the outer process says stop. @returns the exit status */
+export async function runInner(planText: string): Promise<number> {
+  delete process.env[PLAN_VARIABLE];
+  const plan = JSON.parse(planText) as InnerPlan; // written by our own outer process
+  const progress = new Progress(plan.options.output === "json");
+  const stop = listenForStop();
+  const pid = Number(readlinkSync("/proc/self")); // the machine's /proc is still mounted: this is the number there
+  try {
+    mountProc("/proc");
+  } catch {
+    // Not allowed in some containers. Programs then see the machine's process numbers, which does no harm.
+  }
+  let run: MeshRun;
+  try {
+    const machine = plan.root ? Namespace.ofDescriptor("net", MACHINE_NAMESPACE_FD) : null;
+    run = new MeshRun(plan, progress, machine, pid, prepareSelf(selfCommand(), plan.stateFolder));
+  } catch (error) {
+    progress.failed(errorText(error));
+    return 1;
+  }
+  let status = 1;
+  let stopping = false;
+  void stop.then(() => (stopping = true));
+  try {
+    const ready = await Promise.race([run.start(), stop.then(() => false)]);
+    if (ready) status = await live(run, plan, progress, stop);
+    else if (stopping) status = 0;
+  } catch (error) {
+    progress.failed(errorText(error));
+  }
+  const begin = performance.now();
+  const killed = await run.stop();
+  progress.done(killed.length === 0 ? "stopped in order" : `stopped; had to kill ${killed.join(", ")}`, begin);
+  if (outerIsGone && !plan.options.keepState) removeFolder(plan.stateFolder); // nobody else will
+  return status;
+}
+
+/** From ready to the end: table, changes, proof. @returns the exit status */
+async function live(run: MeshRun, plan: InnerPlan, progress: Progress, stop: Promise<void>): Promise<number> {
+  const { options } = plan;
+  const end = options.forMs === null ? Infinity : performance.now() + options.forMs;
+  for (const line of run.addresses()) progress.line(line);
+  if (options.forMs === null) progress.note("Ctrl-C stops everything");
+  const proof = options.prove ? prove(run, options, progress) : null;
+  const view = new LiveView(options.output);
+  progress.beforeLine = () => view.clear();
+  let stopped = false;
+  void stop.then(() => (stopped = true));
+  while (!stopped && performance.now() < end) {
+    await Promise.race([Bun.sleep(Math.min(options.intervalMs, Math.max(0, end - performance.now()))), stop]);
+    if (stopped) break;
+    await run.follow();
+    view.show(await run.scrape());
+  }
+  view.finish();
+  if (proof === null) return 0;
+  if (!stopped) return (await proof.conclude()) ? 0 : 1;
+  progress.failed("stopped before the proof was complete");
+  return 1;
+}
+
+/**
+ * The outer process holds our standard input: a line says stop, its end says that the outer process is gone. A second
+ * line means now.
+ */
+function listenForStop(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  process.stdin.on("data", (chunk: Buffer) => {
+    if (chunk.toString().includes(KILL)) process.exit(1);
+    resolve();
+  });
+  process.stdin.on("end", () => {
+    outerIsGone = true;
+    resolve();
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+  return promise;
+}
