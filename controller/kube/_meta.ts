@@ -24,6 +24,7 @@ export const OBJECT_NAME_FORM = "a name of a–z, 0–9, - and ., at most 253 ch
 /** Annotations of ours; a key under tulle.dev that is not among them is a slip. */
 const ANNOTATIONS = [
   "tulle.dev/inject",
+  "tulle.dev/optional",
   "tulle.dev/default-inbound-policy",
   "tulle.dev/opaque-ports",
   "timeout.tulle.dev/request",
