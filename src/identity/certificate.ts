@@ -1,0 +1,90 @@
+/**
+ * What the mesh needs to know of a certificate (RFC 5280): its dates, its URI names, its public key. The signature and
+ * chain are TLS's business. Read from DER, since the runtime's text form of names leaves room for forgeries.
+ */
+import { bad, ok, type Result } from "../model/result.ts";
+import {
+  contentsAre,
+  type Element,
+  GENERALIZED_TIME,
+  OBJECT_ID,
+  OCTET_STRING,
+  readChildren,
+  readElement,
+  SEQUENCE,
+  UTC_TIME,
+} from "./der.ts";
+
+/** Facts of one certificate. */
+export interface CertificateFacts {
+  /** Milliseconds since the epoch. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** All URI subject alternative names, in order. */
+  readonly uris: readonly string[];
+  /** SubjectPublicKeyInfo in DER. */
+  readonly publicKey: Uint8Array;
+}
+
+/** id-ce-subjectAltName, 2.5.29.17 */
+export const SUBJECT_ALT_NAME = new Uint8Array([0x55, 0x1d, 0x11]);
+/** uniformResourceIdentifier of GeneralName: [6] IA5String. */
+export const URI_NAME = 0x86;
+const VERSION_TAG = 0xa0;
+const EXTENSIONS_TAG = 0xa3;
+
+/** Reads a certificate in DER. */
+export function parseCertificate(der: Uint8Array): Result<CertificateFacts> {
+  const malformed = bad("certificate", "malformed DER", "an X.509 version 3 certificate");
+  const outer = readElement(der, 0, der.length);
+  const tbs = outer === null || outer.tag !== SEQUENCE ? null : readElement(der, outer.start, outer.end);
+  const parts = tbs === null ? null : readChildren(der, tbs);
+  if (parts === null) return malformed;
+  const first = parts[0]?.tag === VERSION_TAG ? 1 : 0;
+  const validity = parts[first + 3];
+  const key = parts[first + 5];
+  const dates = validity === undefined ? null : readChildren(der, validity);
+  if (dates === null || dates.length !== 2 || key === undefined) return malformed;
+  const notBeforeMs = readTime(der, dates[0] as Element); // two dates
+  const notAfterMs = readTime(der, dates[1] as Element);
+  const uris = readUris(der, parts.find((part) => part.tag === EXTENSIONS_TAG));
+  if (Number.isNaN(notBeforeMs) || Number.isNaN(notAfterMs) || uris === null) return malformed;
+  // The key's element starts where the subject before it ends.
+  const publicKey = der.slice((parts[first + 4] as Element).end, key.end);
+  return ok({ notBeforeMs, notAfterMs, uris, publicKey });
+}
+
+/** @returns milliseconds, NaN when it is no time of RFC 5280 §4.1.2.5 */
+function readTime(der: Uint8Array, element: Element): number {
+  let text = latin1(der, element);
+  if (element.tag === UTC_TIME) text = (Number(text.slice(0, 2)) >= 50 ? "19" : "20") + text;
+  else if (element.tag !== GENERALIZED_TIME) return NaN;
+  const m = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text);
+  return m === null ? NaN : Date.parse(`${m[1]}-${m[2]}-${m[3]}T${m[4]}:${m[5]}:${m[6]}Z`);
+}
+
+function readUris(der: Uint8Array, wrapper: Element | undefined): string[] | null {
+  if (wrapper === undefined) return [];
+  const list = readElement(der, wrapper.start, wrapper.end);
+  const extensions = list === null ? null : readChildren(der, list);
+  if (extensions === null) return null;
+  const uris: string[] = [];
+  for (const extension of extensions) {
+    const fields = readChildren(der, extension);
+    const id = fields?.[0];
+    const value = fields?.at(-1);
+    if (id === undefined || value === undefined || id.tag !== OBJECT_ID || value.tag !== OCTET_STRING) return null;
+    if (!contentsAre(der, id, SUBJECT_ALT_NAME)) continue;
+    const names = readElement(der, value.start, value.end);
+    const items = names === null ? null : readChildren(der, names);
+    if (items === null) return null;
+    for (const item of items) if (item.tag === URI_NAME) uris.push(latin1(der, item));
+  }
+  return uris;
+}
+
+function latin1(der: Uint8Array, element: Element): string {
+  let text = "";
+  for (let i = element.start; i < element.end; i++) text += String.fromCharCode(der[i] as number); // in range
+  return text;
+}

@@ -1,0 +1,71 @@
+/**
+ * Keeps the identity in the proxy's state directory, so that a proxy that was restarted serves while the controller is
+ * away. The directory belongs to the proxy alone: a memory-backed emptyDir in Kubernetes, so the key leaves neither
+ * the pod nor memory. File mode 0600.
+ */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { buildIdentity, type Identity } from "./identity.ts";
+import { fromPem } from "./pem.ts";
+import type { SavedIdentity } from "./store.ts";
+
+/** Larger files were not written by us. */
+const MAX_FILE_BYTES = 1 << 20;
+
+/** What the file holds, as JSON. */
+interface Contents {
+  readonly spiffeId: string;
+  readonly key: string;
+  readonly chain: string;
+  readonly roots: string;
+  readonly trustVersion: number;
+}
+
+/**
+ * @param path the file; its directory is made when it is not there
+ * @param onError told when it cannot be written; nothing else changes then
+ */
+export function savedIdentity(path: string, onError: (error: unknown) => void): SavedIdentity {
+  return {
+    load: () => load(path),
+    save(identity) {
+      try {
+        save(path, identity);
+      } catch (error) {
+        onError(error);
+      }
+    },
+  };
+}
+
+function save(path: string, identity: Identity): void {
+  const contents: Contents = {
+    spiffeId: identity.spiffeId,
+    key: identity.keyPem,
+    chain: identity.certPem,
+    roots: identity.caPem,
+    trustVersion: identity.trustVersion,
+  };
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileSync(`${path}.new`, JSON.stringify(contents), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** @returns null when there is none, or none that is whole */
+function load(path: string): Identity | null {
+  let contents: Partial<Record<keyof Contents, unknown>>;
+  try {
+    const text = readFileSync(path, "utf8");
+    if (text.length > MAX_FILE_BYTES) return null;
+    contents = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const { spiffeId, key, chain, roots, trustVersion } = contents ?? {};
+  if (typeof spiffeId !== "string" || typeof key !== "string" || typeof chain !== "string") return null;
+  if (typeof roots !== "string" || typeof trustVersion !== "number") return null;
+  const bundle = { trustDomain: "", roots: fromPem("CERTIFICATE", roots), version: trustVersion };
+  const reply = { chain: fromPem("CERTIFICATE", chain), spiffeId, notBeforeMs: 0, notAfterMs: 0, bundle };
+  const identity = buildIdentity({ keyPem: key, publicKey: null, reply }, 1);
+  return identity.ok ? identity.value : null;
+}
