@@ -1,0 +1,39 @@
+/**
+ * `deno task conformance -- SUITE [--json FILE]`: runs a suite of others against the mesh. Exit status 0 when nothing
+ * fails but what the suite's known_failing.txt lists with a reason, and everything listed there does fail.
+ */
+import { writeFileSync } from "node:fs";
+import { compareWithKnown, parseKnownFailing } from "./known_failing.ts";
+import { runH2spec } from "./h2spec/h2spec.ts";
+import type { Suite, SuiteResult } from "./suite.ts";
+
+const SUITES: Readonly<Record<string, Suite>> = { h2spec: runH2spec };
+const HELP = `deno task conformance -- SUITE [--json FILE]\n\nSuites: ${Object.keys(SUITES).join(", ")}, or all\n`;
+
+const args = process.argv.slice(2).filter((arg) => arg !== "--");
+const at = args.indexOf("--json");
+const file = at >= 0 ? args.splice(at, 2)[1] : undefined;
+const name = args[0] ?? "all";
+if (name === "--help" || args.length > 1 || name !== "all" && SUITES[name] === undefined) {
+  console.log(name === "--help" ? HELP : `conformance: no suite "${args.join(" ")}"\n\n${HELP}`);
+  process.exit(name === "--help" ? 0 : 2);
+}
+
+let isGood = true;
+const results: SuiteResult[] = [];
+for (const [suite, runSuite] of Object.entries(SUITES)) {
+  if (name !== "all" && name !== suite) continue;
+  const result = await runSuite((line) => console.log(line));
+  results.push(result);
+  const known = parseKnownFailing(await Bun.file(`${import.meta.dirname}/${suite}/known_failing.txt`).text());
+  const problems = result.skippedBecause === undefined ? compareWithKnown(known, result.failures) : [];
+  for (const problem of problems) console.log(`${suite}: ${problem}`);
+  console.log(
+    `${suite} ${result.version}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped`,
+  );
+  isGood &&= problems.length === 0;
+}
+if (file !== undefined) {
+  writeFileSync(file, JSON.stringify(results.length === 1 ? results[0] : results, null, 1) + "\n");
+}
+process.exit(isGood ? 0 : 1);
