@@ -1,0 +1,18 @@
+/** What the serving side asks of the indexing side; neither knows the other. */
+import type { InboundWorkload, OutboundTarget } from "./snapshot.ts";
+import type { Target } from "./target.ts";
+
+/** The world at one moment. Equal questions to the same directory give the same object. */
+export interface Directory {
+  /** What a client in a namespace must know about a target; `known` is false for what the mesh does not have. */
+  outbound(target: Target, sourceNamespace: string): OutboundTarget;
+  /** Who may reach a workload, or null when there is no such workload. */
+  inbound(namespace: string, name: string): InboundWorkload | null;
+}
+
+/** The newest directory, and word when there is a newer one. */
+export interface DirectorySource {
+  readonly current: Directory;
+  /** @returns how to stop listening */
+  onChange(listener: () => void): () => void;
+}

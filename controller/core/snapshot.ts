@@ -1,0 +1,151 @@
+/**
+ * What proxies are told, as immutable values: the domain between the cluster's objects and the protocol. The meaning of each
+ * field stands in proto/tulle/discovery/v1/discovery.proto.
+ */
+
+/** Where something comes from. */
+export interface ResourceRef {
+  /** API group; "core" for Services. */
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly section: string;
+}
+
+export type Protocol = "detect" | "http1" | "http2" | "grpc" | "opaque";
+
+export interface WorkloadRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface OutboundTarget {
+  /** False: the mesh has no such service. Known without backends: nothing listens there, connections are refused. */
+  readonly known: boolean;
+  readonly parent: ResourceRef;
+  readonly authority: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly routes: readonly OutboundRoute[];
+  readonly backends: readonly Backend[];
+}
+
+export interface OutboundRoute {
+  readonly route: ResourceRef;
+  readonly hostnames: readonly string[];
+  readonly matches: readonly HttpMatch[];
+  readonly backends: readonly WeightedBackend[];
+  readonly requestTimeoutMs: number | null;
+  readonly backendTimeoutMs: number | null;
+  readonly retry: Retry | null;
+  readonly requestHeaders: HeaderEdit | null;
+  readonly responseHeaders: HeaderEdit | null;
+}
+
+/** Index of a backend that does not exist: its share of the requests is answered with 500. */
+export const INVALID_BACKEND = 0xffffffff;
+
+export interface WeightedBackend {
+  readonly backend: number;
+  readonly weight: number;
+}
+
+export interface HeaderEdit {
+  readonly set: readonly { readonly name: string; readonly value: string }[];
+  readonly add: readonly { readonly name: string; readonly value: string }[];
+  readonly remove: readonly string[];
+}
+
+export interface HttpMatch {
+  readonly path: { readonly kind: "exact" | "prefix" | "regex"; readonly value: string } | null;
+  readonly headers: readonly ValueMatch[];
+  readonly query: readonly ValueMatch[];
+  /** null: any. */
+  readonly method: string | null;
+}
+
+export interface ValueMatch {
+  readonly name: string;
+  readonly match: { readonly kind: "exact" | "regex"; readonly value: string };
+}
+
+export interface Retry {
+  readonly limit: number;
+  readonly statusCodes: readonly number[];
+  readonly connectionError: boolean;
+}
+
+export interface Backend {
+  readonly backend: ResourceRef;
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly endpoints: readonly Endpoint[];
+  readonly breaker: Breaker | null;
+}
+
+export interface Breaker {
+  readonly consecutiveFailures: number;
+  readonly minPenaltyMs: number;
+  readonly maxPenaltyMs: number;
+}
+
+export interface Endpoint {
+  /** Canonical text. */
+  readonly ip: string;
+  readonly port: number;
+  /** Empty without a sidecar. */
+  readonly identity: string;
+  /** 0 without a sidecar. */
+  readonly meshPort: number;
+  readonly zone: string;
+  readonly workload: WorkloadRef | null;
+}
+
+export type DefaultPolicy =
+  | "all-unauthenticated"
+  | "all-authenticated"
+  | "cluster-unauthenticated"
+  | "cluster-authenticated"
+  | "deny"
+  | "audit";
+
+export interface InboundWorkload {
+  readonly workload: WorkloadRef;
+  readonly identity: string;
+  readonly ports: readonly InboundPort[];
+  readonly defaultPolicy: DefaultPolicy;
+  readonly clusterNetworks: readonly string[];
+}
+
+export interface InboundPort {
+  readonly port: number;
+  readonly protocol: Protocol;
+  /** null: the default policy holds. */
+  readonly server: ResourceRef | null;
+  readonly authorizations: readonly Authorization[];
+  readonly routes: readonly InboundRoute[];
+  readonly defaultPolicy: DefaultPolicy;
+}
+
+export interface InboundRoute {
+  readonly route: ResourceRef;
+  readonly hostnames: readonly string[];
+  readonly matches: readonly HttpMatch[];
+  readonly authorizations: readonly Authorization[];
+}
+
+export interface Authorization {
+  readonly policy: ResourceRef;
+  readonly action: "allow" | "deny";
+  readonly mode: "enforce" | "audit";
+  readonly authentications: readonly Authentication[];
+}
+
+export type Authentication =
+  | { readonly kind: "mesh_tls"; readonly source: ResourceRef; readonly identities: readonly string[] }
+  | {
+    readonly kind: "networks";
+    readonly source: ResourceRef;
+    readonly networks: readonly { readonly cidr: string; readonly except: readonly string[] }[];
+  };

@@ -1,0 +1,202 @@
+/** Who may reach a workload, port by port. */
+import type {
+  Authentication,
+  Authorization,
+  InboundPort,
+  InboundRoute,
+  InboundWorkload,
+  Protocol,
+  ResourceRef,
+} from "../core/snapshot.ts";
+import { spiffeId } from "../kube/instances.ts";
+import { type AuthorizationPolicy, keyOf, type ObjectRef, type Server } from "../kube/resources.ts";
+import type { ResourceSet } from "../kube/store.ts";
+import { compareAge } from "./_precedence.ts";
+import { protocolOf, serverProtocol } from "./_protocol.ts";
+import type { Report } from "./_report.ts";
+import { rankRules, type Route } from "./_routes.ts";
+import { selects } from "./_selector.ts";
+import { type IndexOptions, type Instance, portNumber } from "./_workloads.ts";
+
+export const POLICY_GROUP = "policy.tulle.dev";
+
+/** Policies and routes by what they are attached to, computed once per world. */
+export interface PolicyIndex {
+  /** By namespace, older first. */
+  readonly servers: ReadonlyMap<string, readonly Server[]>;
+  /** By "Kind namespace/name" of the target. */
+  readonly authorizations: ReadonlyMap<string, readonly Authorization[]>;
+  /** Routes by "namespace/server". */
+  readonly routes: ReadonlyMap<string, readonly Route[]>;
+}
+
+export function buildPolicies(
+  set: ResourceSet,
+  routes: ReadonlyMap<string, readonly Route[]>,
+  options: IndexOptions,
+  report: Report,
+): PolicyIndex {
+  const servers = new Map<string, Server[]>();
+  for (const server of [...set.list("Server")].sort((a, b) => compareAge(a.meta, b.meta))) {
+    const list = servers.get(server.meta.namespace);
+    if (list === undefined) servers.set(server.meta.namespace, [server]);
+    else list.push(server);
+  }
+  const authorizations = new Map<string, Authorization[]>();
+  for (const policy of set.list("AuthorizationPolicy")) {
+    const target = targetKey(policy, set, report);
+    const authorization = target === null ? null : readAuthorization(policy, set, options, report);
+    if (target === null || authorization === null) continue;
+    const list = authorizations.get(target);
+    if (list === undefined) authorizations.set(target, [authorization]);
+    else list.push(authorization);
+  }
+  return { servers, authorizations, routes };
+}
+
+export function inboundWorkload(
+  instance: Instance,
+  policies: PolicyIndex,
+  options: IndexOptions,
+  report: Report,
+): InboundWorkload {
+  const { namespace, name, identity, workload, defaultPolicy } = instance;
+  const ports = new Map<number, InboundPort>();
+  for (const server of policies.servers.get(namespace) ?? []) {
+    const selector = server.externalWorkloadSelector ?? server.podSelector;
+    if (selector === null || !selects(selector, workload.meta.labels)) continue;
+    const port = portNumber(workload, server.port);
+    if (port === null) {
+      report.warn(keyOf(server), `${keyOf(workload)} has no port named ${server.port}`);
+      continue;
+    }
+    const holder = ports.get(port)?.server;
+    if (holder) {
+      const detail = `port ${port} of ${
+        keyOf(workload)
+      } is selected by Server ${holder.namespace}/${holder.name} already`;
+      report.warn(keyOf(server), `${detail}, which is older or comes first by name: this one does not hold there`);
+      continue;
+    }
+    ports.set(port, serverPort(server, port, declaredProtocol(instance, port), policies));
+  }
+  for (const { port, protocol } of workload.ports) {
+    if (protocol !== "TCP" || ports.has(port)) continue;
+    // Without a Server only denials of the whole namespace hold: an admission would widen nothing but the default.
+    const denials = (policies.authorizations.get(`Namespace ${namespace}`) ?? []).filter(({ action }) =>
+      action === "deny"
+    );
+    const spoken = declaredProtocol(instance, port);
+    ports.set(port, { port, protocol: spoken, server: null, authorizations: denials, routes: [], defaultPolicy });
+  }
+  return {
+    workload: { namespace, name },
+    identity,
+    ports: [...ports.values()].sort((a, b) => a.port - b.port),
+    defaultPolicy,
+    clusterNetworks: options.clusterNetworks,
+  };
+}
+
+function declaredProtocol(instance: Instance, port: number): Protocol {
+  const own = instance.workload.ports.find((candidate) => candidate.port === port);
+  if (instance.opaquePorts?.has(port, own?.name ?? "") === true) return "opaque";
+  return protocolOf(own?.appProtocol ?? null);
+}
+
+function serverPort(server: Server, port: number, declared: Protocol, policies: PolicyIndex): InboundPort {
+  const { namespace, name } = server.meta;
+  const said = serverProtocol(server.proxyProtocol);
+  return {
+    port,
+    protocol: said === "detect" ? declared : said,
+    server: { group: POLICY_GROUP, kind: "Server", namespace, name, section: String(port) },
+    authorizations: [
+      ...policies.authorizations.get(`Server ${namespace}/${name}`) ?? [],
+      ...policies.authorizations.get(`Namespace ${namespace}`) ?? [],
+    ],
+    routes: rankRules(policies.routes.get(`${namespace}/${name}`) ?? []).map((ranked): InboundRoute => ({
+      route: ranked.ref,
+      hostnames: ranked.hostname === null ? [] : [ranked.hostname],
+      matches: [ranked.match],
+      authorizations: policies.authorizations.get(`${ranked.route.kind} ${namespace}/${ranked.route.meta.name}`) ?? [],
+    })),
+    defaultPolicy: server.accessPolicy,
+  };
+}
+
+/** What a policy is attached to; null, with a warning, when that does not exist. */
+function targetKey(policy: AuthorizationPolicy, set: ResourceSet, report: Report): string | null {
+  const { kind, name, namespace: named } = policy.target;
+  const own = policy.meta.namespace;
+  const elsewhere = kind === "Namespace" ? name !== own : named !== null && named !== own;
+  if (elsewhere) {
+    const found = kind === "Namespace" ? name : `${named}/${name}`;
+    report.warn(keyOf(policy), `its target ${kind} ${found} is not in its own namespace ${own}: it does not hold`);
+    return null;
+  }
+  if (kind === "Namespace") return `Namespace ${own}`;
+  if (kind !== "Server" && kind !== "HTTPRoute" && kind !== "GRPCRoute") return null; // refused by the parser
+  if (set.get(kind, own, name) === null) {
+    report.warn(keyOf(policy), `its target ${kind} ${own}/${name} does not exist: it does not hold`);
+    return null;
+  }
+  return `${kind} ${own}/${name}`;
+}
+
+/**
+ * Resolves the authentications. One that does not exist makes an admission void and a denial total: whoever wrote the policy
+ * wanted to keep somebody out, and cannot be read as letting them in.
+ */
+function readAuthorization(
+  policy: AuthorizationPolicy,
+  set: ResourceSet,
+  options: IndexOptions,
+  report: Report,
+): Authorization | null {
+  const authentications: Authentication[] = [];
+  for (const ref of policy.authentications) {
+    const found = readAuthentication(ref, ref.namespace ?? policy.meta.namespace, set, options);
+    if (found !== null) {
+      authentications.push(found);
+      continue;
+    }
+    const missing = `its ${ref.kind} ${ref.namespace ?? policy.meta.namespace}/${ref.name} does not exist`;
+    if (policy.action === "Allow") {
+      report.warn(keyOf(policy), `${missing}: it admits nobody`);
+      return null;
+    }
+    report.warn(keyOf(policy), `${missing}: it denies whatever that might have narrowed`);
+  }
+  const { namespace, name } = policy.meta;
+  return {
+    policy: { group: POLICY_GROUP, kind: "AuthorizationPolicy", namespace, name, section: "" },
+    action: policy.action === "Allow" ? "allow" : "deny",
+    mode: policy.mode,
+    authentications,
+  };
+}
+
+function readAuthentication(
+  ref: ObjectRef,
+  namespace: string,
+  set: ResourceSet,
+  options: IndexOptions,
+): Authentication | null {
+  const source: ResourceRef = { group: ref.group, kind: ref.kind, namespace, name: ref.name, section: "" };
+  if (ref.kind === "ServiceAccount") {
+    return { kind: "mesh_tls", source, identities: [spiffeId(options.trustDomain, namespace, ref.name)] };
+  }
+  if (ref.kind === "NetworkAuthentication") {
+    const found = set.get("NetworkAuthentication", namespace, ref.name);
+    return found === null ? null : { kind: "networks", source, networks: found.networks };
+  }
+  const found = set.get("MeshTLSAuthentication", namespace, ref.name);
+  if (found === null) return null;
+  const fromRefs = found.identityRefs.map((identity) =>
+    identity.kind === "Namespace"
+      ? spiffeId(options.trustDomain, identity.name, "*")
+      : spiffeId(options.trustDomain, identity.namespace ?? namespace, identity.name)
+  );
+  return { kind: "mesh_tls", source, identities: [...found.identities, ...fromRefs] };
+}

@@ -1,0 +1,72 @@
+/** From HTTPRoutes and GRPCRoutes to matches in order of precedence; shared by both directions. */
+import type { HttpMatch, ResourceRef, ValueMatch } from "../core/snapshot.ts";
+import type { GrpcRoute, GrpcRouteMatch, HttpRoute, HttpRouteMatch, RouteRule, TextMatch } from "../kube/resources.ts";
+import { comparePrecedence, type Ranked } from "./_precedence.ts";
+
+export type Route = HttpRoute | GrpcRoute;
+
+/** One match of one rule, in its place. */
+export interface RankedRule extends Ranked {
+  readonly route: Route;
+  readonly rule: RouteRule<HttpRouteMatch> | RouteRule<GrpcRouteMatch>;
+  readonly ref: ResourceRef;
+}
+
+const ANYTHING: HttpMatch = { path: null, headers: [], query: [], method: null };
+
+/** Every match of every rule of the routes, each by itself, the one that wins first. */
+export function rankRules(routes: readonly Route[]): RankedRule[] {
+  const ranked: RankedRule[] = [];
+  for (const route of routes) {
+    const hostnames = route.hostnames.length > 0 ? route.hostnames : [null];
+    route.rules.forEach((rule, ruleIndex) => {
+      const ref = routeRef(route, rule.name ?? String(ruleIndex));
+      const matches = matchesOf(route, ruleIndex);
+      for (const hostname of hostnames) {
+        matches.forEach((match, matchIndex) =>
+          ranked.push({ hostname, match, meta: route.meta, ruleIndex, matchIndex, route, rule, ref })
+        );
+      }
+    });
+  }
+  return ranked.sort(comparePrecedence);
+}
+
+export function routeRef(route: Route, section: string): ResourceRef {
+  const { namespace, name } = route.meta;
+  return { group: "gateway.networking.k8s.io", kind: route.kind, namespace, name, section };
+}
+
+function matchesOf(route: Route, ruleIndex: number): readonly HttpMatch[] {
+  const matches = route.kind === "HTTPRoute"
+    ? route.rules[ruleIndex]?.matches.map(httpMatch) ?? []
+    : route.rules[ruleIndex]?.matches.map(grpcMatch) ?? [];
+  return matches.length > 0 ? matches : [ANYTHING];
+}
+
+function httpMatch(match: HttpRouteMatch): HttpMatch {
+  return { path: match.path, headers: match.headers.map(lowerName), query: match.query, method: match.method };
+}
+
+/** gRPC calls are POSTs to /service/method. */
+function grpcMatch({ service, method, headers }: GrpcRouteMatch): HttpMatch {
+  return { path: grpcPath(service, method), headers: headers.map(lowerName), query: [], method: null };
+}
+
+function grpcPath(service: TextMatch | null, method: TextMatch | null): HttpMatch["path"] {
+  if (service === null && method === null) return null;
+  if (service?.kind === "exact" && method?.kind === "exact") {
+    return { kind: "exact", value: `/${service.value}/${method.value}` };
+  }
+  if (service?.kind === "exact" && method === null) return { kind: "prefix", value: `/${service.value}` };
+  return { kind: "regex", value: `/${part(service)}/${part(method)}` };
+}
+
+function part(match: TextMatch | null): string {
+  if (match === null) return "[^/]+";
+  return match.kind === "regex" ? `(?:${match.value})` : match.value.replace(/\./g, "\\.");
+}
+
+function lowerName(match: ValueMatch): ValueMatch {
+  return { name: match.name.toLowerCase(), match: match.match };
+}

@@ -1,0 +1,181 @@
+/** Services: their addresses, and the endpoints behind each of their ports. */
+import type { Backend, Endpoint, Protocol, ResourceRef } from "../core/snapshot.ts";
+import type { Addresses } from "../kube/addresses.ts";
+import { type EndpointSlice, keyOf, type Service, type ServicePort } from "../kube/resources.ts";
+import type { ResourceSet } from "../kube/store.ts";
+import { breakerOf, opaquePortsOf } from "./_annotations.ts";
+import { protocolOf } from "./_protocol.ts";
+import type { Report } from "./_report.ts";
+import { selectsLabels } from "./_selector.ts";
+import { type Instance, portNumber, type Workloads } from "./_workloads.ts";
+
+/** Port of a sidecar's mesh listener. */
+export const MESH_PORT = 4143;
+
+export interface Services {
+  readonly byAddress: ReadonlyMap<string, Service>;
+  readonly slicesOf: ReadonlyMap<string, readonly EndpointSlice[]>;
+}
+
+/** What endpoints are computed from. */
+export interface ServiceContext {
+  readonly set: ResourceSet;
+  readonly workloads: Workloads;
+  readonly services: Services;
+  readonly report: Report;
+}
+
+export function buildServices(set: ResourceSet, addresses: Addresses, report: Report): Services {
+  const byAddress = new Map<string, Service>();
+  for (const service of set.list("Service")) {
+    for (const ip of addressesOf(service, addresses)) {
+      const holder = byAddress.get(ip);
+      if (holder === undefined) byAddress.set(ip, service);
+      else report.warn(keyOf(service), `its address ${ip} belongs to ${keyOf(holder)} already`);
+    }
+  }
+  const slicesOf = new Map<string, EndpointSlice[]>();
+  for (const slice of set.list("EndpointSlice")) {
+    const name = slice.meta.labels["kubernetes.io/service-name"];
+    if (name === undefined) {
+      report.warn(keyOf(slice), "it has no label kubernetes.io/service-name, so it belongs to no Service");
+      continue;
+    }
+    if (set.get("Service", slice.meta.namespace, name) === null) {
+      report.warn(keyOf(slice), `its Service ${slice.meta.namespace}/${name} does not exist`);
+    }
+    const key = `${slice.meta.namespace}/${name}`;
+    const before = slicesOf.get(key);
+    if (before === undefined) slicesOf.set(key, [slice]);
+    else before.push(slice);
+  }
+  return { byAddress, slicesOf };
+}
+
+/** Addresses of a Service: its own, or the one assigned to what leaves it open. */
+export function addressesOf(service: Service, addresses: Addresses): readonly string[] {
+  if (service.headless || service.externalName !== null || service.clusterIPs.length > 0) return service.clusterIPs;
+  const assigned = addresses.services.get(`${service.meta.namespace}/${service.meta.name}`);
+  return assigned === undefined ? [] : [assigned];
+}
+
+/** The TCP port of a Service with that number, or null. */
+export function servicePort(service: Service, port: number): ServicePort | null {
+  return service.ports.find((candidate) => candidate.port === port && candidate.protocol === "TCP") ?? null;
+}
+
+export function serviceRef(service: Service, port: number): ResourceRef {
+  const { namespace, name } = service.meta;
+  return { group: "core", kind: "Service", namespace, name, section: String(port) };
+}
+
+/** One port of a Service as a backend, with the endpoints that are there now, in order of address. */
+export function serviceBackend(service: Service, port: ServicePort, context: ServiceContext): Backend {
+  const endpoints = new Map<string, Endpoint>();
+  const declared = new Set<string | null>();
+  addSelected(service, port, context, endpoints, declared);
+  addSlices(service, port, context, endpoints, declared);
+  return {
+    backend: serviceRef(service, port.port),
+    port: port.port,
+    protocol: backendProtocol(service, port, declared, context),
+    endpoints: [...endpoints.keys()].sort().map((key) => endpoints.get(key) as Endpoint), // from the map's own keys
+    breaker: breakerOf(service.meta, context.report),
+  };
+}
+
+/** What the Service says; else what all its endpoints' ports say alike. */
+function backendProtocol(
+  service: Service,
+  port: ServicePort,
+  declared: ReadonlySet<string | null>,
+  { set, report }: ServiceContext,
+): Protocol {
+  const namespace = set.get("Namespace", "", service.meta.namespace);
+  const opaque = opaquePortsOf(service.meta, report) ??
+    (namespace === null ? null : opaquePortsOf(namespace.meta, report));
+  if (opaque !== null && opaque.has(port.port, port.name)) return "opaque";
+  if (port.appProtocol !== null) return protocolOf(port.appProtocol);
+  const protocols = new Set([...declared].map(protocolOf));
+  const [only] = protocols;
+  return protocols.size === 1 && only !== undefined ? only : "detect";
+}
+
+function addSelected(
+  service: Service,
+  port: ServicePort,
+  { workloads, report }: ServiceContext,
+  endpoints: Map<string, Endpoint>,
+  declared: Set<string | null>,
+): void {
+  if (service.selector === null) return;
+  let selected = 0;
+  for (const instance of workloads.byNamespace.get(service.meta.namespace) ?? []) {
+    if (!selectsLabels(service.selector, instance.workload.meta.labels)) continue;
+    selected++;
+    const target = portNumber(instance.workload, port.targetPort);
+    if (target === null) {
+      const detail = `its port ${port.port} goes to the port named ${port.targetPort}, which ${
+        keyOf(instance.workload)
+      } does not have`;
+      report.warn(keyOf(service), detail);
+      continue;
+    }
+    if (!instance.workload.ready && !service.publishNotReadyAddresses) continue;
+    const own = instance.workload.ports.find((candidate) => candidate.port === target);
+    declared.add(own?.appProtocol ?? null);
+    for (const ip of instance.addresses) add(endpoints, instanceEndpoint(instance, ip, target, ""));
+  }
+  if (selected === 0) report.warn(keyOf(service), "its selector selects no workload");
+}
+
+function addSlices(
+  service: Service,
+  port: ServicePort,
+  { workloads, services, report }: ServiceContext,
+  endpoints: Map<string, Endpoint>,
+  declared: Set<string | null>,
+): void {
+  for (const slice of services.slicesOf.get(`${service.meta.namespace}/${service.meta.name}`) ?? []) {
+    if (slice.addressType === "FQDN") {
+      report.warn(keyOf(slice), "endpoints by name (FQDN) are not supported, ignored");
+      continue;
+    }
+    // Ports of a slice have the names of the Service's ports; a lone unnamed port goes with any.
+    const ports = slice.ports.filter((candidate) => candidate.protocol === "TCP");
+    const own = ports.find((candidate) => candidate.name === port.name) ??
+      (ports.length === 1 && ports[0]?.name === "" ? ports[0] : undefined);
+    const number = own?.port ?? (typeof port.targetPort === "number" && own !== undefined ? port.targetPort : null);
+    if (own === undefined || number === null) continue;
+    declared.add(own.appProtocol);
+    for (const endpoint of slice.endpoints) {
+      if (endpoint.terminating || (!endpoint.ready && !service.publishNotReadyAddresses)) continue;
+      for (const ip of endpoint.addresses) {
+        const instance = workloads.byAddress.get(ip);
+        const zone = endpoint.zone ?? "";
+        if (instance !== undefined) add(endpoints, instanceEndpoint(instance, ip, number, zone));
+        else add(endpoints, { ip, port: number, identity: "", meshPort: 0, zone, workload: null });
+      }
+    }
+  }
+}
+
+function add(endpoints: Map<string, Endpoint>, endpoint: Endpoint): void {
+  const key = `${endpoint.ip} ${endpoint.port}`;
+  const before = endpoints.get(key);
+  // The same endpoint by selector and by slice: the slice knows the zone.
+  if (before === undefined || (before.zone === "" && endpoint.zone !== "")) endpoints.set(key, endpoint);
+}
+
+/** An instance's port as an endpoint. */
+export function instanceEndpoint(instance: Instance, ip: string, port: number, zone: string): Endpoint {
+  const { namespace, name, meshed, identity } = instance;
+  return {
+    ip,
+    port,
+    identity: meshed ? identity : "",
+    meshPort: meshed ? MESH_PORT : 0,
+    zone,
+    workload: { namespace, name },
+  };
+}

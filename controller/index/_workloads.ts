@@ -1,0 +1,102 @@
+/** Workload instances: who runs where, under which identity. */
+import type { DefaultPolicy } from "../core/snapshot.ts";
+import { declaredAddresses, identityOf, instanceName, replicasOf } from "../kube/instances.ts";
+import type { Addresses } from "../kube/addresses.ts";
+import type { ExternalWorkload } from "../kube/resources.ts";
+import { keyOf } from "../kube/resources.ts";
+import type { ResourceSet } from "../kube/store.ts";
+import { defaultPolicyOf, injectOf, opaquePortsOf, type PortSet } from "./_annotations.ts";
+import type { Report } from "./_report.ts";
+
+/** One instance of an ExternalWorkload. */
+export interface Instance {
+  readonly namespace: string;
+  readonly name: string;
+  readonly workload: ExternalWorkload;
+  /** Canonical; empty while nobody has assigned one. */
+  readonly addresses: readonly string[];
+  readonly identity: string;
+  /** It has a sidecar. */
+  readonly meshed: boolean;
+  readonly opaquePorts: PortSet | null;
+  readonly defaultPolicy: DefaultPolicy;
+}
+
+/** What the index needs to know beside the objects. */
+export interface IndexOptions {
+  readonly trustDomain: string;
+  /** "cluster.local": the end of full names of Services. */
+  readonly clusterDomain: string;
+  /** What the cluster-* default policies mean by inside. */
+  readonly clusterNetworks: readonly string[];
+  /** Where no annotation says it. */
+  readonly defaultPolicy: DefaultPolicy;
+  /** Whether workloads have sidecars where no annotation says it. */
+  readonly injectByDefault: boolean;
+}
+
+export interface Workloads {
+  /** By "namespace/instance". */
+  readonly byName: ReadonlyMap<string, Instance>;
+  readonly byAddress: ReadonlyMap<string, Instance>;
+  /** By namespace, in order of name. */
+  readonly byNamespace: ReadonlyMap<string, readonly Instance[]>;
+}
+
+export function buildWorkloads(
+  set: ResourceSet,
+  addresses: Addresses,
+  options: IndexOptions,
+  report: Report,
+): Workloads {
+  const byName = new Map<string, Instance>();
+  const byAddress = new Map<string, Instance>();
+  const byNamespace = new Map<string, Instance[]>();
+  for (const workload of set.list("ExternalWorkload")) {
+    for (const instance of instancesOf(workload, set, addresses, options, report)) {
+      byName.set(`${instance.namespace}/${instance.name}`, instance);
+      const inNamespace = byNamespace.get(instance.namespace);
+      if (inNamespace === undefined) byNamespace.set(instance.namespace, [instance]);
+      else inNamespace.push(instance);
+      for (const ip of instance.addresses) {
+        const holder = byAddress.get(ip);
+        if (holder === undefined) byAddress.set(ip, instance);
+        else report.warn(keyOf(workload), `its address ${ip} belongs to ${holder.namespace}/${holder.name} already`);
+      }
+    }
+  }
+  return { byName, byAddress, byNamespace };
+}
+
+function instancesOf(
+  workload: ExternalWorkload,
+  set: ResourceSet,
+  addresses: Addresses,
+  options: IndexOptions,
+  report: Report,
+): Instance[] {
+  const { meta } = workload;
+  const namespace = set.get("Namespace", "", meta.namespace);
+  const fromNamespace = <T>(read: (meta: ExternalWorkload["meta"], report: Report) => T | null): T | null =>
+    read(meta, report) ?? (namespace === null ? null : read(namespace.meta, report));
+  const shared = {
+    namespace: meta.namespace,
+    workload,
+    identity: identityOf(workload, options.trustDomain),
+    meshed: fromNamespace(injectOf) ?? options.injectByDefault,
+    opaquePorts: fromNamespace(opaquePortsOf),
+    defaultPolicy: fromNamespace(defaultPolicyOf) ?? options.defaultPolicy,
+  };
+  return Array.from({ length: replicasOf(workload) }, (_, index) => {
+    const name = instanceName(workload, index);
+    const declared = declaredAddresses(workload, index);
+    const assigned = addresses.workloads.get(`${meta.namespace}/${name}`) ?? [];
+    return { ...shared, name, addresses: declared.length > 0 ? declared : assigned };
+  });
+}
+
+/** Number of a port given by number or name; null when the workload has no port of that name. */
+export function portNumber(workload: ExternalWorkload, port: number | string): number | null {
+  if (typeof port === "number") return port;
+  return workload.ports.find((candidate) => candidate.name === port && candidate.protocol === "TCP")?.port ?? null;
+}

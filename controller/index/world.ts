@@ -1,0 +1,240 @@
+/** The world at one moment: objects and addresses in, answers out. Built anew after each change, computed on demand. */
+import type { Directory } from "../core/directory.ts";
+import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
+import { parseTarget, type Target } from "../core/target.ts";
+import { socketAddress } from "../core/ip.ts";
+import type { Addresses } from "../kube/addresses.ts";
+import { keyOf, type Service } from "../kube/resources.ts";
+import type { ResourceSet } from "../kube/store.ts";
+import { buildPolicies, inboundWorkload, type PolicyIndex } from "./_inbound.ts";
+import { type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
+import { protocolOf } from "./_protocol.ts";
+import { type ConfigWarning, Report } from "./_report.ts";
+import type { Route } from "./_routes.ts";
+import { addressesOf, buildServices, instanceEndpoint, servicePort } from "./_services.ts";
+import { buildWorkloads, type IndexOptions, type Instance, type Workloads } from "./_workloads.ts";
+
+export type { ConfigWarning } from "./_report.ts";
+export type { IndexOptions } from "./_workloads.ts";
+
+/** Ports of the sidecar itself: they are reached as they are, never through the mesh. */
+const PROXY_PORTS = new Set([4140, 4143, 4145, 4191]);
+
+/** A Service as /config shows it. */
+export interface ServiceSummary {
+  readonly service: string;
+  readonly addresses: readonly string[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly protocol: string;
+    readonly endpoints: readonly string[];
+  }[];
+}
+
+/** A workload instance as /config shows it. */
+export interface WorkloadSummary {
+  readonly workload: string;
+  readonly addresses: readonly string[];
+  readonly identity: string;
+  readonly meshed: boolean;
+  readonly ready: boolean;
+}
+
+export class World implements Directory {
+  readonly #report = new Report();
+  readonly #set: ResourceSet;
+  readonly #addresses: Addresses;
+  readonly #options: IndexOptions;
+  readonly #workloads: Workloads;
+  readonly #policies: PolicyIndex;
+  readonly #context: OutboundContext;
+  readonly #targets = new Map<string, OutboundTarget>();
+  readonly #inbound = new Map<string, InboundWorkload>();
+
+  constructor(set: ResourceSet, addresses: Addresses, options: IndexOptions) {
+    this.#set = set;
+    this.#addresses = addresses;
+    this.#options = options;
+    this.#workloads = buildWorkloads(set, addresses, options, this.#report);
+    const { toServices, toServers } = attachRoutes(set, this.#report);
+    this.#policies = buildPolicies(set, toServers, options, this.#report);
+    this.#context = {
+      set,
+      workloads: this.#workloads,
+      services: buildServices(set, addresses, this.#report),
+      report: this.#report,
+      routes: toServices,
+      clusterDomain: options.clusterDomain,
+    };
+  }
+
+  outbound(target: Target, sourceNamespace: string): OutboundTarget {
+    const service = this.#serviceOf(target, sourceNamespace);
+    if (service !== null) {
+      const key = `${sourceNamespace} ${keyOf(service)} ${target.port}`;
+      return memo(this.#targets, key, () => this.#serviceTarget(service, target.port, sourceNamespace));
+    }
+    const instance = target.kind === "address" ? this.#workloads.byAddress.get(target.ip) : undefined;
+    if (instance === undefined || target.kind !== "address" || PROXY_PORTS.has(target.port)) return unknown(target);
+    return memo(this.#targets, `ip ${target.text}`, () => instanceTarget(instance, target.ip, target.port));
+  }
+
+  inbound(namespace: string, name: string): InboundWorkload | null {
+    const key = `${namespace}/${name}`;
+    const instance = this.#workloads.byName.get(key);
+    if (instance === undefined) return null;
+    return memo(this.#inbound, key, () => inboundWorkload(instance, this.#policies, this.#options, this.#report));
+  }
+
+  /** Resolves everything once, so that the warnings are complete. */
+  warnings(): readonly ConfigWarning[] {
+    this.services();
+    for (const service of this.#set.list("Service")) {
+      for (const namespace of new Set([service.meta.namespace, ...this.#workloads.byNamespace.keys()])) {
+        for (const { port, protocol } of service.ports) {
+          const text = `${service.meta.name}.${service.meta.namespace}:${port}`;
+          const target = protocol === "TCP" ? parseTarget(text) : null;
+          if (target !== null) this.outbound(target, namespace);
+        }
+      }
+    }
+    for (const instance of this.#workloads.byName.values()) this.inbound(instance.namespace, instance.name);
+    return this.#report.list();
+  }
+
+  services(): readonly ServiceSummary[] {
+    return this.#set.list("Service").map((service) => ({
+      service: `${service.meta.namespace}/${service.meta.name}`,
+      addresses: addressesOf(service, this.#addresses),
+      ports: service.ports.filter(({ protocol }) => protocol === "TCP").map(({ port }) => {
+        const { protocol, backends } = this.#serviceTarget(service, port, service.meta.namespace);
+        const endpoints = backends[0]?.endpoints ?? [];
+        return { port, protocol, endpoints: endpoints.map((endpoint) => socketAddress(endpoint.ip, endpoint.port)) };
+      }),
+    }));
+  }
+
+  workloads(): readonly WorkloadSummary[] {
+    return [...this.#workloads.byName.values()].map(({ namespace, name, addresses, identity, meshed, workload }) => ({
+      workload: `${namespace}/${name}`,
+      addresses,
+      identity,
+      meshed,
+      ready: workload.ready,
+    }));
+  }
+
+  #serviceTarget(service: Service, port: number, sourceNamespace: string): OutboundTarget {
+    const declared = servicePort(service, port);
+    if (declared === null) return undeclaredPort(service, port, this.#options.clusterDomain);
+    return serviceTarget(service, declared, sourceNamespace, this.#context);
+  }
+
+  #serviceOf(target: Target, sourceNamespace: string): Service | null {
+    const service = target.kind === "address"
+      ? this.#context.services.byAddress.get(target.ip) ?? null
+      : this.#serviceByName(target.host, sourceNamespace);
+    return service === null || service.externalName !== null ? null : service;
+  }
+
+  /** "web", "web.shop", "web.shop.svc", "web.shop.svc.cluster.local". */
+  #serviceByName(host: string, sourceNamespace: string): Service | null {
+    const [name, namespace = sourceNamespace, ...rest] = host.split(".");
+    const suffix = rest.join(".");
+    if (name === undefined || (suffix !== "" && suffix !== "svc" && suffix !== `svc.${this.#options.clusterDomain}`)) {
+      return null;
+    }
+    return this.#set.get("Service", namespace, name);
+  }
+}
+
+function memo<T>(map: Map<string, T>, key: string, make: () => T): T {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}
+
+function unknown(target: Target): OutboundTarget {
+  const parent = { group: "", kind: "default", namespace: "", name: "unknown", section: "" };
+  return {
+    known: false,
+    parent,
+    authority: target.text,
+    port: target.port,
+    protocol: "detect",
+    routes: [],
+    backends: [],
+  };
+}
+
+/** One instance by its own address: identity and policy hold, and there is nothing to balance. */
+function instanceTarget(instance: Instance, ip: string, port: number): OutboundTarget {
+  const { namespace, workload, opaquePorts } = instance;
+  const own = workload.ports.find((candidate) => candidate.port === port);
+  const opaque = opaquePorts?.has(port, own?.name ?? "") === true;
+  const protocol = opaque ? "opaque" as const : protocolOf(own?.appProtocol ?? null);
+  const section = String(port);
+  const parent = {
+    group: "workload.tulle.dev",
+    kind: "ExternalWorkload",
+    namespace,
+    name: workload.meta.name,
+    section,
+  };
+  const route = {
+    route: parent,
+    hostnames: [],
+    matches: [],
+    backends: [{ backend: 0, weight: 1 }],
+    requestTimeoutMs: null,
+    backendTimeoutMs: null,
+    retry: null,
+    requestHeaders: null,
+    responseHeaders: null,
+  };
+  const endpoints = [instanceEndpoint(instance, ip, port, "")];
+  const backend = { backend: parent, port, protocol, endpoints, breaker: null };
+  const authority = socketAddress(ip, port);
+  return { known: true, parent, authority, port, protocol, routes: [route], backends: [backend] };
+}
+
+/** Sorts routes by what they are attached to; a parent that is not there is a warning. */
+function attachRoutes(set: ResourceSet, report: Report) {
+  const toServices = new Map<string, { route: Route; port: number | null }[]>();
+  const toServers = new Map<string, Route[]>();
+  for (const route of [...set.list("HTTPRoute"), ...set.list("GRPCRoute")]) {
+    for (const parent of route.parents) {
+      const namespace = parent.namespace ?? route.meta.namespace;
+      const key = `${namespace}/${parent.name}`;
+      if (parent.kind === "Service" && parent.group === "") {
+        const service = set.get("Service", namespace, parent.name);
+        if (service === null) report.warn(keyOf(route), `its parent Service ${key} does not exist`);
+        else if (parent.port !== null && servicePort(service, parent.port) === null) {
+          report.warn(keyOf(route), `its parent Service ${key} has no TCP port ${parent.port}`);
+        }
+        append(toServices, key, { route, port: parent.port });
+      } else if (parent.kind === "Server" && parent.group === "policy.tulle.dev") {
+        if (namespace !== route.meta.namespace) {
+          report.warn(keyOf(route), `its parent Server ${key} is not in its own namespace: it does not hold there`);
+          continue;
+        }
+        if (set.get("Server", namespace, parent.name) === null) {
+          report.warn(keyOf(route), `its parent Server ${key} does not exist`);
+        }
+        append(toServers, key, route);
+      } else {
+        report.warn(keyOf(route), `its parent ${parent.kind} ${key} is not one the mesh serves (Service, Server)`);
+      }
+    }
+  }
+  return { toServices, toServers };
+}
+
+function append<T>(map: Map<string, T[]>, key: string, value: T): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}

@@ -1,0 +1,23 @@
+/** The only door to @peculiar/x509: its dependency injection needs reflect-metadata before it, and a provider after. */
+import "reflect-metadata";
+import * as x509 from "@peculiar/x509";
+
+x509.cryptoProvider.set(crypto);
+
+export { x509 };
+
+/** All keys of the mesh. */
+export const KEY_ALGORITHM = { name: "ECDSA", namedCurve: "P-256" } as const;
+export const SIGNING_ALGORITHM = { name: "ECDSA", hash: "SHA-256" } as const;
+
+export const OID_SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+
+/** Clocks of machines may be off by minutes: certificates are valid from this long before they are made, milliseconds. */
+export const BACKDATE_MS = 5 * 60 * 1000;
+
+/** 128 random bits, positive and not empty, in hex (RFC 5280 §4.1.2.2 allows 20 bytes). */
+export function randomSerial(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return Buffer.from(bytes).toString("hex");
+}
