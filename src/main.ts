@@ -11,6 +11,18 @@ interface Face {
 }
 
 const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
+  ["up", {
+    summary: "Run a mesh on this machine, from a folder of YAML",
+    run: async (argv) => (await import("../controller/cli/up/up.ts")).runUp(argv),
+  }],
+  ["stat", {
+    summary: "Show success rate, rate and latency of workloads and routes",
+    run: async (argv) => (await import("../controller/cli/stat.ts")).runStat(argv),
+  }],
+  ["identity", {
+    summary: "Show the certificate that a sidecar uses now",
+    run: async (argv) => (await import("../controller/cli/identity.ts")).runIdentity(argv),
+  }],
   ["version", {
     summary: "Print the version of this binary",
     run: async (argv) => (await import("../controller/cli/version.ts")).runVersion(argv),

@@ -143,7 +143,7 @@ function judgePath(found: Import, to: string): string | null {
   if (source === null || target === null) return null;
   if (source.side === "tests") return null;
   if (to === "src/main.ts") return "main.ts is imported by no one: move what you need down";
-  if (target.side === "tests") return "tests are imported by tests only";
+  if (target.side === "tests") return isTest(from) ? null : "tests are imported by tests only";
   const folder = to.slice(0, to.lastIndexOf("/") + 1);
   const isPrivate = /\/_[^/]*$/.test(to);
   if (isPrivate && !from.startsWith(folder)) return `${to} is private to ${folder}`;
