@@ -4,7 +4,7 @@ import { waitForPort } from "./ports.ts";
 /** Time a process has to end by itself after SIGTERM before it is killed. */
 const STOP_GRACE_MS = 5_000;
 /** Output kept per process; the end is what tells why it failed. */
-const MAX_OUTPUT_CHARS = 256 * 1024;
+const MAX_OUTPUT_CHARS = 16 * 1024 * 1024;
 
 export interface ProcessOptions {
   readonly argv: readonly string[];
