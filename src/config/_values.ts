@@ -107,6 +107,12 @@ export function readUid(text: string): Read<number> {
   return isGood ? { value: Number(text) } : { want: "a user id above 0, such as 2102" };
 }
 
+/** A mark for sockets (SO_MARK), 32 bits, not 0. */
+export function readMark(text: string): Read<number> {
+  const isGood = /^(0x[0-9a-fA-F]{1,8}|\d{1,10})$/.test(text) && Number(text) > 0 && Number(text) < 2 ** 32;
+  return isGood ? { value: Number(text) } : { want: "a number of 32 bits above 0, such as 0x2102" };
+}
+
 /** A reader for durations within a range, milliseconds. */
 export function durationReader(min: number, max: number, range: string): Reader<number> {
   return (text) => {

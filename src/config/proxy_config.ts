@@ -31,6 +31,8 @@ export interface ProxyConfig {
   readonly logLevel: LogLevel;
   /** Null: stay the user that started it. */
   readonly uid: number | null;
+  /** Null: its own connections are known by its user. */
+  readonly dialMark: number | null;
   readonly outboundForwards: readonly read.Forward[];
   readonly drainGraceMs: number;
 }
@@ -87,6 +89,12 @@ const KEYS = {
   accessLog: key("ACCESS_LOG", read.readAccessLog, "off", "off, or json: a line for each request on stdout."),
   logLevel: key("LOG_LEVEL", read.readLogLevel, "info", "debug, info, warn or error."),
   uid: key("UID", read.readUid, "", "Becomes this user once it listens; capture exempts it. 2102 in a cluster."),
+  dialMark: key(
+    "DIAL_MARK",
+    read.readMark,
+    "",
+    "Marks its own connections (SO_MARK), where users cannot be told apart.",
+  ),
   outboundForwards: key(
     "OUTBOUND_FORWARDS",
     read.readForwards,
@@ -130,6 +138,7 @@ export function parseProxyConfig(env: Readonly<Record<string, string | undefined
     accessLog: take(KEYS.accessLog),
     logLevel: take(KEYS.logLevel),
     uid: optional(KEYS.uid),
+    dialMark: optional(KEYS.dialMark),
     outboundForwards: take(KEYS.outboundForwards),
     drainGraceMs: take(KEYS.drainGraceMs),
   };

@@ -32,6 +32,7 @@ test("parseProxyConfig() fills in the defaults", () => {
       accessLog: "off",
       logLevel: "info",
       uid: null,
+      dialMark: null,
       outboundForwards: [],
       drainGraceMs: 30_000,
     },
@@ -56,6 +57,8 @@ test.each([
   ["TULLE_LOG_LEVEL", "trace", "debug, info, warn, error"],
   ["TULLE_UID", "0", "a user id above 0"],
   ["TULLE_UID", "nobody", "a user id above 0"],
+  ["TULLE_DIAL_MARK", "0x100000000", "a number of 32 bits"],
+  ["TULLE_DIAL_MARK", "0", "a number of 32 bits"],
   ["TULLE_OUTBOUND_FORWARDS", "127.0.0.1:9000", 'pairs "listen=target"'],
   ["TULLE_OUTBOUND_FORWARDS", "127.0.0.1:9000=web:80", 'pairs "listen=target"'],
   ["TULLE_DRAIN_GRACE", "30", "a duration such as"],
@@ -83,6 +86,7 @@ test("parseProxyConfig() reads lists and ranges", () => {
     TULLE_ADMIN_ALLOW: "10.77.0.0/16",
     TULLE_DRAIN_GRACE: "1m30s",
     TULLE_UID: "2102",
+    TULLE_DIAL_MARK: "0x2102",
   });
   expect(parsed.ok && parsed.value).toMatchObject({
     workloadAddresses: ["10.77.0.12", "fd00::12"],
@@ -92,6 +96,7 @@ test("parseProxyConfig() reads lists and ranges", () => {
     ],
     drainGraceMs: 90_000,
     uid: 2102,
+    dialMark: 0x2102,
   });
 });
 
