@@ -20,6 +20,7 @@ import {
   HPACK_TABLE_BYTES,
   MAX_FRAME_BYTES,
   MAX_HEADER_LIST_BYTES,
+  MAX_MESH_FRAME_BYTES,
   MAX_MESH_STREAMS,
   MAX_OUTBOX_BYTES,
   MAX_STREAMS,
@@ -38,8 +39,6 @@ export const HEAD_TIMEOUT_MS = 30_000;
 const MAX_31_BITS = 0x7fff_ffff;
 /** Default of both initial windows (RFC 9113 §6.9.2). */
 const DEFAULT_WINDOW_BYTES = 65_535;
-/** Longest DATA frame we make, whatever the peer would take: keeps streams fair. */
-const MAX_SENT_FRAME_BYTES = 16_384;
 
 const KEEP_ALIVE = 0;
 const PING_ANSWER = 1;
@@ -71,7 +70,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
   /** Streams the peer allows us. Until its SETTINGS arrive we assume what every server allows. */
   peerMaxStreams = 100;
   peerInitialWindow = DEFAULT_WINDOW_BYTES;
-  peerMaxFrame = MAX_SENT_FRAME_BYTES;
+  peerMaxFrame = MAX_FRAME_BYTES;
   /** The peer takes extended CONNECT (RFC 8441). */
   peerConnectProtocol = false;
   settingsReceived = false;
@@ -84,6 +83,8 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
   /** Id of the next stream we open (client role). */
   nextId = 1;
   readonly #reader: Http2Reader;
+  /** Longest DATA frame we make, whatever the peer would take: keeps streams fair. */
+  readonly #maxSent: number;
   #waiting: Http2Stream[] = [];
   #heard = false;
   readonly #keepAlive = new Timer(this, KEEP_ALIVE);
@@ -103,6 +104,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
     this.owner = owner;
     this.outbox = new Outbox(socket, this);
     this.#reader = new Http2Reader(this);
+    this.#maxSent = mesh ? MAX_MESH_FRAME_BYTES : MAX_FRAME_BYTES;
     this.stats = statsOf(socket);
     socket.data = this;
     this.#writePreface();
@@ -190,7 +192,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
   writeData(stream: Http2Stream, buffer: Uint8Array, start: number, end: number, fin: boolean): number {
     let from = start;
     while (from < end && this.outbox.hasRoom) {
-      const n = Math.min(end - from, stream.sendWindow, this.sendWindow, this.peerMaxFrame, MAX_SENT_FRAME_BYTES);
+      const n = Math.min(end - from, stream.sendWindow, this.sendWindow, this.peerMaxFrame, this.#maxSent);
       if (n <= 0) break;
       const sink = this.outbox.begin();
       const last = fin && from + n === end;
@@ -401,7 +403,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
       [frame.SETTINGS_ENABLE_PUSH, this.isServer ? -1 : 0],
       [frame.SETTINGS_MAX_CONCURRENT_STREAMS, this.isServer ? maxStreams : -1],
       [frame.SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES],
-      [frame.SETTINGS_MAX_FRAME_SIZE, MAX_FRAME_BYTES],
+      [frame.SETTINGS_MAX_FRAME_SIZE, this.#maxSent],
       [frame.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_BYTES],
       [frame.SETTINGS_ENABLE_CONNECT_PROTOCOL, this.isServer ? 1 : -1],
     ]);

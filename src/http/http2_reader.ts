@@ -20,6 +20,7 @@ import {
   MAX_HEADER_BLOCK_BYTES,
   MAX_HEADER_FIELDS,
   MAX_HEADER_LIST_BYTES,
+  MAX_MESH_FRAME_BYTES,
   MAX_MESH_STREAMS,
   MAX_STREAMS,
   STREAM_WINDOW_BYTES,
@@ -38,6 +39,7 @@ export class Http2Reader {
   peerTableBytes = HPACK_TABLE_BYTES;
   readonly #connection: Http2Connection;
   readonly #budget: ControlBudget;
+  readonly #maxFrame: number;
   readonly #decoder = new HpackDecoder({
     maxTableSize: HPACK_TABLE_BYTES,
     maxListBytes: MAX_HEADER_LIST_BYTES,
@@ -65,6 +67,7 @@ export class Http2Reader {
   constructor(connection: Http2Connection) {
     this.#connection = connection;
     this.#budget = new ControlBudget(connection.mesh);
+    this.#maxFrame = connection.mesh ? MAX_MESH_FRAME_BYTES : MAX_FRAME_BYTES;
     this.#prefaceLeft = connection.isServer ? PREFACE.length : 0;
   }
 
@@ -116,7 +119,7 @@ export class Http2Reader {
     if (this.#partialLength < partial.length) return start + n;
     if (partial.length === FRAME_HEADER) {
       const length = frameLength(partial, 0);
-      if (length > MAX_FRAME_BYTES) {
+      if (length > this.#maxFrame) {
         this.#connection.fail(code.FRAME_SIZE_ERROR, `frame of ${length} bytes`);
         return end;
       }
@@ -135,7 +138,7 @@ export class Http2Reader {
   /** Handles the frame at `start`, of which at least the header is there; returns where the next one begins. */
   #frame(buffer: Uint8Array, start: number, end: number): number {
     const length = frameLength(buffer, start);
-    if (length > MAX_FRAME_BYTES) {
+    if (length > this.#maxFrame) {
       this.#connection.fail(code.FRAME_SIZE_ERROR, `frame of ${length} bytes`);
       return end;
     }

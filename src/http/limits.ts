@@ -10,8 +10,10 @@ export const STREAM_WINDOW_BYTES = 256 * 1024;
 export const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
 /** Bytes waiting in streams over all connections above which connections get no new credit: what bounds memory in the end. */
 export const QUEUED_BYTES_BUDGET = 128 * 1024 * 1024;
-/** Largest frame we take: the default of RFC 9113. */
+/** Largest frame we take from applications: the default of RFC 9113. */
 export const MAX_FRAME_BYTES = 16_384;
+/** … and from sidecars, and send to them: fewer frames for bulk data, while a stream still yields to others every 64 KiB. */
+export const MAX_MESH_FRAME_BYTES = 65_536;
 /** Largest header section, compressed, with its CONTINUATIONs (ENHANCE_YOUR_CALM). Twice the decoded limit of gRPC's 8 KiB and of most servers' 32 KiB. */
 export const MAX_HEADER_BLOCK_BYTES = 64 * 1024;
 /** Largest decoded header section, RFC 9113 §6.5.2 counting (431). */

@@ -121,6 +121,11 @@ export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
     const { listener } = this;
     this.listener = null;
     if (this.recvEnd && this.sendEnd) return;
+    if (error === null && this.sendEnd) {
+      // The runtime reports the peer's FIN as a close once we have sent ours; a reset comes with an error.
+      this.recvEnd = true;
+      return listener?.onData(this, EMPTY, 0, 0, true);
+    }
     listener?.onAbort(this, error === null ? CANCEL : CONNECT_ERROR, false, error?.message ?? "connection closed");
   }
 }

@@ -15,8 +15,8 @@ const LARGE_BYTES = 64 * 1024;
 /** Buffers kept for the next turn, 4 MiB and 2 MiB at most: as many connections as typically write in one turn. */
 const SMALL_POOL = 1024;
 const LARGE_POOL = 32;
-/** Chunks from here on are written from where they lie when nothing waits before them; below, a copy is cheaper than a write. */
-const DIRECT_BYTES = 16 * 1024;
+/** Chunks from here on are written from where they lie when nothing waits before them; below, a copy is cheaper than a write of its own. */
+const DIRECT_BYTES = 64 * 1024;
 
 const small: Uint8Array[] = [];
 const large: Uint8Array[] = [];

@@ -1,0 +1,213 @@
+/**
+ * The data path, wired: three listeners over shared upstreams, fed by discovery and identity.
+ *
+ *   app → 4140 outbound ─┬→ upstreams ──mTLS──→ 4143 of other sidecars
+ *                        └→ plaintext peers
+ *   sidecars → 4143 mesh ─┐
+ *   others → 4145 inbound ┴→ policy → application
+ */
+import type { InboundPolicy } from "../model/inbound.ts";
+import type { OutboundTarget } from "../model/outbound.ts";
+import type { SocketAddress } from "../net/orig_dst.ts";
+import { type Listener, listen } from "../net/socket.ts";
+import { Applications } from "./applications.ts";
+import { ClientMarks } from "./client_marks.ts";
+import type { Credentials } from "./credentials.ts";
+import { Inbound } from "./inbound.ts";
+import { InboundHttp } from "./inbound_http.ts";
+import type { InboundMetrics } from "./inbound_metrics.ts";
+import { Live } from "./live.ts";
+import { MeshAccept } from "./mesh_accept.ts";
+import { Outbound } from "./outbound.ts";
+import { OutboundHttp } from "./outbound_http.ts";
+import type { OutboundMetrics } from "./outbound_metrics.ts";
+import { OutboundTargets, type TargetEntry } from "./outbound_targets.ts";
+import { compileInbound, type InboundView } from "./policy/authorize.ts";
+import { compileRoutes } from "./route/compile.ts";
+import { Upstreams } from "./upstream/upstreams.ts";
+
+/** An address to listen on. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a proxy is told at its start. */
+export interface ProxySettings {
+  readonly outbound: ListenAddress;
+  readonly mesh: ListenAddress;
+  readonly inbound: ListenAddress;
+  readonly adminPort: number;
+  /** Listeners with a fixed destination. */
+  readonly forwards: readonly { readonly listen: ListenAddress; readonly target: ListenAddress }[];
+  /** The workload's own addresses. */
+  readonly addresses: readonly string[];
+}
+
+/** Where targets come from. */
+export interface TargetSource {
+  /** Resolves to the snapshot of a target, or to the reason why there is none. Bounded in time. */
+  discover(key: string, timeoutMs: number): Promise<OutboundTarget | string>;
+}
+
+export interface ProxyDeps {
+  readonly settings: ProxySettings;
+  readonly source: TargetSource;
+  readonly credentials: Credentials;
+  readonly outboundMetrics: OutboundMetrics;
+  readonly inboundMetrics: InboundMetrics;
+  /** Monotonic milliseconds. */
+  clock(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+/** Holds until the controller (or the disk) has said what is allowed: nobody but the node's probes of /ready gets in. */
+const NOTHING_ALLOWED: InboundPolicy = {
+  version: "",
+  workload: "",
+  identity: "",
+  ports: new Map(),
+  defaultPolicy: "deny",
+  clusterNetworks: [],
+};
+
+export class Proxy {
+  readonly upstreams: Upstreams;
+  readonly targets: OutboundTargets;
+  readonly live = new Live();
+  readonly #deps: ProxyDeps;
+  readonly #policy: { current: InboundView } = { current: compileInbound(NOTHING_ALLOWED, compileRoutes) };
+  readonly #applications: Applications;
+  readonly #outbound: Outbound;
+  readonly #inbound: Inbound;
+  readonly #listeners: Listener[] = [];
+  #meshListener: Listener | null = null;
+  #draining = false;
+
+  constructor(deps: ProxyDeps) {
+    const { settings, credentials, clock, random } = deps;
+    this.#deps = deps;
+    const own = new Set(settings.addresses);
+    this.upstreams = new Upstreams(credentials, own, clock, random);
+    this.targets = new OutboundTargets(this.upstreams);
+    this.#applications = new Applications(clock);
+    const { live } = this;
+    this.#outbound = new Outbound({
+      targets: this.targets,
+      upstreams: this.upstreams,
+      pipeline: new OutboundHttp(this.upstreams, deps.outboundMetrics, clock()),
+      observer: deps.outboundMetrics,
+      live,
+      discover: (key, timeoutMs) => this.#discover(key, timeoutMs),
+      isLoop: (address) => this.#isLoop(address),
+      clock,
+      random,
+    });
+    this.#inbound = new Inbound({
+      policy: this.#policy,
+      pipeline: new InboundHttp(deps.inboundMetrics),
+      observer: deps.inboundMetrics,
+      live,
+      applications: this.#applications,
+      marks: new ClientMarks(),
+      draining: () => this.#draining,
+      isOwnPort: (port) => this.#isOwnPort(port),
+      clock,
+      random,
+    });
+  }
+
+  /** Opens the plain listeners; throws when an address cannot be bound. */
+  start(): void {
+    const { settings } = this.#deps;
+    this.#listeners.push(listen(settings.outbound, (socket) => this.#outbound.accept(socket, null)));
+    this.#listeners.push(listen(settings.inbound, (socket) => this.#inbound.acceptPlain(socket)));
+    for (const forward of settings.forwards) {
+      const target = { ip: forward.target.host, port: forward.target.port };
+      this.#listeners.push(listen(forward.listen, (socket) => this.#outbound.accept(socket, target)));
+    }
+  }
+
+  /** Opens the mesh listener once there is a certificate; does nothing when it is open. */
+  startMesh(): void {
+    const { settings, credentials } = this.#deps;
+    const tls = credentials.serverTls();
+    if (this.#meshListener !== null || tls === null) return;
+    const present = (socket: Parameters<Credentials["present"]>[0]) => credentials.present(socket);
+    this.#meshListener = listen(
+      settings.mesh,
+      (socket) => new MeshAccept(this.#inbound, socket, credentials, present),
+      tls,
+    );
+  }
+
+  /** True once sidecars can connect. */
+  get meshIsOpen(): boolean {
+    return this.#meshListener !== null;
+  }
+
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  /** A new inbound policy is in force from the next decision on. */
+  usePolicy(policy: InboundPolicy): void {
+    this.#policy.current = compileInbound(policy, compileRoutes);
+  }
+
+  /** The inbound policy in force, for /config. */
+  get policy(): InboundPolicy {
+    return this.#policy.current.policy;
+  }
+
+  /** A new snapshot of a target is in force from the next request on. */
+  useTarget(target: OutboundTarget): void {
+    const address = addressOf(target.key);
+    this.targets.put(target, address.host, address.port);
+  }
+
+  /**
+   * Drains: what runs finishes, sidecars are sent elsewhere. Calls back when the last connection has ended.
+   * The application's own connections are still taken, for it may need them to finish its work.
+   */
+  drain(onDone: () => void): void {
+    this.#draining = true;
+    this.live.drain(onDone);
+  }
+
+  /** Closes everything now. */
+  close(): void {
+    for (const listener of this.#listeners) listener.stop(true);
+    this.#meshListener?.stop(true);
+    this.upstreams.shutdown();
+    this.#applications.shutdown();
+  }
+
+  async #discover(key: string, timeoutMs: number): Promise<TargetEntry | string> {
+    const found = await this.#deps.source.discover(key, timeoutMs);
+    if (typeof found === "string") return found;
+    const address = addressOf(key);
+    return this.targets.put(found, address.host, address.port);
+  }
+
+  /** A connection that was not redirected has our own listener as its destination: dialling it would loop. */
+  #isLoop(address: SocketAddress): boolean {
+    const { settings } = this.#deps;
+    const isOwn = address.ip.startsWith("127.") || address.ip === "::1" || settings.addresses.includes(address.ip);
+    return isOwn && this.#isOwnPort(address.port);
+  }
+
+  #isOwnPort(port: number): boolean {
+    const { settings } = this.#deps;
+    return port === settings.outbound.port || port === settings.mesh.port || port === settings.inbound.port ||
+      port === settings.adminPort;
+  }
+}
+
+/** Splits "ip:port" or "[ip]:port". */
+function addressOf(key: string): ListenAddress {
+  const at = key.lastIndexOf(":");
+  const host = key.slice(0, at);
+  return { host: host.startsWith("[") ? host.slice(1, -1) : host, port: Number(key.slice(at + 1)) };
+}
