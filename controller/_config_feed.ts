@@ -1,0 +1,168 @@
+/** Follows all files the controller reads, and says in log and metrics what became of each change. */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { errorText, UsageError } from "../src/base/error.ts";
+import type { Logger } from "../src/base/log.ts";
+import type { Registry } from "./core/metrics.ts";
+import type { LocalAuthority } from "./issuer/authority.ts";
+import { parseTokens } from "./issuer/tokens.ts";
+import type { WorldSource } from "./index/world_source.ts";
+import { parseAddresses } from "./kube/addresses.ts";
+import { ChangeSignal } from "./kube/change_signal.ts";
+import { FolderSource } from "./kube/folder_source.ts";
+import { formatProblem } from "./kube/problem.ts";
+import type { ResourceStore } from "./kube/store.ts";
+import { WatchedText } from "./kube/watched_text.ts";
+import type { ControllerOptions } from "./_options.ts";
+
+export interface FeedTargets {
+  readonly store: ResourceStore;
+  readonly worlds: WorldSource;
+  readonly authority: LocalAuthority;
+  readonly log: Logger;
+  readonly registry: Registry;
+}
+
+export class ConfigFeed {
+  readonly #options: ControllerOptions;
+  readonly #targets: FeedTargets;
+  readonly #folders: FolderSource;
+  readonly #tokens: WatchedText | null;
+  readonly #addresses: WatchedText | null;
+  /** Newest error of each file that is not YAML, by file; told once. */
+  readonly #errors = new Map<string, string>();
+  /** Problems already in the log. */
+  #logged = new Set<string>();
+  #signal: ChangeSignal | null = null;
+  #reloads = 0;
+
+  /** @throws UsageError when a folder or file that was named is not there */
+  constructor(options: ControllerOptions, targets: FeedTargets) {
+    this.#options = options;
+    this.#targets = targets;
+    for (const folder of options.configDir) {
+      if (!existsSync(folder)) {
+        throw new UsageError(`--config-dir ${folder} does not exist: create it, or name another one`);
+      }
+    }
+    this.#folders = new FolderSource(options.configDir, Date.now);
+    this.#tokens = options.tokens === null ? null : new WatchedText(options.tokens);
+    this.#addresses = options.addresses === null ? null : new WatchedText(options.addresses);
+    this.#register(targets.registry);
+  }
+
+  /** Reads everything once, then follows changes until `close`. */
+  start(): void {
+    this.#look();
+    const { configDir, tokens, addresses, stateDir } = this.#options;
+    const folders = [...configDir, stateDir];
+    for (const file of [tokens, addresses]) if (file !== null) folders.push(dirname(file));
+    this.#signal = new ChangeSignal(folders, () => this.#look());
+  }
+
+  close(): void {
+    this.#signal?.close();
+  }
+
+  /** For /config. */
+  status() {
+    return {
+      files: this.#folders.status().map(({ file, state, objects, errors, warnings }) => ({
+        file,
+        state,
+        objects,
+        errors: errors.map(formatProblem),
+        warnings: warnings.map(formatProblem),
+      })),
+      errors: [...this.#folders.folderErrors, ...this.#errors.values()],
+    };
+  }
+
+  /** @returns true to be called again in a moment */
+  #look(): boolean {
+    const { store, worlds, authority } = this.#targets;
+    const { changed, again } = this.#folders.scan();
+    if (changed) {
+      this.#reloads++;
+      store.replace(this.#folders.resources);
+    }
+    this.#take(this.#addresses, (text, file) => {
+      const parsed = parseAddresses(file, text);
+      if ("workloads" in parsed) worlds.setAddresses(parsed);
+      return "workloads" in parsed ? null : parsed.join("; ");
+    });
+    this.#take(this.#tokens, (text, file) => {
+      const parsed = parseTokens(file, text);
+      if (typeof parsed !== "string") authority.tokens = parsed;
+      return typeof parsed === "string" ? parsed : null;
+    });
+    this.#attempt("old-roots.pem", () => authority.reloadBundle());
+    this.#tell();
+    return again;
+  }
+
+  /** Takes the new content of a file; the last good one stays when it cannot be used. */
+  #take(watched: WatchedText | null, use: (text: string, file: string) => string | null): void {
+    if (watched === null) return;
+    try {
+      const text = watched.takeNew();
+      if (text === null) return;
+      const error = use(text, watched.file);
+      if (error === null) this.#errors.delete(watched.file);
+      else this.#errors.set(watched.file, error);
+    } catch (error) {
+      this.#errors.set(watched.file, `${watched.file}: cannot be read: ${errorText(error)}`);
+    }
+  }
+
+  #attempt(name: string, action: () => void): void {
+    try {
+      action();
+      this.#errors.delete(name);
+    } catch (error) {
+      this.#errors.set(name, errorText(error));
+    }
+  }
+
+  /** Logs problems that are new, and those that are gone. */
+  #tell(): void {
+    const { log } = this.#targets;
+    const now = new Set<string>();
+    const tell = (level: "warn" | "error", text: string, message: string) => {
+      now.add(text);
+      if (!this.#logged.has(text)) log[level](message, { problem: text });
+    };
+    for (const { state, errors, warnings } of this.#folders.status()) {
+      const message = state === "last_good"
+        ? "a configuration file was refused; its last good state stays in force"
+        : "a configuration file was refused; nothing of it is in force";
+      for (const problem of errors) tell("error", formatProblem(problem), message);
+      for (const problem of warnings) tell("warn", formatProblem(problem), "a configuration file has a warning");
+    }
+    for (const text of [...this.#folders.folderErrors, ...this.#errors.values()]) {
+      tell("error", text, "a file cannot be used; what was read before stays in force");
+    }
+    for (const text of this.#logged) if (!now.has(text)) log.info("a configuration problem is gone", { problem: text });
+    this.#logged = now;
+  }
+
+  #register(registry: Registry): void {
+    const files = registry.gauge("config_files", "Configuration files by state: current, last_good, refused.");
+    const problems = registry.gauge("config_problems", "Errors and warnings in the configuration, by severity.");
+    const objects = registry.gauge("config_objects", "Objects in force.");
+    const reloads = registry.gauge("config_reloads", "Times that files were read anew.");
+    const tokens = registry.gauge("identity_tokens", "Join tokens that are valid.");
+    registry.collect(() => {
+      const status = this.#folders.status();
+      for (const state of ["current", "last_good", "refused"]) {
+        files.set(status.filter((file) => file.state === state).length, { state });
+      }
+      const other = this.#folders.folderErrors.length + this.#errors.size;
+      problems.set(status.reduce((sum, file) => sum + file.errors.length, other), { severity: "error" });
+      problems.set(status.reduce((sum, file) => sum + file.warnings.length, 0), { severity: "warning" });
+      objects.set(this.#targets.store.size);
+      reloads.set(this.#reloads);
+      tokens.set(this.#targets.authority.tokens.size);
+    });
+  }
+}

@@ -1,0 +1,134 @@
+/** Command line of `tulle controller`. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { DURATION_FORM, parseDuration } from "../src/base/duration.ts";
+import { LOG_LEVELS, type LogLevel } from "../src/base/log.ts";
+import { canonicalCidr, canonicalIp } from "./core/ip.ts";
+import type { DefaultPolicy } from "./core/snapshot.ts";
+import { DEFAULT_POLICIES } from "./kube/resources.ts";
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ControllerOptions {
+  readonly configDir: readonly string[];
+  readonly listen: Endpoint;
+  readonly admin: Endpoint;
+  readonly stateDir: string;
+  readonly trustDomain: string;
+  readonly clusterDomain: string;
+  /** null: no proxy can get a certificate. */
+  readonly tokens: string | null;
+  readonly addresses: string | null;
+  readonly leafLifetimeMs: number;
+  readonly defaultInboundPolicy: DefaultPolicy;
+  readonly clusterNetworks: readonly string[];
+  readonly logLevel: LogLevel;
+}
+
+/** "Inside the cluster" unless said otherwise: private networks (RFC 1918, RFC 6598, RFC 4193). */
+const CLUSTER_NETWORKS = "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8";
+
+/** Leaves shorter than this expire while they travel, milliseconds. */
+const MIN_LEAF_LIFETIME_MS = 2000;
+
+const EXAMPLES = `
+Examples:
+  tulle controller --config-dir mesh/ --state-dir /var/lib/tulle --tokens tokens.json
+  tulle controller --config-dir mesh/ --config-dir policies/ --state-dir s --tokens t.json --listen [::]:8086
+
+The folders hold Kubernetes YAML: Service, EndpointSlice, HTTPRoute, GRPCRoute, Server, AuthorizationPolicy,
+MeshTLSAuthentication, NetworkAuthentication, ExternalWorkload, Namespace, ServiceAccount. Changes are followed; a file with
+a mistake is refused as a whole, its last good state stays, and /config on the admin port says what is wrong.`;
+
+/**
+ * Parses the command line.
+ * @returns null when it was a question (--help) that has been answered, or a mistake that has been explained on stderr
+ */
+export function parseOptions(argv: readonly string[]): ControllerOptions | null {
+  const command = new Command("tulle controller")
+    .description("Turn a folder of Kubernetes YAML into certificates, routes and policies for proxies.")
+    .requiredOption("--config-dir <folder>", "folder of YAML files; may be given again", collect)
+    .requiredOption("--state-dir <folder>", "where the root certificate and its key are kept; made when missing")
+    .option("--listen <address>", "where proxies connect", parseAddress, { host: "127.0.0.1", port: 8086 })
+    .option("--admin <address>", "/metrics /ready /live /config", parseAddress, { host: "127.0.0.1", port: 9990 })
+    .option("--trust-domain <name>", "trust domain of the identities", parseDomain, "cluster.local")
+    .option("--cluster-domain <name>", "end of the full names of Services", parseDomain, "cluster.local")
+    .option("--tokens <file>", "JSON: sha256 of each join token, and whom it stands for", "")
+    .option("--addresses <file>", "JSON: addresses given to workloads and Services that name none", "")
+    .option("--leaf-lifetime <duration>", "life of the certificates of proxies", parseLifetime, 24 * 3_600_000)
+    .option(
+      "--cluster-networks <list>",
+      "what cluster-* policies count as inside",
+      parseNetworks,
+      parseNetworks(CLUSTER_NETWORKS),
+    )
+    .addOption(
+      new Option("--default-inbound-policy <policy>", "where no annotation says it")
+        .choices([...DEFAULT_POLICIES]).default("all-unauthenticated"),
+    )
+    .addOption(new Option("--log-level <level>", "least level that is logged").choices([...LOG_LEVELS]).default("info"))
+    .allowExcessArguments(false)
+    .showHelpAfterError("(see: tulle controller --help)")
+    .addHelpText("after", EXAMPLES)
+    .exitOverride();
+  try {
+    command.parse([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    return null;
+  }
+  const values = command.opts();
+  return {
+    configDir: values.configDir,
+    listen: values.listen,
+    admin: values.admin,
+    stateDir: values.stateDir,
+    trustDomain: values.trustDomain,
+    clusterDomain: values.clusterDomain,
+    tokens: values.tokens === "" ? null : values.tokens,
+    addresses: values.addresses === "" ? null : values.addresses,
+    leafLifetimeMs: values.leafLifetime,
+    defaultInboundPolicy: values.defaultInboundPolicy,
+    clusterNetworks: values.clusterNetworks,
+    logLevel: values.logLevel,
+  };
+}
+
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...before ?? [], value];
+}
+
+function parseAddress(text: string): Endpoint {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? "";
+  const port = Number(match?.[3]);
+  const known = host === "localhost" || canonicalIp(host) !== null;
+  if (match === null || !known || port > 65535) {
+    throw new InvalidArgumentError(`found "${text}", want ip:port or [ip]:port, such as 127.0.0.1:8086.`);
+  }
+  return { host, port };
+}
+
+function parseDomain(text: string): string {
+  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text) && text.length <= 253) return text;
+  throw new InvalidArgumentError(`found "${text}", want a domain in lower case, such as cluster.local.`);
+}
+
+function parseLifetime(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== null && ms >= MIN_LEAF_LIFETIME_MS) return ms;
+  throw new InvalidArgumentError(`found "${text}", want ${DURATION_FORM}, at least ${MIN_LEAF_LIFETIME_MS}ms.`);
+}
+
+function parseNetworks(text: string): readonly string[] {
+  return text.split(",").filter((part) => part.trim() !== "").map((part) => {
+    const cidr = canonicalCidr(part.trim());
+    if (cidr === null) {
+      throw new InvalidArgumentError(`found "${part}", want networks such as 10.0.0.0/8 between commas.`);
+    }
+    return cidr;
+  });
+}

@@ -1,0 +1,213 @@
+/** `tulle controller`: flags → parts, wired together; waits for a signal. */
+import { errorText, UsageError } from "../src/base/error.ts";
+import { createLogger, type Logger } from "../src/base/log.ts";
+import { VERSION } from "../src/base/version.ts";
+import { DiscoveryService } from "../proto/gen/tulle/discovery/v1/discovery_pb.ts";
+import { IdentityService } from "../proto/gen/tulle/identity/v1/identity_pb.ts";
+import { ConfigFeed } from "./_config_feed.ts";
+import { type ControllerOptions, type Endpoint, parseOptions } from "./_options.ts";
+import { Registry } from "./core/metrics.ts";
+import { WorldSource } from "./index/world_source.ts";
+import { type KeyedCertificate, LocalAuthority } from "./issuer/authority.ts";
+import { ResourceStore } from "./kube/store.ts";
+import { serveAdmin } from "./serve/admin.ts";
+import { DiscoveryHandler } from "./serve/discovery_service.ts";
+import { IdentityHandler } from "./serve/identity_service.ts";
+import { serveMetrics } from "./serve/metrics.ts";
+import { ControlServer } from "./serve/server.ts";
+
+/** How long open calls may take to end after SIGTERM, milliseconds: streams are ended at once, so only unary calls need it. */
+const SHUTDOWN_GRACE_MS = 2000;
+/** Share of its life after which our own certificate is renewed. */
+const RENEW_AT = 0.7;
+/** Longest time between two looks at our own certificate, milliseconds: timers overflow beyond 24 days. */
+const MAX_RENEW_WAIT_MS = 24 * 3_600_000;
+
+/**
+ * Runs the controller until SIGTERM or SIGINT.
+ * @param argv arguments after "controller"
+ * @throws UsageError or Error whose message names the remedy, when it cannot start
+ */
+export async function runController(argv: string[]): Promise<void> {
+  const options = parseOptions(argv);
+  if (options === null) return;
+  const log = createLogger({
+    level: options.logLevel,
+    write: (line) => void process.stderr.write(line),
+    now: Date.now,
+  });
+  const controller = await start(options, log);
+  process.stdout.write(JSON.stringify({ ready: true, version: VERSION, ...controller.addresses }) + "\n");
+  const signal = await new Promise<string>((resolve) => {
+    process.once("SIGTERM", () => resolve("SIGTERM"));
+    process.once("SIGINT", () => resolve("SIGINT"));
+  });
+  log.info("shutting down", { signal });
+  await controller.stop();
+}
+
+interface Running {
+  readonly addresses: { readonly listen: string; readonly admin: string };
+  stop(): Promise<void>;
+}
+
+async function start(options: ControllerOptions, log: Logger): Promise<Running> {
+  const registry = new Registry();
+  const metrics = serveMetrics(registry);
+  const store = new ResourceStore();
+  const worlds = new WorldSource(store, {
+    trustDomain: options.trustDomain,
+    clusterDomain: options.clusterDomain,
+    clusterNetworks: options.clusterNetworks,
+    defaultPolicy: options.defaultInboundPolicy,
+    injectByDefault: true,
+  });
+  const { stateDir, trustDomain, leafLifetimeMs } = options;
+  const authority = await LocalAuthority.open({ stateDir, trustDomain, leafLifetimeMs, now: Date.now });
+  const feed = new ConfigFeed(options, { store, worlds, authority, log, registry });
+  feed.start();
+  tellWarnings(worlds, log);
+  const discovery = new DiscoveryHandler({ source: worlds, metrics, log, now: Date.now, random: Math.random });
+  const identity = new IdentityHandler(authority, metrics, log);
+  let own = await authority.certifySelf();
+  let ready = false;
+  const admin = await listening(options.admin, "--admin", () =>
+    Promise.resolve(serveAdmin({
+      ...options.admin,
+      registry,
+      isReady: () => ready,
+      config: () => configDump(feed, worlds, discovery),
+    })));
+  let server: ControlServer;
+  try {
+    server = await listening(options.listen, "--listen", () =>
+      ControlServer.listen({
+        ...options.listen,
+        identity: identityOf(own, authority),
+        now: Date.now,
+        routes: (router) => void router.service(DiscoveryService, discovery).service(IdentityService, identity),
+      }));
+  } catch (error) {
+    feed.close();
+    await admin.stop(true);
+    throw error;
+  }
+  authority.onBundle(() => {
+    log.info("the trust bundle changed", { roots: authority.bundle.roots.length });
+    server.setIdentity(identityOf(own, authority));
+  });
+  const stopRenewing = keepRenewed(authority, log, (renewed) => {
+    own = renewed;
+    server.setIdentity(identityOf(own, authority));
+  }, own);
+  ready = true;
+  return {
+    addresses: { listen: at(options.listen.host, server.port), admin: at(options.admin.host, admin.port ?? 0) },
+    async stop() {
+      ready = false;
+      feed.close();
+      stopRenewing();
+      discovery.close();
+      identity.close();
+      await server.close(SHUTDOWN_GRACE_MS);
+      await admin.stop(true);
+    },
+  };
+}
+
+function identityOf(own: KeyedCertificate, authority: LocalAuthority) {
+  return { keyPem: own.keyPem, certificatePem: own.certificatePem, bundlePem: authority.bundlePem };
+}
+
+/** Renews our own certificate in time, for as long as the process lives. @returns how to stop */
+function keepRenewed(
+  authority: LocalAuthority,
+  log: Logger,
+  use: (renewed: KeyedCertificate) => void,
+  first: KeyedCertificate,
+): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  let renewAtMs = renewalTime(first);
+  const look = async () => {
+    if (Date.now() >= renewAtMs) {
+      try {
+        const renewed = await authority.certifySelf();
+        renewAtMs = renewalTime(renewed);
+        use(renewed);
+      } catch (error) {
+        log.error("cannot renew the controller's own certificate; trying again", { reason: errorText(error) });
+      }
+    }
+    schedule();
+  };
+  const schedule = () => {
+    timer = setTimeout(() => void look(), Math.min(MAX_RENEW_WAIT_MS, Math.max(1000, renewAtMs - Date.now())));
+  };
+  schedule();
+  return () => clearTimeout(timer);
+}
+
+function renewalTime({ notAfterMs }: KeyedCertificate): number {
+  const now = Date.now();
+  return now + (notAfterMs - now) * RENEW_AT;
+}
+
+/** Logs what does not fit together, now and after each change; each warning once while it lasts. */
+function tellWarnings(worlds: WorldSource, log: Logger): void {
+  let told = new Set<string>();
+  const tell = () => {
+    const now = new Set(worlds.current.warnings().map(({ object, detail }) => `${object}: ${detail}`));
+    for (const warning of now) if (!told.has(warning)) log.warn("the configuration does not fit together", { warning });
+    told = now;
+  };
+  tell();
+  worlds.onChange(tell);
+}
+
+/** Everything that is in force, for /config. */
+function configDump(feed: ConfigFeed, worlds: WorldSource, discovery: DiscoveryHandler) {
+  const world = worlds.current;
+  const { files, errors } = feed.status();
+  return {
+    version: VERSION,
+    files,
+    errors,
+    warnings: world.warnings().map(({ object, detail }) => `${object}: ${detail}`),
+    services: world.services(),
+    workloads: world.workloads(),
+    proxies: [...discovery.sessions].map((session) => ({
+      workload: `${session.workload.namespace}/${session.workload.name}`,
+      identity: session.identity,
+      proxyVersion: session.proxyVersion,
+      connected: new Date(session.startedMs).toISOString(),
+      resources: session.status().map(({ refused, ...status }) => ({
+        ...status,
+        refused: refused === null ? null : { ...refused, at: new Date(refused.atMs).toISOString() },
+      })),
+    })),
+  };
+}
+
+/** Runs something that listens, and says what to do when it cannot. */
+async function listening<T>(endpoint: Endpoint, flag: string, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen();
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code; // of the socket; undefined otherwise
+    const where = at(endpoint.host, endpoint.port);
+    if (code === "EADDRINUSE") {
+      throw new UsageError(
+        `${where} is in use: stop what listens there (ss -ltnp), or give another address with ${flag}`,
+      );
+    }
+    if (code === "EADDRNOTAVAIL") {
+      throw new UsageError(`${where} is no address of this machine: give another one with ${flag}`);
+    }
+    if (code === "EACCES") throw new UsageError(`${where} needs a privilege: give a port above 1023 with ${flag}`);
+    throw new Error(`cannot listen on ${where}: ${errorText(error)}`);
+  }
+}
+
+function at(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,158 @@
+/** DiscoveryService: one stream per proxy. */
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type DiscoveryService,
+  type Hello,
+  type SubscribeRequest,
+  type SubscribeResponse,
+  SubscribeResponseSchema,
+} from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
+import { errorText } from "../../src/base/error.ts";
+import type { Logger } from "../../src/base/log.ts";
+import type { DirectorySource } from "../core/directory.ts";
+import type { ServeMetrics } from "./metrics.ts";
+import { PEER } from "./peer.ts";
+import { ProxySession } from "./session.ts";
+
+/** Most streams: measured, one costs 55–73 KB, so that these take about 700 MB. */
+export const MAX_STREAMS = 10_000;
+/** How long a caller may take to say who it is, milliseconds. */
+const HELLO_TIMEOUT_MS = 10_000;
+/** After this long, ±10 %, a stream ends and is opened again: a certificate that has expired meanwhile is not carried on, and replicas share the load anew. */
+const MAX_AGE_MS = 3_600_000;
+
+export interface DiscoveryOptions {
+  readonly source: DirectorySource;
+  readonly metrics: ServeMetrics;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
+  /** Open streams, for /config. */
+  readonly sessions = new Set<ProxySession>();
+  readonly #options: DiscoveryOptions;
+  #closing = false;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  async *subscribe(
+    requests: AsyncIterable<SubscribeRequest>,
+    context: HandlerContext,
+  ): AsyncGenerator<SubscribeResponse> {
+    const { metrics } = this.#options;
+    const iterator = requests[Symbol.asyncIterator]();
+    let session: ProxySession | null = null;
+    let ageTimer: ReturnType<typeof setTimeout> | null = null;
+    const onAbort = () => session?.end(null);
+    try {
+      session = await this.#open(iterator, context);
+      context.signal.addEventListener("abort", onAbort);
+      if (context.signal.aborted) session.end(null);
+      this.sessions.add(session);
+      metrics.streams.set(this.sessions.size);
+      const aged = session;
+      const age = MAX_AGE_MS * (0.9 + 0.2 * this.#options.random());
+      ageTimer = setTimeout(() => aged.end(unavailable("the stream has reached its maximum age: reconnect")), age);
+      void read(iterator, session);
+      for (let push = await session.next(); push !== null; push = await session.next()) {
+        yield create(SubscribeResponseSchema, { name: push.name, version: push.version, resource: push.resource });
+      }
+    } catch (error) {
+      const refusal = ConnectError.from(error);
+      metrics.streamsRefused.add({ code: Code[refusal.code] });
+      throw refusal;
+    } finally {
+      context.signal.removeEventListener("abort", onAbort);
+      if (ageTimer !== null) clearTimeout(ageTimer);
+      if (session !== null) {
+        session.end(null);
+        this.sessions.delete(session);
+        metrics.streams.set(this.sessions.size);
+      }
+    }
+  }
+
+  /** Ends every stream with UNAVAILABLE, so that proxies look for another controller. */
+  close(): void {
+    this.#closing = true;
+    for (const session of this.sessions) session.end(unavailable("the controller is shutting down: reconnect"));
+  }
+
+  async #open(iterator: AsyncIterator<SubscribeRequest>, context: HandlerContext): Promise<ProxySession> {
+    const { source, metrics, log, now } = this.#options;
+    const peer = context.values.get(PEER);
+    if (peer.kind === "none") throw new ConnectError(peer.reason, Code.Unauthenticated);
+    if (this.#closing) throw unavailable("the controller is shutting down: reconnect");
+    if (this.sessions.size >= MAX_STREAMS) {
+      throw unavailable(`found ${MAX_STREAMS} streams, want no more here: use another replica of the controller`);
+    }
+    const hello = await readHello(iterator);
+    const { namespace, name } = hello.workload ?? { namespace: "", name: "" };
+    return new ProxySession({
+      workload: { namespace, name },
+      identity: peer.spiffeId,
+      proxyVersion: hello.proxyVersion,
+      known: new Map(Object.entries(hello.knownVersions)),
+      source,
+      metrics,
+      now,
+      onRefusal: (session, resource, version, reason) => {
+        const proxy = `${session.workload.namespace}/${session.workload.name}`;
+        log.warn("a proxy refused a snapshot; its previous one stays in force", { proxy, resource, version, reason });
+      },
+    });
+  }
+}
+
+async function readHello(iterator: AsyncIterator<SubscribeRequest>): Promise<Hello> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new ConnectError(`found no hello within ${HELLO_TIMEOUT_MS} ms`, Code.DeadlineExceeded);
+    timer = setTimeout(() => reject(error), HELLO_TIMEOUT_MS);
+  });
+  try {
+    const { value, done } = await Promise.race([iterator.next(), late]);
+    if (done === true || value.kind.case !== "hello") {
+      const found = done === true ? "the end of the stream" : value.kind.case ?? "nothing";
+      throw new ConnectError(`found ${found}, want hello as the first message`, Code.InvalidArgument);
+    }
+    return value.kind.value;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Takes the proxy's messages until it has no more or the stream fails. */
+async function read(iterator: AsyncIterator<SubscribeRequest>, session: ProxySession): Promise<void> {
+  try {
+    while (true) {
+      const { value, done } = await iterator.next();
+      if (done === true) return session.end(null);
+      switch (value.kind.case) {
+        case "watch":
+          session.watch(value.kind.value.add, value.kind.value.remove);
+          break;
+        case "ack":
+          session.ack(value.kind.value.name, value.kind.value.version, value.kind.value.error);
+          break;
+        case "hello":
+          throw new ConnectError("found a second hello, want watch or ack", Code.InvalidArgument);
+        default: // a newer proxy's message that this controller does not know
+      }
+    }
+  } catch (error) {
+    const own = error instanceof ConnectError &&
+      (error.code === Code.InvalidArgument || error.code === Code.ResourceExhausted);
+    session.end(own ? error : new ConnectError(errorText(error), Code.Canceled));
+  }
+}
+
+function unavailable(detail: string): ConnectError {
+  return new ConnectError(detail, Code.Unavailable);
+}

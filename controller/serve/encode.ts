@@ -1,0 +1,177 @@
+/** Snapshots of the domain to messages of the protocol, and their versions. */
+import { createHash } from "node:crypto";
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import * as pb from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
+import { parseIp } from "../core/ip.ts";
+import type * as core from "../core/snapshot.ts";
+
+/** A resource ready to be sent. */
+export interface Encoded {
+  /** Hash of the content: equal versions are equal snapshots, also over restarts and between controllers. */
+  readonly version: string;
+  readonly resource: pb.SubscribeResponse["resource"];
+}
+
+/** Characters of a version: 128 bits of a hash. */
+const VERSION_LENGTH = 32;
+
+const encoded = new WeakMap<core.OutboundTarget | core.InboundWorkload, Encoded>();
+
+/** Encodes a target; the same object is encoded once, however many proxies watch it. */
+export function encodeOutbound(target: core.OutboundTarget): Encoded {
+  let found = encoded.get(target);
+  if (found === undefined) {
+    const value = create(pb.OutboundTargetSchema, outboundTarget(target));
+    const version = versionOf(toBinary(pb.OutboundTargetSchema, value));
+    found = { version, resource: { case: "outbound", value } };
+    encoded.set(target, found);
+  }
+  return found;
+}
+
+/** Encodes the inbound policy of a workload. */
+export function encodeInbound(workload: core.InboundWorkload): Encoded {
+  let found = encoded.get(workload);
+  if (found === undefined) {
+    const value = create(pb.InboundWorkloadSchema, inboundWorkload(workload));
+    const version = versionOf(toBinary(pb.InboundWorkloadSchema, value));
+    found = { version, resource: { case: "inbound", value } };
+    encoded.set(workload, found);
+  }
+  return found;
+}
+
+function versionOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex").slice(0, VERSION_LENGTH);
+}
+
+const PROTOCOL: Readonly<Record<core.Protocol, pb.Protocol>> = {
+  detect: pb.Protocol.UNSPECIFIED,
+  http1: pb.Protocol.HTTP1,
+  http2: pb.Protocol.HTTP2,
+  grpc: pb.Protocol.GRPC,
+  opaque: pb.Protocol.OPAQUE,
+};
+
+const DEFAULT_POLICY: Readonly<Record<core.DefaultPolicy, pb.DefaultPolicy>> = {
+  "all-unauthenticated": pb.DefaultPolicy.ALL_UNAUTHENTICATED,
+  "all-authenticated": pb.DefaultPolicy.ALL_AUTHENTICATED,
+  "cluster-unauthenticated": pb.DefaultPolicy.CLUSTER_UNAUTHENTICATED,
+  "cluster-authenticated": pb.DefaultPolicy.CLUSTER_AUTHENTICATED,
+  deny: pb.DefaultPolicy.DENY,
+  audit: pb.DefaultPolicy.AUDIT,
+};
+
+type Init<S extends Parameters<typeof create>[0]> = MessageInitShape<S>;
+
+function outboundTarget(target: core.OutboundTarget): Init<typeof pb.OutboundTargetSchema> {
+  return {
+    known: target.known,
+    parent: target.parent,
+    authority: target.authority,
+    port: target.port,
+    protocol: PROTOCOL[target.protocol],
+    routes: target.routes.map(outboundRoute),
+    backends: target.backends.map(backend),
+  };
+}
+
+function outboundRoute(route: core.OutboundRoute): Init<typeof pb.OutboundRouteSchema> {
+  return {
+    route: route.route,
+    hostnames: [...route.hostnames],
+    matches: route.matches.map(httpMatch),
+    backends: route.backends.map(({ backend, weight }) => ({ backend, weight })),
+    ...(route.requestTimeoutMs === null ? {} : { requestTimeout: duration(route.requestTimeoutMs) }),
+    ...(route.backendTimeoutMs === null ? {} : { backendTimeout: duration(route.backendTimeoutMs) }),
+    ...(route.retry === null ? {} : { retry: { ...route.retry, statusCodes: [...route.retry.statusCodes] } }),
+    ...(route.requestHeaders === null ? {} : { requestHeaders: headerEdit(route.requestHeaders) }),
+    ...(route.responseHeaders === null ? {} : { responseHeaders: headerEdit(route.responseHeaders) }),
+  };
+}
+
+function headerEdit(edit: core.HeaderEdit): Init<typeof pb.HeaderEditSchema> {
+  return { set: [...edit.set], add: [...edit.add], remove: [...edit.remove] };
+}
+
+function httpMatch(match: core.HttpMatch): Init<typeof pb.HttpMatchSchema> {
+  const { path } = match;
+  return {
+    ...(path === null ? {} : { path: { kind: { case: path.kind, value: path.value } } }),
+    headers: match.headers.map(valueMatch),
+    query: match.query.map(valueMatch),
+    method: match.method ?? "",
+  };
+}
+
+function valueMatch({ name, match }: core.ValueMatch): Init<typeof pb.ValueMatchSchema> {
+  return { name, kind: { case: match.kind, value: match.value } };
+}
+
+function backend(value: core.Backend): Init<typeof pb.BackendSchema> {
+  const { breaker } = value;
+  return {
+    backend: value.backend,
+    port: value.port,
+    protocol: PROTOCOL[value.protocol],
+    endpoints: value.endpoints.map(endpoint),
+    ...(breaker === null ? {} : {
+      breaker: {
+        consecutiveFailures: breaker.consecutiveFailures,
+        minPenalty: duration(breaker.minPenaltyMs),
+        maxPenalty: duration(breaker.maxPenaltyMs),
+      },
+    }),
+  };
+}
+
+function endpoint(value: core.Endpoint): Init<typeof pb.EndpointSchema> {
+  const { port, identity, meshPort, zone, workload } = value;
+  const ip = parseIp(value.ip) ?? new Uint8Array(); // canonical by type; empty bytes would be refused by the proxy
+  return { ip, port, identity, meshPort, zone, ...(workload === null ? {} : { workload }) };
+}
+
+function inboundWorkload(value: core.InboundWorkload): Init<typeof pb.InboundWorkloadSchema> {
+  return {
+    workload: value.workload,
+    identity: value.identity,
+    ports: value.ports.map((port) => ({
+      port: port.port,
+      protocol: PROTOCOL[port.protocol],
+      ...(port.server === null ? {} : { server: port.server }),
+      authorizations: port.authorizations.map(authorization),
+      routes: port.routes.map((route) => ({
+        route: route.route,
+        hostnames: [...route.hostnames],
+        matches: route.matches.map(httpMatch),
+        authorizations: route.authorizations.map(authorization),
+      })),
+      defaultPolicy: DEFAULT_POLICY[port.defaultPolicy],
+    })),
+    defaultPolicy: DEFAULT_POLICY[value.defaultPolicy],
+    clusterNetworks: [...value.clusterNetworks],
+  };
+}
+
+function authorization(value: core.Authorization): Init<typeof pb.AuthorizationSchema> {
+  return {
+    policy: value.policy,
+    action: value.action === "allow" ? pb.Action.ALLOW : pb.Action.DENY,
+    mode: value.mode === "enforce" ? pb.Mode.ENFORCE : pb.Mode.AUDIT,
+    authentications: value.authentications.map((authentication) => ({
+      source: authentication.source,
+      kind: authentication.kind === "mesh_tls"
+        ? { case: "meshTls" as const, value: { identities: [...authentication.identities] } }
+        : {
+          case: "networks" as const,
+          value: { networks: authentication.networks.map(({ cidr, except }) => ({ cidr, except: [...except] })) },
+        },
+    })),
+  };
+}
+
+function duration(ms: number): Pick<Duration, "seconds" | "nanos"> {
+  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
+}

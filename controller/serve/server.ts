@@ -1,0 +1,135 @@
+/** The port that proxies connect to: TLS 1.3, HTTP/2 (HTTP/1.1 for unary calls by curl), Connect and gRPC. */
+import { X509Certificate } from "node:crypto";
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import type { TLSSocket } from "node:tls";
+import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { PEER, type Peer, verifyPeer } from "./peer.ts";
+
+/** Largest message of a proxy, bytes: a hello with MAX_TARGETS known versions has about 400 KB. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
+/** A proxy uses three streams; the rest is room for tools. */
+const MAX_STREAMS_PER_CONNECTION = 100;
+/** How often an idle connection is tried, milliseconds: a proxy whose machine vanished must not be kept for hours. */
+const PING_INTERVAL_MS = 20_000;
+/** How long the answer may take, milliseconds. */
+const PING_TIMEOUT_MS = 10_000;
+
+/** What the server shows and whom it trusts, all PEM. */
+export interface ServerIdentity {
+  readonly keyPem: string;
+  readonly certificatePem: string;
+  readonly bundlePem: string;
+}
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly identity: ServerIdentity;
+  readonly routes: (router: ConnectRouter) => void;
+  readonly now: () => number;
+}
+
+export class ControlServer {
+  readonly #server: Http2SecureServer;
+  readonly #connections = new Set<ServerHttp2Session>();
+  #roots: readonly X509Certificate[];
+
+  private constructor(options: ServerOptions) {
+    this.#roots = readRoots(options.identity.bundlePem);
+    const adapter = connectNodeAdapter({
+      routes: options.routes,
+      grpcWeb: false,
+      readMaxBytes: MAX_MESSAGE_BYTES,
+      contextValues: (request) => {
+        const socket = "stream" in request ? request.stream.session?.socket : request.socket;
+        return createContextValues().set(PEER, this.#peer(socket as TLSSocket | undefined, options.now())); // the server speaks TLS only
+      },
+    });
+    this.#server = createSecureServer({
+      ...context(options.identity),
+      allowHTTP1: true,
+      minVersion: "TLSv1.3",
+      requestCert: true,
+      rejectUnauthorized: false, // a proxy that asks for its first certificate has none; handlers check by verifyPeer
+      settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
+    }, adapter);
+    this.#server.on("session", (session) => this.#watch(session));
+    // Peers that are no TLS clients, or do not trust us, are their own trouble; without listeners they would be ours.
+    this.#server.on("tlsClientError", () => {});
+    this.#server.on("sessionError", () => {});
+  }
+
+  /** Starts listening. @throws Error of the socket, with its code (EADDRINUSE, …) */
+  static async listen(options: ServerOptions): Promise<ControlServer> {
+    const server = new ControlServer(options);
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once("error", reject);
+      server.#server.listen(options.port, options.host, () => {
+        server.#server.off("error", reject);
+        resolve();
+      });
+    });
+    return server;
+  }
+
+  /** Where it listens. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  /** New connections see the new certificate and roots; open ones go on. */
+  setIdentity(identity: ServerIdentity): void {
+    this.#server.setSecureContext(context(identity));
+    this.#roots = readRoots(identity.bundlePem);
+  }
+
+  /** Stops accepting, lets calls end for `graceMs`, then closes what is left. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of this.#connections) session.close();
+    const timer = setTimeout(() => {
+      for (const session of this.#connections) session.destroy();
+    }, graceMs);
+    // The server waits for connections of HTTP/1.1 as well, which nobody counts: twice the grace is the end.
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 2 * graceMs))]);
+    clearTimeout(timer);
+  }
+
+  #peer(socket: TLSSocket | undefined, nowMs: number): Peer {
+    const raw = socket?.getPeerCertificate?.(true)?.raw ?? null;
+    return verifyPeer(raw, this.#roots, nowMs);
+  }
+
+  /** Keeps count of a connection, and pings it so that a vanished peer is noticed. */
+  #watch(session: ServerHttp2Session): void {
+    this.#connections.add(session);
+    session.on("error", () => {}); // the close that follows is all that matters
+    const interval = setInterval(() => {
+      const timeout = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
+      try {
+        session.ping(() => clearTimeout(timeout));
+      } catch {
+        clearTimeout(timeout); // it is closing already
+      }
+    }, PING_INTERVAL_MS);
+    session.on("close", () => {
+      clearInterval(interval);
+      this.#connections.delete(session);
+    });
+  }
+}
+
+function context({ keyPem, certificatePem, bundlePem }: ServerIdentity) {
+  return { key: keyPem, cert: certificatePem, ca: splitPem(bundlePem) };
+}
+
+function readRoots(pem: string): X509Certificate[] {
+  return splitPem(pem).map((certificate) => new X509Certificate(certificate));
+}
+
+/** Certificates of a PEM bundle, one text each. */
+function splitPem(pem: string): string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+}
