@@ -13,7 +13,7 @@ import { FolderSource } from "./kube/folder_source.ts";
 import { formatProblem } from "./kube/problem.ts";
 import type { ResourceStore } from "./kube/store.ts";
 import { WatchedText } from "./kube/watched_text.ts";
-import type { ControllerOptions } from "./_options.ts";
+import type { ControllerOptions } from "./cli/controller_options.ts";
 
 export interface FeedTargets {
   readonly store: ResourceStore;

@@ -5,7 +5,7 @@ import { VERSION } from "../src/base/version.ts";
 import { DiscoveryService } from "../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { IdentityService } from "../proto/gen/tulle/identity/v1/identity_pb.ts";
 import { ConfigFeed } from "./_config_feed.ts";
-import { type ControllerOptions, type Endpoint, parseOptions } from "./_options.ts";
+import { type ControllerOptions, type Endpoint, parseOptions } from "./cli/controller_options.ts";
 import { Registry } from "./core/metrics.ts";
 import { WorldSource } from "./index/world_source.ts";
 import { type KeyedCertificate, LocalAuthority } from "./issuer/authority.ts";

@@ -1,10 +1,11 @@
 /** Command line of `tulle controller`. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { DURATION_FORM, parseDuration } from "../src/base/duration.ts";
-import { LOG_LEVELS, type LogLevel } from "../src/base/log.ts";
-import { canonicalCidr, canonicalIp } from "./core/ip.ts";
-import type { DefaultPolicy } from "./core/snapshot.ts";
-import { DEFAULT_POLICIES } from "./kube/resources.ts";
+import { CommanderError, InvalidArgumentError, Option } from "commander";
+import { EXIT_USAGE } from "../../src/base/error.ts";
+import { LOG_LEVELS, type LogLevel } from "../../src/base/log.ts";
+import { canonicalCidr, canonicalIp } from "../core/ip.ts";
+import type { DefaultPolicy } from "../core/snapshot.ts";
+import { DEFAULT_POLICIES } from "../kube/resources.ts";
+import { parseDurationOption, teachingCommand } from "./_command.ts";
 
 export interface Endpoint {
   readonly host: string;
@@ -33,11 +34,12 @@ const CLUSTER_NETWORKS = "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,
 /** Leaves shorter than this expire while they travel, milliseconds. */
 const MIN_LEAF_LIFETIME_MS = 2000;
 
-const EXAMPLES = `
-Examples:
-  tulle controller --config-dir mesh/ --state-dir /var/lib/tulle --tokens tokens.json
-  tulle controller --config-dir mesh/ --config-dir policies/ --state-dir s --tokens t.json --listen [::]:8086
+const EXAMPLES = [
+  "tulle controller --config-dir mesh/ --state-dir /var/lib/tulle --tokens tokens.json",
+  "tulle controller --config-dir mesh/ --config-dir policies/ --state-dir state --tokens tokens.json --listen [::]:8086",
+];
 
+const NOTES = `
 The folders hold Kubernetes YAML: Service, EndpointSlice, HTTPRoute, GRPCRoute, Server, AuthorizationPolicy,
 MeshTLSAuthentication, NetworkAuthentication, ExternalWorkload, Namespace, ServiceAccount. Changes are followed; a file with
 a mistake is refused as a whole, its last good state stays, and /config on the admin port says what is wrong.`;
@@ -47,8 +49,8 @@ a mistake is refused as a whole, its last good state stays, and /config on the a
  * @returns null when it was a question (--help) that has been answered, or a mistake that has been explained on stderr
  */
 export function parseOptions(argv: readonly string[]): ControllerOptions | null {
-  const command = new Command("tulle controller")
-    .description("Turn a folder of Kubernetes YAML into certificates, routes and policies for proxies.")
+  const summary = "Turn a folder of Kubernetes YAML into certificates, routes and policies for proxies.";
+  const command = teachingCommand("controller", summary, EXAMPLES)
     .requiredOption("--config-dir <folder>", "folder of YAML files; may be given again", collect)
     .requiredOption("--state-dir <folder>", "where the root certificate and its key are kept; made when missing")
     .option("--listen <address>", "where proxies connect", parseAddress, { host: "127.0.0.1", port: 8086 })
@@ -69,15 +71,12 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
         .choices([...DEFAULT_POLICIES]).default("all-unauthenticated"),
     )
     .addOption(new Option("--log-level <level>", "least level that is logged").choices([...LOG_LEVELS]).default("info"))
-    .allowExcessArguments(false)
-    .showHelpAfterError("(see: tulle controller --help)")
-    .addHelpText("after", EXAMPLES)
-    .exitOverride();
+    .addHelpText("after", NOTES);
   try {
     command.parse([...argv], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE;
     return null;
   }
   const values = command.opts();
@@ -118,9 +117,9 @@ function parseDomain(text: string): string {
 }
 
 function parseLifetime(text: string): number {
-  const ms = parseDuration(text);
-  if (ms !== null && ms >= MIN_LEAF_LIFETIME_MS) return ms;
-  throw new InvalidArgumentError(`found "${text}", want ${DURATION_FORM}, at least ${MIN_LEAF_LIFETIME_MS}ms.`);
+  const ms = parseDurationOption(text);
+  if (ms >= MIN_LEAF_LIFETIME_MS) return ms;
+  throw new InvalidArgumentError(`found "${text}", want at least ${MIN_LEAF_LIFETIME_MS}ms.`);
 }
 
 function parseNetworks(text: string): readonly string[] {
