@@ -124,7 +124,7 @@ export class TcpPeer implements Disposable {
   /** @internal */
   onData(bytes: Uint8Array): void {
     this.received += bytes.length;
-    this.#chunks.push(Uint8Array.from(bytes));
+    this.#chunks.push(new Uint8Array(bytes));
     const before = this.#unread;
     this.#unread += bytes.length;
     if (before < PAUSE_BYTES && this.#unread >= PAUSE_BYTES) this.#socket?.pause();

@@ -1,0 +1,73 @@
+/** Certificates change, the controller dies, a sidecar drains: under load, and no request fails. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { type HttpApp, reply, serveHttp } from "../support/http1.ts";
+import { startLoad } from "../support/http_load.ts";
+import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
+import { service, workload } from "../support/resources.ts";
+import { Http1Client } from "../support/http1.ts";
+
+setDefaultTimeout(58_000);
+
+const PORT = 8080;
+let mesh: Mesh;
+let app: HttpApp;
+const target = () => mesh.to("front", `web:${PORT}`);
+
+beforeAll(async () => {
+  mesh = await startMesh({
+    workloads: [workload("front", { calls: [`web:${PORT}`] }), workload("web")],
+    services: [service("web", PORT, "http")],
+    leafLifetime: "10s",
+  });
+  app = serveHttp(mesh.ip("web"), PORT, async (_request, peer) => await peer.write(reply(200, "ok")));
+});
+
+afterAll(async () => {
+  app?.[Symbol.dispose]();
+  await mesh?.[Symbol.asyncDispose]();
+});
+
+/** Seconds since 1970 at which the sidecar's certificate ends, by its metrics. */
+async function expiry(name: string): Promise<number> {
+  const text = await mesh.sidecar(name).metrics();
+  const line = /^\w*identity_cert_expir\w*(?:\{[^}]*\})? (\S+)$/m.exec(text);
+  return Number(line?.[1] ?? NaN);
+}
+
+test.skipIf(isDirect)("certificates of ten seconds are renewed under load without a failed request", async () => {
+  const before = await expiry("web");
+  // Some connections stay, some are new all the time, so that both kept and fresh connections meet each certificate.
+  const kept = startLoad(target(), { connections: 4, pauseMs: 2 });
+  const fresh = startLoad(target(), { connections: 2, requestsPerConnection: 3, pauseMs: 2 });
+  await Bun.sleep(22_000); // more than two lifetimes
+  const reports = [await kept.stop(), await fresh.stop()];
+  for (const report of reports) expect(report).toMatchObject({ failed: 0, reasons: {} });
+  expect(reports.reduce((sum, report) => sum + report.ok, 0)).toBeGreaterThan(1_000);
+  expect(await expiry("web")).toBeGreaterThan(before + 10);
+});
+
+test.skipIf(isDirect)("the controller is killed and started again under load without a failed request", async () => {
+  const load = startLoad(target(), { connections: 4, pauseMs: 2, requestsPerConnection: 20 });
+  await Bun.sleep(500);
+  mesh.controller.child().signal("SIGKILL");
+  await mesh.controller.child().exited;
+  const whileAway = load.ok();
+  await Bun.sleep(2_500);
+  expect(load.ok()).toBeGreaterThan(whileAway);
+  await mesh.controller.start();
+  await Bun.sleep(9_000); // long enough that certificates are renewed by the new controller
+  expect(await load.stop()).toMatchObject({ failed: 0, reasons: {} });
+});
+
+test.skipIf(isDirect)(
+  "a sidecar that was restarted while the controller is away serves from its saved state",
+  async () => {
+    mesh.controller.child().signal("SIGKILL");
+    await mesh.controller.child().exited;
+    await mesh.sidecar("front").child().stop();
+    await mesh.sidecar("front").start();
+    using client = await Http1Client.connect(target());
+    expect((await client.get("/")).status).toBe(200);
+    await mesh.controller.start();
+  },
+);
