@@ -44,7 +44,7 @@ export function findTargets(options: TargetOptions, words: readonly string[], po
 function onlyMesh(meshes: readonly KnownMesh[]): KnownMesh {
   const [mesh, ...others] = meshes;
   if (mesh === undefined) {
-    throw new UsageError(
+    throw new Error(
       "no mesh of yours runs on this machine: start one with `tulle up -f FOLDER`, or give --address",
     );
   }

@@ -9,8 +9,9 @@ import { mkdirSync } from "node:fs";
 
 const root = new URL("../../", import.meta.url).pathname;
 mkdirSync(`${root}dist`, { recursive: true });
+const given = process.env.TULLE_BUILD_COMMIT; // where there is no repository: in an image
 const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { cwd: root, stderr: "ignore" });
-const commit = git.exitCode === 0 ? git.stdout.toString().trim() : "unknown";
+const commit = given ?? (git.exitCode === 0 ? git.stdout.toString().trim() : "unknown");
 const started = performance.now();
 const build = Bun.spawnSync([
   `${root}node_modules/.bin/bun`,

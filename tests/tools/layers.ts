@@ -116,9 +116,10 @@ export function isPure(path: string): boolean {
   return !isTest(path) && PURE_PREFIXES.some((prefix) => path.startsWith(prefix));
 }
 
-/** True for unit tests and for everything in `tests/`. */
+/** True for unit tests, for everything in `tests/`, and for the examples, which are programs of others. */
 export function isTest(path: string): boolean {
-  return path.startsWith("tests/") || path.endsWith("_test.ts") || /\/_?[a-z0-9_]*(builders|fixtures?)\.ts$/.test(path);
+  return path.startsWith("tests/") || path.startsWith("deploy/") || path.endsWith("_test.ts") ||
+    /\/_?[a-z0-9_]*(builders|fixtures?)\.ts$/.test(path);
 }
 
 function judgeLibrary(found: Import): string | null {
