@@ -9,9 +9,15 @@ import { LiveView } from "./live_view.ts";
 import { MeshRun } from "./mesh_run.ts";
 import { type InnerPlan, KILL, MACHINE_NAMESPACE_FD, PLAN_VARIABLE, selfCommand } from "./plan.ts";
 import { Progress } from "./progress.ts";
-import { prove } from "./prove.ts";
+import { readClaims } from "./prove/claims.ts";
+import { Proof } from "./prove/proof.ts";
 import { prepareSelf } from "./self_binary.ts";
 import { removeFolder } from "./state_folder.ts";
+
+/** How long is measured for the claims when the run has no end. */
+const PROOF_MS = 15_000;
+/** What happens before this does not count for shares and rates: balancers learn, breakers open. */
+const MAX_WARM_UP_MS = 5_000;
 
 /** The outer process was killed: its end closed our standard input. */
 let outerIsGone = false;
@@ -40,8 +46,9 @@ export async function runInner(planText: string): Promise<number> {
   let stopping = false;
   void stop.then(() => (stopping = true));
   try {
+    using proof = newProof(run, plan, progress);
     const ready = await Promise.race([run.start(), stop.then(() => false)]);
-    if (ready) status = await live(run, plan, progress, stop);
+    if (ready) status = await live(run, plan, progress, stop, proof);
     else if (stopping) status = 0;
   } catch (error) {
     progress.failed(errorText(error));
@@ -53,28 +60,49 @@ export async function runInner(planText: string): Promise<number> {
   return status;
 }
 
+function newProof(run: MeshRun, plan: InnerPlan, progress: Progress): Proof | null {
+  const { proveFile, minSuccessPercent } = plan.options;
+  return proveFile === null ? null : new Proof(run, readClaims(proveFile), minSuccessPercent, progress);
+}
+
 /** From ready to the end: table, changes, proof. @returns the exit status */
-async function live(run: MeshRun, plan: InnerPlan, progress: Progress, stop: Promise<void>): Promise<number> {
+async function live(
+  run: MeshRun,
+  plan: InnerPlan,
+  progress: Progress,
+  stop: Promise<void>,
+  proof: Proof | null,
+): Promise<number> {
   const { options } = plan;
-  const end = options.forMs === null ? Infinity : performance.now() + options.forMs;
   for (const line of run.addresses()) progress.line(line);
   if (options.forMs === null) progress.note("Ctrl-C stops everything");
-  const proof = options.prove ? prove(run, options, progress) : null;
   const view = new LiveView(options.output);
   progress.beforeLine = () => view.clear();
   let stopped = false;
   void stop.then(() => (stopped = true));
-  while (!stopped && performance.now() < end) {
-    await Promise.race([Bun.sleep(Math.min(options.intervalMs, Math.max(0, end - performance.now()))), stop]);
-    if (stopped) break;
-    await run.follow();
-    view.show(await run.scrape());
+  const watchUntil = async (endMs: number) => {
+    while (!stopped && performance.now() < endMs) {
+      await Promise.race([Bun.sleep(Math.min(options.intervalMs, Math.max(0, endMs - performance.now()))), stop]);
+      if (stopped) return;
+      await run.follow();
+      view.show(await run.scrape());
+    }
+  };
+  const begin = performance.now();
+  const end = options.forMs === null ? Infinity : begin + options.forMs;
+  let status = 0;
+  if (proof !== null) {
+    const window = options.forMs ?? PROOF_MS;
+    await watchUntil(begin + Math.min(window / 3, MAX_WARM_UP_MS));
+    await proof.begin();
+    await watchUntil(begin + window);
+    view.finish();
+    if (stopped) progress.failed("stopped before the claims were judged");
+    status = !stopped && await proof.conclude() ? 0 : 1;
   }
+  await watchUntil(end);
   view.finish();
-  if (proof === null) return 0;
-  if (!stopped) return (await proof.conclude()) ? 0 : 1;
-  progress.failed("stopped before the proof was complete");
-  return 1;
+  return status;
 }
 
 /**

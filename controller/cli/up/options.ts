@@ -10,8 +10,8 @@ export interface UpOptions {
   readonly forMs: number | null;
   readonly output: "table" | "json";
   readonly intervalMs: number;
-  /** Check the claims of the demo at the end and let the exit status say so. */
-  readonly prove: boolean;
+  /** File of claims to check; the exit status says whether all hold. null: nothing is checked. */
+  readonly proveFile: string | null;
   /** Share of successful requests, in percent, that --prove demands of the client's view. */
   readonly minSuccessPercent: number;
   readonly rootless: boolean;
@@ -77,8 +77,8 @@ export function parseUpOptions(args: readonly string[]): UpOptions | "help" {
     )
     .option("--interval <time>", "time between two looks at the metrics", "1s")
     .option(
-      "--prove",
-      "check the promises (TLS 1.3 on the wire, policy, balancing, success rate); status 0 only if all hold",
+      "--prove [file]",
+      "check the claims of a file (default: <folder>/prove/claims.yaml); status 0 only if all hold",
     )
     .option("--min-success <percent>", "success rate that --prove wants the clients to see", "90")
     .option("--rootless", "use a user namespace also when root")
@@ -103,7 +103,7 @@ export function parseUpOptions(args: readonly string[]): UpOptions | "help" {
     forMs: read["for"] === undefined ? null : duration("--for", text("for"), 1000),
     output: text("output") === "json" ? "json" : "table",
     intervalMs: duration("--interval", text("interval"), MIN_INTERVAL_MS),
-    prove: read["prove"] === true,
+    proveFile: proveFile(read["prove"], (read["folder"] as string[])[0] ?? "."),
     minSuccessPercent: percent("--min-success", text("minSuccess")),
     rootless: read["rootless"] === true,
     keepState: read["keepState"] === true,
@@ -118,6 +118,11 @@ function duration(flag: string, text: string, atLeastMs: number): number {
   if (ms === null) throw new UsageError(`${flag}: found ${JSON.stringify(text)}, want ${DURATION_FORM}`);
   if (ms < atLeastMs) throw new UsageError(`${flag}: found ${text}, want at least ${atLeastMs}ms`);
   return ms;
+}
+
+function proveFile(value: unknown, folder: string): string | null {
+  if (value === undefined) return null;
+  return typeof value === "string" ? value : `${folder}/prove/claims.yaml`;
 }
 
 function percent(flag: string, text: string): number {

@@ -4,6 +4,8 @@ import { runInner } from "./inner.ts";
 import { parseUpOptions } from "./options.ts";
 import { runOuter } from "./outer.ts";
 import { PLAN_VARIABLE } from "./plan.ts";
+import { readClaims } from "./prove/claims.ts";
+import { PROBE_VARIABLE, runProbe } from "./prove/probe_client.ts";
 
 /**
  * Runs the command.
@@ -13,8 +15,12 @@ import { PLAN_VARIABLE } from "./plan.ts";
  */
 export async function runUp(argv: readonly string[]): Promise<void> {
   if (process.platform !== "linux") throw new UsageError("tulle up needs Linux: it builds network namespaces");
+  const probe = process.env[PROBE_VARIABLE];
+  if (probe !== undefined) return await runProbe(probe);
   const plan = process.env[PLAN_VARIABLE];
   if (plan !== undefined) process.exit(await runInner(plan));
   const options = parseUpOptions(argv);
-  if (options !== "help") process.exit(await runOuter(options));
+  if (options === "help") return;
+  if (options.proveFile !== null) readClaims(options.proveFile); // a mistake in it is said before anything starts
+  process.exit(await runOuter(options));
 }
