@@ -73,6 +73,10 @@ async function main(argv: string[]): Promise<void> {
   throw new UsageError(`unknown command "${name}".${hint} See: tulle --help`);
 }
 
+// `tulle … | head` closes the pipe early; there is nobody left to tell.
+process.stdout.on("error", (error: { code?: string }) => {
+  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+});
 try {
   await main(process.argv.slice(2));
 } catch (error) {
