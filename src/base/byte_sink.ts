@@ -8,6 +8,8 @@ import { copyBytes } from "./latin1.ts";
 /** First size of a buffer that starts empty: most heads and control frames fit. */
 const FIRST_BYTES = 256;
 
+const EMPTY = new Uint8Array(0);
+
 export class ByteSink {
   /** Where the bytes are: [0, length) is written, the rest is free. Replaced when it grows. */
   buffer: Uint8Array;
@@ -16,7 +18,7 @@ export class ByteSink {
 
   /** @param capacity bytes to start with; 0 is fine */
   constructor(capacity: number) {
-    this.buffer = new Uint8Array(capacity);
+    this.buffer = capacity === 0 ? EMPTY : Buffer.allocUnsafeSlow(capacity);
   }
 
   /** Makes room for `bytes` more, by doubling and copying when there is none. Bounds are the caller's business. */
@@ -70,7 +72,8 @@ export class ByteSink {
   }
 
   #grow(need: number): void {
-    const grown = new Uint8Array(Math.max(need, this.buffer.length * 2, FIRST_BYTES));
+    // Not zeroed: only [0, length) is ever read.
+    const grown = Buffer.allocUnsafeSlow(Math.max(need, this.buffer.length * 2, FIRST_BYTES));
     copyBytes(this.buffer, 0, this.length, grown, 0);
     this.buffer = grown;
   }

@@ -13,6 +13,9 @@ import type { Http2Connection } from "./http2_connection.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { queuedBytes } from "./queued_bytes.ts";
 
+/** From here on a buffer that cannot be sent at once is kept instead of copied. */
+const HOLD_BYTES = 32 * 1024;
+
 export class Http2Stream implements Leg {
   readonly id: number;
   readonly connection: Http2Connection;
@@ -38,8 +41,13 @@ export class Http2Stream implements Leg {
   bodyless = false;
   /** In the connection's list of streams that wait for a window or room. */
   waiting = false;
+  /** What waits: first the rest of one large buffer that is kept as it is, then copies. */
+  #held: Uint8Array | null = null;
+  #heldStart = 0;
+  #heldEnd = 0;
   #queue: ByteSink | null = null;
   #queueStart = 0;
+  #waits = false;
   #finQueued = false;
   #trailersQueued: HeaderBlock | null = null;
 
@@ -52,7 +60,8 @@ export class Http2Stream implements Leg {
 
   /** Bytes queued because a window or the socket is full. */
   get queued(): number {
-    return this.#queue === null ? 0 : this.#queue.length - this.#queueStart;
+    const held = this.#heldEnd - this.#heldStart;
+    return this.#queue === null ? held : held + this.#queue.length - this.#queueStart;
   }
 
   sendHead(head: HeaderBlock, end: boolean, _reason: string): void {
@@ -70,7 +79,7 @@ export class Http2Stream implements Leg {
   sendData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     if (this.closed || this.sendEnd) return;
     let from = start;
-    if (this.#queue === null) {
+    if (!this.#waits) {
       from += this.connection.writeData(this, buffer, start, end, fin);
       if (from === end) {
         if (from > start) this.listener?.onConsumed(this, from - start);
@@ -86,7 +95,7 @@ export class Http2Stream implements Leg {
 
   sendTrailers(trailers: HeaderBlock): void {
     if (this.closed || this.sendEnd) return;
-    if (this.#queue !== null) {
+    if (this.#waits) {
       this.#trailersQueued = trailers;
       return;
     }
@@ -108,24 +117,11 @@ export class Http2Stream implements Leg {
 
   /** Sends what waits as far as windows and room allow. Called by the connection. Returns true when nothing is left. */
   pump(): boolean {
-    const queue = this.#queue;
-    if (queue === null || this.closed) return true;
-    const fin = this.#finQueued;
-    const sent = this.connection.writeData(this, queue.buffer, this.#queueStart, queue.length, fin);
-    this.#queueStart += sent;
+    if (!this.#waits || this.closed) return true;
+    const sent = this.#pumpHeld() + this.#pumpQueue();
     queuedBytes.add(-sent);
-    const done = this.#queueStart === queue.length;
-    if (done) {
-      this.#queue = null;
-      const trailers = this.#trailersQueued;
-      if (fin) {
-        if (sent > 0 || this.connection.writeEnd(this.id)) this.#sent();
-      } else if (trailers !== null) {
-        this.#trailersQueued = null;
-        this.connection.writeHeaders(this.id, trailers, true);
-        this.#sent();
-      }
-    }
+    const done = this.#held === null && this.#queue === null;
+    if (done) this.#pumped(sent);
     if (sent > 0) this.listener?.onConsumed(this, sent);
     return done;
   }
@@ -134,16 +130,69 @@ export class Http2Stream implements Leg {
   forget(): void {
     this.closed = true;
     queuedBytes.add(-this.queued);
+    this.#waits = false;
+    this.#held = null;
+    this.#heldStart = this.#heldEnd = 0;
     this.#queue = null;
     this.#trailersQueued = null;
   }
 
+  #pumpHeld(): number {
+    const held = this.#held;
+    if (held === null) return 0;
+    const fin = this.#finQueued && this.#queue === null;
+    const sent = this.connection.writeData(this, held, this.#heldStart, this.#heldEnd, fin);
+    this.#heldStart += sent;
+    if (this.#heldStart === this.#heldEnd) this.#held = null;
+    return sent;
+  }
+
+  #pumpQueue(): number {
+    const queue = this.#queue;
+    if (queue === null || this.#held !== null) return 0;
+    const sent = this.connection.writeData(this, queue.buffer, this.#queueStart, queue.length, this.#finQueued);
+    this.#queueStart += sent;
+    if (this.#queueStart === queue.length) this.#queue = null;
+    return sent;
+  }
+
+  /** Everything that waited is sent: END_STREAM or trailers, when they are due, and did not go with the last bytes. */
+  #pumped(sent: number): void {
+    this.#waits = false;
+    const trailers = this.#trailersQueued;
+    if (this.#finQueued) {
+      if (sent > 0 || this.connection.writeEnd(this.id)) this.#sent();
+    } else if (trailers !== null) {
+      this.#trailersQueued = null;
+      this.connection.writeHeaders(this.id, trailers, true);
+      this.#sent();
+    }
+  }
+
   #enqueue(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
+    const bytes = end - start;
+    if (!this.#waits) {
+      this.#waits = true;
+      this.connection.wait(this);
+      // Most of a large read: keeping it costs no more than what it holds, and saves a copy.
+      if (bytes >= HOLD_BYTES && bytes >= buffer.length >> 1) {
+        this.#held = buffer;
+        this.#heldStart = start;
+        this.#heldEnd = end;
+        queuedBytes.add(bytes);
+        if (fin) this.#finQueued = true;
+        return;
+      }
+    }
+    if (bytes > 0) this.#copy(buffer, start, end);
+    if (fin) this.#finQueued = true;
+  }
+
+  #copy(buffer: Uint8Array, start: number, end: number): void {
     let queue = this.#queue;
     if (queue === null) {
       queue = this.#queue = new ByteSink(end - start);
       this.#queueStart = 0;
-      this.connection.wait(this);
     } else if (this.#queueStart > queue.length >> 1) {
       queue.buffer.copyWithin(0, this.#queueStart, queue.length);
       queue.length -= this.#queueStart;
@@ -151,7 +200,6 @@ export class Http2Stream implements Leg {
     }
     queue.append(buffer, start, end);
     queuedBytes.add(end - start);
-    if (fin) this.#finQueued = true;
   }
 
   #sent(): void {

@@ -9,17 +9,20 @@ import type { RawSocket } from "./socket.ts";
 export const HIGH_WATER_BYTES = 256 * 1024;
 /** Below this producers are asked for more. */
 export const LOW_WATER_BYTES = 64 * 1024;
-/** Buffers come in two sizes: most turns of an HTTP/1 connection write less than the small one. */
+/** Buffers come in three sizes: a turn of an HTTP/1 connection writes little, one of a busy HTTP/2 connection more, bulk most. */
 const SMALL_BYTES = 4 * 1024;
 const LARGE_BYTES = 64 * 1024;
-/** Buffers kept for the next turn, 4 MiB and 2 MiB at most: as many connections as typically write in one turn. */
+const BULK_BYTES = HIGH_WATER_BYTES + LARGE_BYTES + SMALL_BYTES;
+/** Buffers kept for the next turn, 4, 2 and 2.5 MiB at most: as many connections as typically write so in one turn. */
 const SMALL_POOL = 1024;
 const LARGE_POOL = 32;
+const BULK_POOL = 8;
 /** Chunks from here on are written from where they lie when nothing waits before them; below, a copy is cheaper than a write of its own. */
 const DIRECT_BYTES = 64 * 1024;
 
 const small: Uint8Array[] = [];
 const large: Uint8Array[] = [];
+const bulk: Uint8Array[] = [];
 const EMPTY = new Uint8Array(0);
 
 /** Called when the outbox has drained below the low water mark after having been above the high one. */
@@ -184,11 +187,13 @@ export class Outbox {
 }
 
 function takeBuffer(bytes: number): Uint8Array {
-  if (bytes > SMALL_BYTES) return large.pop() ?? new Uint8Array(LARGE_BYTES);
-  return small.pop() ?? new Uint8Array(SMALL_BYTES);
+  if (bytes > LARGE_BYTES) return bulk.pop() ?? Buffer.allocUnsafeSlow(BULK_BYTES);
+  if (bytes > SMALL_BYTES) return large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
+  return small.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES);
 }
 
 function giveBuffer(buffer: Uint8Array): void {
   if (buffer.length === SMALL_BYTES && small.length < SMALL_POOL) small.push(buffer);
   else if (buffer.length === LARGE_BYTES && large.length < LARGE_POOL) large.push(buffer);
+  else if (buffer.length === BULK_BYTES && bulk.length < BULK_POOL) bulk.push(buffer);
 }

@@ -60,4 +60,3 @@ export class EventSink {
     if (this.#tap.isWatched) this.#tap.publish(entry);
   }
 }
-

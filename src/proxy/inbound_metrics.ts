@@ -49,7 +49,12 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
     series.http.onResponse(exchange.status, exchange.grpcStatus, latencyOf(exchange), isSuccess(exchange), shown);
     if (!this.#events.wanted) return;
     const route = exchange.verdict?.route ?? null;
-    this.#events.request("inbound", exchange, exchange.context.clientId ?? "", route === null ? "" : `${route.namespace}/${route.name}`);
+    this.#events.request(
+      "inbound",
+      exchange,
+      exchange.context.clientId ?? "",
+      route === null ? "" : `${route.namespace}/${route.name}`,
+    );
   }
 
   clients(client: InboundClient): ConnectionCounters {
@@ -141,7 +146,11 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
 
   #audit(client: InboundClient, verdict: Verdict): void {
     const policy = verdict.auditPolicy === null ? "" : `${verdict.auditPolicy.namespace}/${verdict.auditPolicy.name}`;
-    this.#log.info("policy in audit mode would have decided otherwise", { ...this.#where(client), policy, verdict: verdict.kind });
+    this.#log.info("policy in audit mode would have decided otherwise", {
+      ...this.#where(client),
+      policy,
+      verdict: verdict.kind,
+    });
   }
 
   #where(client: InboundClient): { client: string; client_id: string; port: number } {

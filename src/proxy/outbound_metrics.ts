@@ -37,7 +37,14 @@ export class OutboundMetrics implements HttpObserver, OutboundObserver {
       isSuccess(exchange),
       error === "cancelled" && exchange.headMs > 0 ? "" : error,
     );
-    if (this.#events.wanted) this.#events.request("outbound", exchange, exchange.lastEndpoint?.endpoint.identity ?? "", routeName(exchange.rule));
+    if (this.#events.wanted) {
+      this.#events.request(
+        "outbound",
+        exchange,
+        exchange.lastEndpoint?.endpoint.identity ?? "",
+        routeName(exchange.rule),
+      );
+    }
   }
 
   clients(entry: TargetEntry): ConnectionCounters {

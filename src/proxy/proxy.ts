@@ -9,7 +9,7 @@
 import type { InboundPolicy } from "../model/inbound.ts";
 import type { OutboundTarget } from "../model/outbound.ts";
 import type { SocketAddress } from "../net/orig_dst.ts";
-import { type Listener, listen } from "../net/socket.ts";
+import { listen, type Listener } from "../net/socket.ts";
 import { Applications } from "./applications.ts";
 import { ClientMarks } from "./client_marks.ts";
 import type { Credentials } from "./credentials.ts";
