@@ -1,5 +1,5 @@
 /** Deno lint plugin that keeps `layers.ts` true, and a few rules of style that the stock rules do not have. */
-import { IMPURE_GLOBALS, isPure, judgeImport, judgeLength } from "./layers.ts";
+import { IMPURE_GLOBALS, isPure, isTest, judgeImport, judgeLength } from "./layers.ts";
 
 /** The parts of a syntax node that the rules read. */
 interface Node {
@@ -10,6 +10,8 @@ interface Node {
   readonly property?: Node;
   readonly key?: Node;
   readonly source?: { readonly type: string; readonly value?: unknown } | null;
+  readonly range?: readonly [number, number];
+  readonly declaration?: Node | null;
   readonly importKind?: string;
   readonly exportKind?: string;
   readonly specifiers?: readonly { readonly importKind?: string; readonly exportKind?: string }[];
@@ -88,6 +90,23 @@ function noEnum(context: Context): Visitor {
   };
 }
 
+/** Folders whose exported functions say what goes in and out. */
+const DOCUMENTED = ["src/", "controller/"];
+
+function docs(context: Context): Visitor {
+  const path = pathOf(context);
+  const isPrivate = path.includes("/_");
+  if (isTest(path) || isPrivate || !DOCUMENTED.some((folder) => path.startsWith(folder))) return {};
+  return {
+    ExportNamedDeclaration(node) {
+      // Of a class, the file's own comment may speak: it is the file's one concern.
+      if (node.declaration?.type !== "FunctionDeclaration") return;
+      if (context.sourceCode.text.slice(0, node.range?.[0]).trimEnd().endsWith("*/")) return;
+      context.report({ node, message: "say above it, in /** … */, what goes in and out, and how it fails" });
+    },
+  };
+}
+
 export default {
   name: "tulle",
   rules: {
@@ -96,5 +115,6 @@ export default {
     "file-length": { create: fileLength },
     "no-default-export": { create: noDefaultExport },
     "no-enum": { create: noEnum },
+    "docs": { create: docs },
   },
 };

@@ -35,6 +35,8 @@ const PLANTED: readonly (readonly [path: string, text: string, expected: string 
   ["src/proxy/k.ts", `import { Hono } from "hono";\nexport const k = Hono;\n`, "hono belongs to src/admin/"],
   ["src/admin/l.ts", `import { Hono } from "hono";\nexport const l = Hono;\n`, null],
   ["src/config/m.ts", `export default 1;\n`, "export by name"],
+  ["src/base/z.ts", `/** One. */\nexport function y(): void {}\n\nexport function z(): void {}\n`, "say above it"],
+  ["src/base/zz.ts", `/** One. */\nexport function y(): void {}\n\nfunction z(): void {}\nz();\n`, null],
   ["src/config/n.ts", `export enum N { A }\n`, "use a union"],
   ["src/config/o.ts", line.repeat(MAX_LINES + 1), `${MAX_LINES + 1} lines, want at most ${MAX_LINES}`],
   ["src/config/p.ts", `// long-file: one table\n${line.repeat(MAX_LONG_LINES - 1)}`, null],
