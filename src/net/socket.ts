@@ -3,6 +3,7 @@
  * as a method call on it, so that the path has no closures and ownership can be handed on (detection → engine → tunnel).
  */
 import type { ConnectionStats } from "./connection_stats.ts";
+import { connectMarked, MarkedConnect } from "./marked_dial.ts";
 import type { Socket, SocketHandler, TCPSocketListener, TCPSocketListenOptions } from "bun";
 
 /** A socket of Bun, with the members its type definitions leave out. */
@@ -139,6 +140,7 @@ export function listen(
  * @param tls native TLS when given
  */
 export function dial(host: string, port: number, owner: SocketOwner, tls: TlsOptions | null = null): void {
+  if (tls === null && dialMark !== null) return dialMarked(host, port, owner, dialMark);
   Bun.connect<SocketOwner>({
     hostname: host,
     port,
@@ -147,6 +149,21 @@ export function dial(host: string, port: number, owner: SocketOwner, tls: TlsOpt
     ...(tls === null ? {} : { tls: tls as unknown as Bun.TLSOptions }), // see listen
     socket: handlers,
   }).catch(ignore); // the failure has reached connectError
+}
+
+let dialMark: number | null = null;
+
+/** Marks plain connections from here on (SO_MARK), so that capture lets them pass; see marked_dial.ts. */
+export function setDialMark(mark: number): void {
+  dialMark = mark;
+}
+
+function dialMarked(host: string, port: number, owner: SocketOwner, mark: number): void {
+  const fd = connectMarked(host, port, mark);
+  if (typeof fd === "string") return owner.onConnectFailed(new Error(fd));
+  const options = { fd, data: new MarkedConnect(owner), allowHalfOpen: true, socket: handlers };
+  // `fd` is missing in the type only.
+  Bun.connect(options as unknown as Parameters<typeof Bun.connect<SocketOwner>>[0]).catch(ignore);
 }
 
 /** The TLS side of a socket: certificate, session, result of the handshake. For those that verify peers. */
