@@ -23,7 +23,8 @@ const CONTROLLER_PORT = 8086;
 const CONTROLLER_ADMIN_PORT = 9990;
 /** A part that is not ready by then is reported; the run goes on, as it may become so. */
 const READY_TIMEOUT_MS = 20_000;
-const CONTROLLER_GRACE_MS = 3_000;
+/** Nothing depends on it any more when it is told to end. */
+const CONTROLLER_GRACE_MS = 5_000;
 /** Log lines shown of a part that does not start. */
 const SHOWN_LINES = 12;
 
@@ -119,7 +120,8 @@ export class MeshRun {
     const ready = await Promise.all([...this.units.values()].map((unit) => this.#run(unit)));
     const count = ready.filter((each) => each).length - (this.units.size - meshed.length);
     const text = `${count} of ${meshed.length} sidecars ready`;
-    if (count === meshed.length) progress.done(text, sidecarsBegin);
+    if (meshed.length === 0) progress.note("no workload has a sidecar");
+    else if (count === meshed.length) progress.done(text, sidecarsBegin);
     else progress.warn(text);
     return !this.#stopped.signal.aborted;
   }

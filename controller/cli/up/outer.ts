@@ -16,6 +16,8 @@ import { createStateFolder, removeFolder } from "./state_folder.ts";
 /** The kernel takes a namespace apart a moment after its last process. */
 const GONE_TIMEOUT_MS = 5_000;
 const GONE_POLL_MS = 50;
+/** A terminal tells its whole process group, and those above us may tell us again: within this time it is the same wish. */
+const REPEATED_SIGNAL_MS = 1_000;
 
 /** Runs the mesh. @returns the exit status */
 export async function runOuter(options: UpOptions): Promise<number> {
@@ -41,12 +43,15 @@ export async function runOuter(options: UpOptions): Promise<number> {
     child.stdin.write(`${word}\n`);
     child.stdin.flush();
   };
-  let asked = 0;
+  let askedAt = 0;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      asked++;
-      if (asked === 1) progress.line("\nstopping: workloads, sidecars, controller (once more: at once)");
-      say(asked === 1 ? STOP : KILL);
+      const again = askedAt > 0 && performance.now() - askedAt > REPEATED_SIGNAL_MS;
+      if (askedAt === 0) {
+        askedAt = performance.now();
+        progress.line("\nstopping: workloads, sidecars, controller (once more: at once)");
+        say(STOP);
+      } else if (again) say(KILL);
     });
   }
   const status = await child.exited;
