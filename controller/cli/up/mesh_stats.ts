@@ -44,6 +44,7 @@ export interface StatRow {
   readonly bytesRate: number;
 }
 
+/** Whether the table is made of metrics of this name: what a scrape need not even split otherwise. */
 export function isWanted(name: string): boolean {
   return WANTED.has(name);
 }

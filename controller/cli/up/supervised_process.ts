@@ -91,6 +91,7 @@ export class SupervisedProcess {
     const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
     await child.exited;
     clearTimeout(timer);
+    this.#child = null; // the callback of its end may come later
     return child.signalCode !== "SIGKILL";
   }
 

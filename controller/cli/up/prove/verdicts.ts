@@ -16,6 +16,7 @@ const MIN_REQUESTS = 50;
 const FORBIDDEN = 403;
 const PERMISSION_DENIED = 7;
 
+/** What the watcher saw must be TLS 1.3 without exception, and something. @param markers for the evidence: how many texts were looked for */
 export function judgeWire(report: WireReport, markers: readonly string[]): Verdict {
   const { tlsConnections, protectedBytes, problems, leaked, seenInClear, unjudged } = report;
   if (problems.length > 0) return { holds: false, evidence: problems.slice(0, 3).join("; ") };
@@ -32,6 +33,7 @@ export function judgeWire(report: WireReport, markers: readonly string[]): Verdi
   };
 }
 
+/** Refused is HTTP 403, gRPC PERMISSION_DENIED, or for tcp no byte of an answer; another failure is not a refusal. */
 export function judgeRefused(request: Request, answer: Answer): Verdict {
   const reason = answer.text === "" ? answer.error : answer.text.trim().split("\n")[0] ?? "";
   if (request.kind === "tcp") {
@@ -43,6 +45,7 @@ export function judgeRefused(request: Request, answer: Answer): Verdict {
   return { holds: answer.status === wanted, evidence: `${answer.status === null ? "no answer" : name}: ${reason}` };
 }
 
+/** Answered is HTTP 200 or gRPC 0 (or bytes, for tcp) with all the texts in the body. */
 export function judgeAnswered(answer: Answer, contains: readonly string[]): Verdict {
   const missing = contains.filter((text) => !answer.text.includes(text));
   const ok = answer.error === "" && (answer.status === null || answer.status === 200 || answer.status === 0);
@@ -65,6 +68,7 @@ export function judgeShare(
   return { holds: counts.every(({ count }) => count <= healthy * check.atMostPercent / 100), evidence };
 }
 
+/** Connections that an instance received since its start: some over mutual TLS, with data. @param key the instance */
 export function judgeTcp(after: readonly Scrape[], key: string): Verdict {
   const opened = since([], after, key, "tcp_open_total", isFromPeer);
   const overTls = since([], after, key, "tcp_open_total", (labels) => isFromPeer(labels) && labels["tls"] === "true");
@@ -79,6 +83,7 @@ export function judgeTcp(after: readonly Scrape[], key: string): Verdict {
   return { holds: overTls > 0 && bytes > 0, evidence };
 }
 
+/** Share of good responses that the instances of a workload saw between two looks. @param workload "shop/load" */
 export function judgeSuccess(
   before: readonly Scrape[],
   after: readonly Scrape[],
