@@ -108,7 +108,9 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   try {
     if (isDirect) return mesh;
     await mesh.controller.start();
-    await Promise.all(options.workloads.filter((one) => one.meshed).map((one) => mesh.sidecar(one.name).start()));
+    await Promise.all(
+      options.workloads.filter((one) => one.meshed && one.started).map((one) => mesh.sidecar(one.name).start()),
+    );
     return mesh;
   } catch (cause) {
     const details = cause instanceof Error ? cause.message : String(cause);
@@ -164,7 +166,7 @@ async function plan(options: MeshOptions): Promise<{ mesh: Mesh; stack: AsyncDis
   });
   const bundle = join(state, "trust-bundle.pem");
   const sidecars = new Map(
-    options.workloads.filter((one) => one.meshed).map((one) => {
+    options.workloads.filter((one) => one.meshed && one.started).map((one) => {
       const ip = ipOf(one.name);
       const own = [...forwards.get(one.name)?.values() ?? []];
       const proxyState = join(dir, `state-${one.name}`);

@@ -20,6 +20,8 @@ export interface WorkloadSpec {
   readonly calls: readonly string[];
   /** False: it has no sidecar. */
   readonly meshed: boolean;
+  /** False: it counts as meshed, but no sidecar is started; a test plays its part. */
+  readonly started: boolean;
   /** More environment for its sidecar. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -35,6 +37,7 @@ export function workload(name: string, more: Partial<Omit<WorkloadSpec, "name">>
     ports: [],
     calls: [],
     meshed: true,
+    started: true,
     env: {},
     ...more,
   };

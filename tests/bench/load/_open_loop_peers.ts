@@ -1,4 +1,5 @@
 /** The little HTTP that the open-loop client needs: one request shape, and the end of its responses. */
+import { Flag, frame, FrameType, getBlock, parseFrames, PREFACE } from "../../support/h2_frames.ts";
 
 type Finish = (due: number, ok: boolean, now: number) => void;
 
@@ -49,13 +50,11 @@ export class H1Peer implements OpenLoopPeer {
   }
 }
 
-const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY] = [0, 1, 3, 4, 6, 7];
-const END_STREAM = 1;
-const ACK = 1;
 /** Credit for the whole run at once: 2^31-1 less the initial 65,535. */
 const CREDIT = 0x7fffffff - 65_535;
 /** Streams at a time on one connection; servers allow 100 at least. */
 const MAX_STREAMS = 64;
+const { DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE } = FrameType;
 
 /** HTTP/2 with prior knowledge (RFC 9113); header fields are sent as literals, so no table is needed. */
 export class H2Peer implements OpenLoopPeer {
@@ -67,17 +66,11 @@ export class H2Peer implements OpenLoopPeer {
   #nextStream = 1;
 
   constructor(path: string) {
-    const settings = frame(SETTINGS, 0, 0, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]));
     const credit = Buffer.alloc(4);
     credit.writeUInt32BE(CREDIT);
-    this.preface = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), settings, frame(8, 0, 0, credit)]);
-    const authority = "bench.test";
-    this.#block = Buffer.concat([
-      Buffer.from([0x82, 0x86, 0x04, path.length]),
-      Buffer.from(path),
-      Buffer.from([0x01, authority.length]),
-      Buffer.from(authority),
-    ]);
+    const settings = frame(SETTINGS, 0, 0, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]));
+    this.preface = Buffer.concat([PREFACE, settings, frame(WINDOW_UPDATE, 0, 0, credit)]);
+    this.#block = getBlock(path, "bench.test");
   }
 
   isFree(): boolean {
@@ -88,42 +81,24 @@ export class H2Peer implements OpenLoopPeer {
     const id = this.#nextStream;
     this.#nextStream += 2;
     this.#due.set(id, due);
-    return frame(HEADERS, 0x4 | END_STREAM, id, this.#block);
+    return frame(HEADERS, Flag.END_HEADERS | Flag.END_STREAM, id, this.#block);
   }
 
   read(bytes: Uint8Array, now: number, finish: Finish): Uint8Array | null {
-    let all: Buffer = Buffer.from(bytes);
-    if (this.#rest.length > 0) all = Buffer.concat([this.#rest, all]);
+    const { frames, rest } = parseFrames(Buffer.concat([this.#rest, bytes]));
     const replies: Buffer[] = [];
-    let at = 0;
-    while (all.length - at >= 9) {
-      const length = all.readUIntBE(at, 3);
-      if (all.length - at < 9 + length) break;
-      const type = all[at + 3] ?? 0;
-      const flags = all[at + 4] ?? 0;
-      const id = all.readUInt32BE(at + 5);
-      const payload = all.subarray(at + 9, at + 9 + length);
-      at += 9 + length;
-      if (type === SETTINGS && (flags & ACK) === 0) replies.push(frame(SETTINGS, ACK, 0, Buffer.alloc(0)));
-      if (type === PING && (flags & ACK) === 0) replies.push(frame(PING, ACK, 0, payload));
+    for (const { type, flags, streamId, payload } of frames) {
+      if (type === SETTINGS && (flags & Flag.ACK) === 0) replies.push(frame(SETTINGS, Flag.ACK, 0));
+      if (type === PING && (flags & Flag.ACK) === 0) replies.push(frame(PING, Flag.ACK, 0, payload));
       if (type === GOAWAY) throw new Error(`the server went away: ${payload.subarray(8).toString("latin1")}`);
-      if (type === RST_STREAM) this.#bad.add(id);
-      if (type === RST_STREAM || (type === DATA || type === HEADERS) && (flags & END_STREAM) !== 0) {
-        const due = this.#due.get(id);
-        if (due !== undefined) finish(due, !this.#bad.delete(id), now);
-        this.#due.delete(id);
+      if (type === RST_STREAM) this.#bad.add(streamId);
+      if (type === RST_STREAM || (type === DATA || type === HEADERS) && (flags & Flag.END_STREAM) !== 0) {
+        const due = this.#due.get(streamId);
+        if (due !== undefined) finish(due, !this.#bad.delete(streamId), now);
+        this.#due.delete(streamId);
       }
     }
-    this.#rest = Buffer.from(all.subarray(at));
+    this.#rest = Buffer.from(rest);
     return replies.length === 0 ? null : Buffer.concat(replies);
   }
-}
-
-function frame(type: number, flags: number, id: number, payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(id, 5);
-  return Buffer.concat([head, payload]);
 }
