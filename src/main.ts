@@ -23,6 +23,10 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Show the certificate that a sidecar uses now",
     run: async (argv) => (await import("../controller/cli/identity.ts")).runIdentity(argv),
   }],
+  ["proxy", {
+    summary: "The sidecar of one workload",
+    run: async (argv) => (await import("./proxy/run.ts")).runProxy(argv),
+  }],
   ["controller", {
     summary: "Follow a folder of YAML, certify the proxies and tell them what they need",
     run: async (argv) => (await import("../controller/main.ts")).runController(argv),

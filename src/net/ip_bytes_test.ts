@@ -13,6 +13,9 @@ test.each([
   expect(Buffer.from(ipBytes(text) ?? []).toString("hex")).toBe(hex);
 });
 
-test.each(["", "10.0.0", "10.0.0.256", "1:2", "1::2::3", "g::1", "1:2:3:4:5:6:7:8:9", "10.0.0.1/8"])("ipBytes(%j) is null", (text) => {
-  expect(ipBytes(text)).toBeNull();
-});
+test.each(["", "10.0.0", "10.0.0.256", "1:2", "1::2::3", "g::1", "1:2:3:4:5:6:7:8:9", "10.0.0.1/8"])(
+  "ipBytes(%j) is null",
+  (text) => {
+    expect(ipBytes(text)).toBeNull();
+  },
+);

@@ -118,6 +118,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
     const { deps, serverFirst } = this.#outbound;
     this.#entry = entry;
     entry.users++;
+    entry.lastUsedMs = deps.clock();
     this.#counters = deps.observer.clients(entry);
     this.#counters.onOpen();
     this.stats = new ConnectionStats(this.#socket, this.#counters);

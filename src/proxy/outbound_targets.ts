@@ -8,6 +8,9 @@ import { compileRoutes, type RouteTable } from "./route/compile.ts";
 import { DEFAULT_BREAKER } from "./upstream/breaker.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
 
+/** A target without connections is kept warm this long; discovery then keeps its snapshot for a while longer. */
+const IDLE_TARGET_MS = 60_000;
+
 /** A snapshot, compiled. */
 export interface CompiledTarget {
   readonly target: OutboundTarget;
@@ -22,6 +25,10 @@ export class TargetEntry {
   current: CompiledTarget;
   /** Connections that use it. */
   users = 0;
+  /** When the last one began, monotonic milliseconds. */
+  lastUsedMs = 0;
+  /** Ends the subscription to its snapshots. */
+  unsubscribe: (() => void) | null = null;
 
   constructor(key: string, current: CompiledTarget) {
     this.key = key;
@@ -62,10 +69,14 @@ export class OutboundTargets {
     return made;
   }
 
-  /** The target is not watched any more. */
-  forget(key: string): void {
-    this.#entries.delete(key);
-    this.#upstreams.forget(key);
+  /** Forgets targets that no connection has used for IDLE_TARGET_MS. Call now and then. */
+  sweep(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.users > 0 || nowMs - entry.lastUsedMs < IDLE_TARGET_MS) continue;
+      entry.unsubscribe?.();
+      this.#entries.delete(entry.key);
+      this.#upstreams.forget(entry.key);
+    }
   }
 
   /** All entries, for /config. */

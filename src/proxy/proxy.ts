@@ -48,6 +48,8 @@ export interface ProxySettings {
 export interface TargetSource {
   /** Resolves to the snapshot of a target, or to the reason why there is none. Bounded in time. */
   discover(key: string, timeoutMs: number): Promise<OutboundTarget | string>;
+  /** Calls back for each new snapshot of a target until the returned function is called. */
+  follow(key: string, listener: (target: OutboundTarget) => void): () => void;
 }
 
 export interface ProxyDeps {
@@ -122,6 +124,7 @@ export class Proxy {
   start(): void {
     const { settings } = this.#deps;
     this.#listeners.push(listen(settings.outbound, (socket) => this.#outbound.accept(socket, null)));
+    if (settings.outbound.host === "127.0.0.1") this.#listenLoopback6(settings.outbound.port);
     this.#listeners.push(listen(settings.inbound, (socket) => this.#inbound.acceptPlain(socket)));
     for (const forward of settings.forwards) {
       const target = { ip: forward.target.host, port: forward.target.port };
@@ -161,12 +164,6 @@ export class Proxy {
     return this.#policy.current.policy;
   }
 
-  /** A new snapshot of a target is in force from the next request on. */
-  useTarget(target: OutboundTarget): void {
-    const address = addressOf(target.key);
-    this.targets.put(target, address.host, address.port);
-  }
-
   /**
    * Drains: what runs finishes, sidecars are sent elsewhere. Calls back when the last connection has ended.
    * The application's own connections are still taken, for it may need them to finish its work.
@@ -184,11 +181,26 @@ export class Proxy {
     this.#applications.shutdown();
   }
 
+  /** Redirected IPv6 connections arrive on ::1; a machine without IPv6 has none. */
+  #listenLoopback6(port: number): void {
+    if (port === 0) return;
+    try {
+      this.#listeners.push(listen({ host: "::1", port }, (socket) => this.#outbound.accept(socket, null)));
+    } catch {
+      // No IPv6 here.
+    }
+  }
+
   async #discover(key: string, timeoutMs: number): Promise<TargetEntry | string> {
     const found = await this.#deps.source.discover(key, timeoutMs);
     if (typeof found === "string") return found;
     const address = addressOf(key);
-    return this.targets.put(found, address.host, address.port);
+    const entry = this.targets.put(found, address.host, address.port);
+    entry.lastUsedMs = this.#deps.clock();
+    entry.unsubscribe ??= this.#deps.source.follow(key, (target) => {
+      this.targets.put(target, address.host, address.port);
+    });
+    return entry;
   }
 
   /** A connection that was not redirected has our own listener as its destination: dialling it would loop. */
