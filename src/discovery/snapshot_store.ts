@@ -1,0 +1,96 @@
+/**
+ * The last good snapshots on disk, so that a proxy that was restarted serves while the controller is away.
+ *
+ * One file per resource holds the SubscribeResponse as it came; it is decoded and validated like one when it is read back.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Files that are read back: all targets and the inbound policy. */
+const MAX_FILES = 1025;
+/** Larger files are not ours: messages are smaller. */
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+/** All files together. */
+const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
+/** Writes are gathered this long: endpoints come in bursts. */
+const GATHER_MS = 200;
+const SUFFIX = ".snapshot";
+
+/** See the file's head. */
+export class SnapshotStore {
+  readonly #dir: string;
+  readonly #onError: (error: unknown) => void;
+  /** Name → contents to write, or null to remove. */
+  readonly #pending = new Map<string, Uint8Array | null>();
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  /**
+   * @param dir the proxy's own; made when it is not there
+   * @param onError told when it cannot be written; the proxy goes on
+   */
+  constructor(dir: string, onError: (error: unknown) => void) {
+    this.#dir = dir;
+    this.#onError = onError;
+  }
+
+  /** Keeps a snapshot, soon. @param message is copied */
+  save(name: string, message: Uint8Array): void {
+    this.#later(name, message.slice());
+  }
+
+  /** Forgets a snapshot, soon. */
+  remove(name: string): void {
+    this.#later(name, null);
+  }
+
+  /** What an earlier process has left, in no order; the caller validates. */
+  load(): Uint8Array[] {
+    const out: Uint8Array[] = [];
+    let total = 0;
+    try {
+      for (const file of readdirSync(this.#dir).filter((name) => name.endsWith(SUFFIX)).slice(0, MAX_FILES)) {
+        const path = join(this.#dir, file);
+        const { size } = statSync(path);
+        total += size;
+        if (size > MAX_FILE_BYTES || total > MAX_TOTAL_BYTES) continue;
+        out.push(readFileSync(path));
+      }
+    } catch (error) {
+      if (!isMissing(error)) this.#onError(error);
+    }
+    return out;
+  }
+
+  /** Writes what is pending now. Each file is replaced in one step. */
+  flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    try {
+      if (this.#pending.size > 0) mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+      for (const [name, message] of this.#pending) this.#write(join(this.#dir, fileOf(name)), message);
+    } catch (error) {
+      this.#onError(error);
+    }
+    this.#pending.clear();
+  }
+
+  #later(name: string, message: Uint8Array | null): void {
+    this.#pending.set(name, message);
+    this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
+  }
+
+  #write(path: string, message: Uint8Array | null): void {
+    if (message === null) return rmSync(path, { force: true });
+    writeFileSync(`${path}.new`, message, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  }
+}
+
+/** Names hold characters that file names cannot. */
+function fileOf(name: string): string {
+  return new Bun.CryptoHasher("sha256").update(name).digest("hex").slice(0, 32) + SUFFIX;
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === "ENOENT"; // present on errors of the file system
+}
