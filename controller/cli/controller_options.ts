@@ -53,18 +53,20 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
   const command = teachingCommand("controller", summary, EXAMPLES)
     .requiredOption("--config-dir <folder>", "folder of YAML files; may be given again", collect)
     .requiredOption("--state-dir <folder>", "where the root certificate and its key are kept; made when missing")
-    .option("--listen <address>", "where proxies connect", parseAddress, { host: "127.0.0.1", port: 8086 })
-    .option("--admin <address>", "/metrics /ready /live /config", parseAddress, { host: "127.0.0.1", port: 9990 })
+    .addOption(valueOption("--listen <address>", "where proxies connect", parseAddress, "127.0.0.1:8086"))
+    .addOption(valueOption("--admin <address>", "/metrics /ready /live /config", parseAddress, "127.0.0.1:9990"))
     .option("--trust-domain <name>", "trust domain of the identities", parseDomain, "cluster.local")
     .option("--cluster-domain <name>", "end of the full names of Services", parseDomain, "cluster.local")
-    .option("--tokens <file>", "JSON: sha256 of each join token, and whom it stands for", "")
-    .option("--addresses <file>", "JSON: addresses given to workloads and Services that name none", "")
-    .option("--leaf-lifetime <duration>", "life of the certificates of proxies", parseLifetime, 24 * 3_600_000)
-    .option(
-      "--cluster-networks <list>",
-      "what cluster-* policies count as inside",
-      parseNetworks,
-      parseNetworks(CLUSTER_NETWORKS),
+    .option("--tokens <file>", "JSON: sha256 of each join token, and whom it stands for")
+    .option("--addresses <file>", "JSON: addresses given to workloads and Services that name none")
+    .addOption(valueOption("--leaf-lifetime <duration>", "life of the certificates of proxies", parseLifetime, "24h"))
+    .addOption(
+      valueOption(
+        "--cluster-networks <list>",
+        "what cluster-* policies count as inside",
+        parseNetworks,
+        CLUSTER_NETWORKS,
+      ),
     )
     .addOption(
       new Option("--default-inbound-policy <policy>", "where no annotation says it")
@@ -87,13 +89,18 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     stateDir: values.stateDir,
     trustDomain: values.trustDomain,
     clusterDomain: values.clusterDomain,
-    tokens: values.tokens === "" ? null : values.tokens,
-    addresses: values.addresses === "" ? null : values.addresses,
+    tokens: values.tokens ?? null,
+    addresses: values.addresses ?? null,
     leafLifetimeMs: values.leafLifetime,
     defaultInboundPolicy: values.defaultInboundPolicy,
     clusterNetworks: values.clusterNetworks,
     logLevel: values.logLevel,
   };
+}
+
+/** An option whose default is shown as it would be typed. */
+function valueOption<T>(flags: string, description: string, parse: (text: string) => T, standard: string): Option {
+  return new Option(flags, description).argParser(parse).default(parse(standard), standard);
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -114,7 +114,7 @@ test("open() names file and remedy when half of the root is gone", async () => {
   const dir = stateDir();
   await open(dir);
   rmSync(join(dir, "ca-cert.pem"));
-  expect(open(dir)).rejects.toThrow(/without .*ca-cert\.pem: put it back/);
+  await expect(open(dir)).rejects.toThrow(/without .*ca-cert\.pem: put it back/);
 });
 
 test("reloadBundle() adds further roots and tells the listeners once", async () => {

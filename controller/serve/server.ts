@@ -33,6 +33,9 @@ export interface ServerOptions {
 export class ControlServer {
   readonly #server: Http2SecureServer;
   readonly #connections = new Set<ServerHttp2Session>();
+  /** Of connections of any kind, so that none outlives the server. */
+  readonly #sockets = new Set<TLSSocket>();
+  #onEmpty: (() => void) | null = null;
   #roots: readonly X509Certificate[];
 
   private constructor(options: ServerOptions) {
@@ -54,6 +57,13 @@ export class ControlServer {
       rejectUnauthorized: false, // a proxy that asks for its first certificate has none; handlers check by verifyPeer
       settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
     }, adapter);
+    this.#server.on("secureConnection", (socket: TLSSocket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => {
+        this.#sockets.delete(socket);
+        if (this.#sockets.size === 0) this.#onEmpty?.();
+      });
+    });
     this.#server.on("session", (session) => this.#watch(session));
     // Peers that are no TLS clients, or do not trust us, are their own trouble; without listeners they would be ours.
     this.#server.on("tlsClientError", () => {});
@@ -87,14 +97,14 @@ export class ControlServer {
 
   /** Stops accepting, lets calls end for `graceMs`, then closes what is left. */
   async close(graceMs: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.close();
+    const emptied = new Promise<void>((resolve) => this.#onEmpty = resolve);
     for (const session of this.#connections) session.close();
-    const timer = setTimeout(() => {
-      for (const session of this.#connections) session.destroy();
-    }, graceMs);
-    // The server waits for connections of HTTP/1.1 as well, which nobody counts: twice the grace is the end.
-    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 2 * graceMs))]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
+    if (this.#sockets.size > 0) await Promise.race([emptied, late]);
     clearTimeout(timer);
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #peer(socket: TLSSocket | undefined, nowMs: number): Peer {
