@@ -25,6 +25,9 @@ export const OBJECT_NAME_FORM = "a name of a–z, 0–9, - and ., at most 253 ch
 const ANNOTATIONS = [
   "tulle.dev/inject",
   "tulle.dev/optional",
+  "tulle.dev/skip-inbound-ports",
+  "tulle.dev/skip-outbound-ports",
+  "tulle.dev/skip-subnets",
   "tulle.dev/default-inbound-policy",
   "tulle.dev/opaque-ports",
   "timeout.tulle.dev/request",

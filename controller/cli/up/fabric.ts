@@ -72,7 +72,7 @@ export class Fabric {
     this.#links.setUp(port);
     const blocks = ips.map((ip) => `${ip}/${ip.startsWith(`${this.subnet}.`) ? 24 : ip.includes(":") ? 128 : 32}`);
     for (const block of blocks) {
-      if (!block.endsWith("/24")) this.#links.addRoute(block, BRIDGE, null);
+      if (!block.endsWith("/24")) this.#addOwnRoute(block);
     }
     net.run(() => {
       using links = new RouteNetlink();
@@ -90,6 +90,15 @@ export class Fabric {
       for (const name of ["hosts", "resolv.conf"]) bindOver(join(folder, name), `/etc/${name}`);
     });
     return { net, mnt };
+  }
+
+  /** A workload that comes back has its route still. */
+  #addOwnRoute(block: string): void {
+    try {
+      this.#links.addRoute(block, BRIDGE, null);
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.errno !== Errno.EEXIST) throw error;
+    }
   }
 
   /** Lets go of a workload's namespaces; its end of the link goes with them once its processes are gone. */

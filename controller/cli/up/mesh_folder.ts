@@ -6,7 +6,8 @@ import { FolderState } from "../../kube/folder_state.ts";
 import { declaredAddresses, instanceName } from "../../kube/instances.ts";
 import { formatProblem } from "../../kube/problem.ts";
 import { listFiles, readConfigFile } from "../../kube/read_folder.ts";
-import type { ExternalWorkload, Resource, Service } from "../../kube/resources.ts";
+import { readSkips, type Skips } from "./skips.ts";
+import { type ExternalWorkload, keyOf, type Meta, type Resource, type Service } from "../../kube/resources.ts";
 
 /** Leave out the sidecar. On the workload or its Namespace; the workload's wins. */
 const INJECT = "tulle.dev/inject";
@@ -29,6 +30,8 @@ export interface Instance {
   /** Has a sidecar. */
   readonly meshed: boolean;
   readonly optional: boolean;
+  /** What is not captured. */
+  readonly skips: Skips;
   readonly command: readonly string[];
   /** Absolute. */
   readonly workingDir: string;
@@ -100,17 +103,14 @@ export class MeshFolderReader {
     });
   }
 
-  #assemble(problems: readonly string[]): MeshFolder {
+  #assemble(problems: string[]): MeshFolder {
     const resources = this.#state.resources;
-    const inject = new Map<string, string>();
-    for (const { kind, meta } of resources) {
-      const value = meta.annotations[INJECT];
-      if (kind === "Namespace" && value !== undefined) inject.set(meta.name, value);
-    }
+    const inherited = new Map<string, Meta["annotations"]>();
+    for (const { kind, meta } of resources) if (kind === "Namespace") inherited.set(meta.name, meta.annotations);
     const workloads = resources.filter((resource) => resource.kind === "ExternalWorkload");
     return {
       instances: workloads.flatMap((workload) =>
-        expand(workload, this.#directories.get(workload) ?? "/", inject.get(workload.meta.namespace))
+        expand(workload, this.#directories.get(workload) ?? "/", inherited.get(workload.meta.namespace) ?? {}, problems)
       ),
       outside: workloads.flatMap(outsideOf),
       services: resources.filter((resource) => resource.kind === "Service"),
@@ -128,16 +128,23 @@ function stampOf(files: readonly string[]): string {
 }
 
 /** The instances of a workload: none when it has no `run`. */
-function expand(workload: ExternalWorkload, directory: string, namespaceInject: string | undefined): Instance[] {
+function expand(
+  workload: ExternalWorkload,
+  directory: string,
+  ofNamespace: Meta["annotations"],
+  problems: string[],
+): Instance[] {
   const { run, meta } = workload;
   if (run === null) return [];
   const workingDir = run.workingDir === null ? directory : absolute(run.workingDir, directory);
   const env = Object.fromEntries(run.env.map(({ name, value }) => [name, value]));
-  const meshed = (meta.annotations[INJECT] ?? namespaceInject ?? "enabled") !== "disabled";
+  const annotations = { ...ofNamespace, ...meta.annotations };
+  const meshed = (annotations[INJECT] ?? "enabled") !== "disabled";
+  const skips = readSkips(annotations, keyOf(workload), problems);
   return Array.from({ length: run.replicas }, (_, index) => {
     const fixedIps = declaredAddresses(workload, index);
     const name = instanceName(workload, index);
-    const identity = [workload.serviceAccountName, meshed, run.command, workingDir, env, fixedIps];
+    const identity = [workload.serviceAccountName, meshed, run.command, workingDir, env, fixedIps, skips];
     return {
       key: `${meta.namespace}/${name}`,
       namespace: meta.namespace,
@@ -147,6 +154,7 @@ function expand(workload: ExternalWorkload, directory: string, namespaceInject: 
       serviceAccount: workload.serviceAccountName,
       labels: meta.labels,
       meshed,
+      skips,
       optional: meta.annotations[OPTIONAL] === "true",
       command: run.command,
       workingDir,

@@ -91,7 +91,14 @@ export class WorkloadUnit {
     if (this.instance.meshed) privateFile(join(this.folder, "token"), this.#token, sidecarUid);
     writeFileSync(join(this.folder, "resolv.conf"), RESOLV_CONF);
     this.writeHosts(hosts);
-    this.place = fabric.addWorkload(this.ips, this.instance.meshed ? capture : null, this.folder);
+    const { skips, meshed } = this.instance;
+    const plan = {
+      ...capture,
+      skipOutboundPorts: [...capture.skipOutboundPorts, ...skips.outboundPorts],
+      skipOutboundBlocks: [...capture.skipOutboundBlocks, ...skips.outboundBlocks],
+      skipInboundPorts: [...capture.skipInboundPorts, ...skips.inboundPorts],
+    };
+    this.place = fabric.addWorkload(this.ips, meshed ? plan : null, this.folder);
   }
 
   /** Replaces the content of /etc/hosts. In place: the workload sees this very file. */
