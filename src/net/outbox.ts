@@ -1,7 +1,7 @@
 /**
  * Bytes on their way to one socket: appended during a turn, written once at its end, kept while the socket is full.
  */
-import { ByteSink } from "../base/byte_sink.ts";
+import { ByteSink, uninitialised } from "../base/byte_sink.ts";
 import { dirtyOutboxes } from "./flush.ts";
 import type { RawSocket } from "./socket.ts";
 
@@ -187,9 +187,9 @@ export class Outbox {
 }
 
 function takeBuffer(bytes: number): Uint8Array {
-  if (bytes > LARGE_BYTES) return bulk.pop() ?? Buffer.allocUnsafeSlow(BULK_BYTES);
-  if (bytes > SMALL_BYTES) return large.pop() ?? Buffer.allocUnsafeSlow(LARGE_BYTES);
-  return small.pop() ?? Buffer.allocUnsafeSlow(SMALL_BYTES);
+  if (bytes > LARGE_BYTES) return bulk.pop() ?? uninitialised(BULK_BYTES);
+  if (bytes > SMALL_BYTES) return large.pop() ?? uninitialised(LARGE_BYTES);
+  return small.pop() ?? uninitialised(SMALL_BYTES);
 }
 
 function giveBuffer(buffer: Uint8Array): void {
