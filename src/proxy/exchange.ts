@@ -18,7 +18,7 @@ import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
 import { CANCEL, NO_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { HttpContext } from "./http_context.ts";
-import { errorHead, withStatus } from "./respond.ts";
+import { errorResponse, withStatus } from "./respond.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, failure } from "./upstream/failure.ts";
 import type { Waiter } from "./upstream/waiter.ts";
@@ -182,10 +182,12 @@ export class Exchange implements Waiter, TimerOwner {
       this.down.abort(CANCEL);
       return this.#finish();
     }
-    const head = errorHead(error, (this.request.flags & IS_GRPC) !== 0);
+    const { head, body } = errorResponse(error, (this.request.flags & IS_GRPC) !== 0);
     this.status = head.status;
     this.#responseStarted = true;
-    this.down.sendHead(head, true, "");
+    const hasBody = body.length > 0 && this.request.method !== "HEAD";
+    this.down.sendHead(head, !hasBody, "");
+    if (hasBody) this.down.sendData(body, 0, body.length, true);
     if (!this.#requestDone) this.down.abort(NO_ERROR);
     this.#finish();
   }

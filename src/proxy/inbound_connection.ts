@@ -15,7 +15,7 @@ import type { HttpContext } from "./http_context.ts";
 import type { Inbound } from "./inbound.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { ConnectionCounters } from "./observe.ts";
-import { errorHead } from "./respond.ts";
+import { errorResponse } from "./respond.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
@@ -141,7 +141,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
     const refusal = this.#refusal();
     if (refusal !== null) {
       this.#inbound.deps.observer.onTcpError(refusal.code);
-      stream.sendHead(errorHead(refusal, false), true, "");
+      stream.sendHead(errorResponse(refusal, false).head, true, "");
       stream.abort(0);
       return true;
     }
@@ -233,7 +233,7 @@ class StreamTunnel implements TunnelOwner {
 
   refused(_tunnel: Tunnel, error: Failure): void {
     this.#inbound.deps.observer.onTcpError(error.code);
-    this.#stream.sendHead(errorHead(error, false), true, "");
+    this.#stream.sendHead(errorResponse(error, false).head, true, "");
     this.#stream.abort(0);
   }
 

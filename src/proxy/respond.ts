@@ -37,13 +37,20 @@ export function statusOf(code: FailureCode): number {
   return RENDERINGS[code].status;
 }
 
+/** A response that the proxy makes: its head and its body, which may be empty. */
+export interface ErrorResponse {
+  readonly head: HeaderBlock;
+  readonly body: Uint8Array;
+}
+
 /**
- * The head of a response without a body that tells the failure: `tulle-error` holds the code, `tulle-error-detail` the
- * sentence; for gRPC it is a trailers-only response.
+ * The response that tells a failure: `tulle-error` holds the code, `tulle-error-detail` and the body the sentence; for
+ * gRPC it is a trailers-only response.
  */
-export function errorHead(failure: Failure, isGrpc: boolean): HeaderBlock {
+export function errorResponse(failure: Failure, isGrpc: boolean): ErrorResponse {
   const { status, grpc } = RENDERINGS[failure.code];
   const detail = headerText(failure.detail);
+  const body = isGrpc ? EMPTY : new TextEncoder().encode(`${failure.code}: ${detail}\n`);
   const fields = isGrpc
     ? [
       "content-type",
@@ -53,10 +60,12 @@ export function errorHead(failure: Failure, isGrpc: boolean): HeaderBlock {
       "grpc-message",
       percentEncoded(`${failure.code}: ${failure.detail}`),
     ]
-    : ["content-length", "0"];
+    : ["content-type", "text/plain; charset=utf-8", "content-length", String(body.length)];
   fields.push("tulle-error", failure.code, "tulle-error-detail", detail);
-  return headerBlock({ ...RESPONSE, status: isGrpc ? 200 : status }, fields);
+  return { head: headerBlock({ ...RESPONSE, status: isGrpc ? 200 : status }, fields), body };
 }
+
+const EMPTY = new Uint8Array(0);
 
 /** The same head with another status (101 ↔ 200 when an upgrade crosses versions of HTTP). */
 export function withStatus(head: HeaderBlock, status: number): HeaderBlock {
