@@ -3,15 +3,13 @@
  *
  * `--splitting` keeps each face in its own chunk, so that a sidecar does not load the controller (measured: 31 MB against
  * 49 MB); `--bytecode` halves the time to listening. The autoload switches are safety: a `.env` in the working directory
- * would otherwise configure a proxy.
+ * would otherwise configure a proxy. In an image TULLE_BUILD_COMMIT names the commit, as there is no repository.
  */
 import { mkdirSync } from "node:fs";
 
 const root = new URL("../../", import.meta.url).pathname;
 mkdirSync(`${root}dist`, { recursive: true });
-const given = process.env.TULLE_BUILD_COMMIT; // where there is no repository: in an image
-const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { cwd: root, stderr: "ignore" });
-const commit = given ?? (git.exitCode === 0 ? git.stdout.toString().trim() : "unknown");
+const commit = process.env.TULLE_BUILD_COMMIT ?? commitOf(root);
 const started = performance.now();
 const build = Bun.spawnSync([
   `${root}node_modules/.bin/bun`,
@@ -35,3 +33,10 @@ if (build.exitCode !== 0) {
 }
 const megabytes = (Bun.file(`${root}dist/tulle`).size / 1e6).toFixed(0);
 console.log(`dist/tulle: ${megabytes} MB in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+
+/** Commit of the tree; "unknown" without git or a repository. */
+function commitOf(folder: string): string {
+  if (Bun.which("git") === null) return "unknown";
+  const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { cwd: folder, stderr: "ignore" });
+  return git.exitCode === 0 ? git.stdout.toString().trim() : "unknown";
+}
