@@ -132,7 +132,7 @@ test("decodeOutbound() reads an unknown target and the defaults", () => {
   });
 });
 
-test.each<[Init, string]>([
+const refused: readonly (readonly [Init, string])[] = [
   [{ known: true }, "outbound.port: found 0"],
   [{ port: 70_000 }, "outbound.port: found 70000, want 0–65535"],
   [
@@ -180,7 +180,9 @@ test.each<[Init, string]>([
     { routes: [{ responseHeaders: { add: [{ name: "a", value: "1\r\nx: 2" }] } }] },
     "outbound.routes[0].response_headers.add[0].value",
   ],
-])("decodeOutbound() refuses %p: %s", (init, error) => {
+];
+
+test.each(refused.map(([init, error]) => [error, init] as const))("decodeOutbound() refuses with %s", (error, init) => {
   const result = decode(init);
   expect(result.ok ? "accepted" : result.error).toStartWith(error);
 });

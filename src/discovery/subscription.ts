@@ -137,6 +137,7 @@ export class Subscription {
 
   #onMessage(message: Uint8Array): void {
     this.#failures = 0;
+    this.#lastError = "";
     const update = decodeUpdate(message);
     if (update === null) {
       this.#refused++;

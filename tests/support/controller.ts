@@ -6,6 +6,7 @@
  *     controller.setInbound({ … });
  *     controller.setOutbound("10.96.0.1:80", { known: true, … });
  */
+import "reflect-metadata";
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ConnectRouter, createContextKey, createContextValues } from "@connectrpc/connect";

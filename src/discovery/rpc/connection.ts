@@ -120,9 +120,10 @@ export class ControllerConnection implements SocketOwner, CallCarrier {
     if (!this.usable && this.#calls.size === 0 && this.#socket === null) return;
     this.usable = false;
     clearTimeout(this.#timer);
-    this.#socket?.terminate();
+    const socket = this.#socket;
     this.#socket = null;
     this.#endAll({ code, message });
+    socket?.terminate(); // calls onClose before it returns, which must not find calls to end for its own reason
   }
 
   /** Ends all calls in order, and the connection. */
