@@ -84,6 +84,7 @@ process.stdout.on("error", (error: { code?: string }) => {
 try {
   await main(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`tulle: ${errorText(error)}\n`);
-  process.exitCode = error instanceof UsageError ? EXIT_USAGE : 1;
+  const isUsage = error instanceof UsageError;
+  process.stderr.write(`tulle: ${isUsage ? error.message : errorText(error)}\n`);
+  process.exitCode = isUsage ? EXIT_USAGE : 1;
 }
