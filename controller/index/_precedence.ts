@@ -6,6 +6,8 @@ import type { Meta } from "../kube/resources.ts";
 export interface Ranked {
   readonly hostname: string | null;
   readonly match: HttpMatch;
+  /** How closely the path (of gRPC: service and method) is told; more wins. */
+  readonly pathRank: number;
   readonly meta: Meta;
   readonly ruleIndex: number;
   readonly matchIndex: number;
@@ -18,7 +20,7 @@ export interface Ranked {
  */
 export function comparePrecedence(a: Ranked, b: Ranked): number {
   return hostRank(b.hostname) - hostRank(a.hostname) ||
-    pathRank(b.match) - pathRank(a.match) ||
+    b.pathRank - a.pathRank ||
     Number(b.match.method !== null) - Number(a.match.method !== null) ||
     b.match.headers.length - a.match.headers.length ||
     b.match.query.length - a.match.query.length ||
@@ -45,14 +47,20 @@ function hostRank(hostname: string | null): number {
   return hostname.startsWith("*.") ? hostname.length : STEP + hostname.length;
 }
 
-function pathRank(match: HttpMatch): number {
-  if (match.path === null) return 1; // as the prefix "/"
-  switch (match.path.kind) {
+/** Rank of an HTTP path: exact, regular expression, longest prefix; none is the prefix "/". */
+export function httpPathRank(path: HttpMatch["path"]): number {
+  if (path === null) return 1;
+  switch (path.kind) {
     case "exact":
-      return 2 * STEP + match.path.value.length;
+      return 2 * STEP + path.value.length;
     case "regex":
-      return STEP + match.path.value.length;
+      return STEP + path.value.length;
     case "prefix":
-      return Math.max(1, match.path.value.replace(/\/$/, "").length + (match.path.value === "/" ? 1 : 0));
+      return Math.max(1, path.value.replace(/\/$/, "").length);
   }
+}
+
+/** Rank of a gRPC method: characters of the service, then of the method. */
+export function grpcPathRank(serviceLength: number, methodLength: number): number {
+  return serviceLength + methodLength === 0 ? 1 : 3 * STEP + serviceLength * STEP + methodLength;
 }

@@ -1,7 +1,7 @@
 /** From HTTPRoutes and GRPCRoutes to matches in order of precedence; shared by both directions. */
 import type { HttpMatch, ResourceRef, ValueMatch } from "../core/snapshot.ts";
 import type { GrpcRoute, GrpcRouteMatch, HttpRoute, HttpRouteMatch, RouteRule, TextMatch } from "../kube/resources.ts";
-import { comparePrecedence, type Ranked } from "./_precedence.ts";
+import { comparePrecedence, grpcPathRank, httpPathRank, type Ranked } from "./_precedence.ts";
 
 export type Route = HttpRoute | GrpcRoute;
 
@@ -23,8 +23,8 @@ export function rankRules(routes: readonly Route[]): RankedRule[] {
       const ref = routeRef(route, rule.name ?? String(ruleIndex));
       const matches = matchesOf(route, ruleIndex);
       for (const hostname of hostnames) {
-        matches.forEach((match, matchIndex) =>
-          ranked.push({ hostname, match, meta: route.meta, ruleIndex, matchIndex, route, rule, ref })
+        matches.forEach(({ match, pathRank }, matchIndex) =>
+          ranked.push({ hostname, match, pathRank, meta: route.meta, ruleIndex, matchIndex, route, rule, ref })
         );
       }
     });
@@ -37,20 +37,31 @@ export function routeRef(route: Route, section: string): ResourceRef {
   return { group: "gateway.networking.k8s.io", kind: route.kind, namespace, name, section };
 }
 
-function matchesOf(route: Route, ruleIndex: number): readonly HttpMatch[] {
+interface RankedMatch {
+  readonly match: HttpMatch;
+  readonly pathRank: number;
+}
+
+function matchesOf(route: Route, ruleIndex: number): readonly RankedMatch[] {
   const matches = route.kind === "HTTPRoute"
     ? route.rules[ruleIndex]?.matches.map(httpMatch) ?? []
     : route.rules[ruleIndex]?.matches.map(grpcMatch) ?? [];
-  return matches.length > 0 ? matches : [ANYTHING];
+  return matches.length > 0 ? matches : [{ match: ANYTHING, pathRank: 1 }];
 }
 
-function httpMatch(match: HttpRouteMatch): HttpMatch {
-  return { path: match.path, headers: match.headers.map(lowerName), query: match.query, method: match.method };
+function httpMatch({ path, headers, query, method }: HttpRouteMatch): RankedMatch {
+  return { match: { path, headers: headers.map(lowerName), query, method }, pathRank: httpPathRank(path) };
 }
 
 /** gRPC calls are POSTs to /service/method. */
-function grpcMatch({ service, method, headers }: GrpcRouteMatch): HttpMatch {
-  return { path: grpcPath(service, method), headers: headers.map(lowerName), query: [], method: null };
+function grpcMatch({ service, method, headers }: GrpcRouteMatch): RankedMatch {
+  const match: HttpMatch = {
+    path: grpcPath(service, method),
+    headers: headers.map(lowerName),
+    query: [],
+    method: null,
+  };
+  return { match, pathRank: grpcPathRank(service?.value.length ?? 0, method?.value.length ?? 0) };
 }
 
 function grpcPath(service: TextMatch | null, method: TextMatch | null): HttpMatch["path"] {

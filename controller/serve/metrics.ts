@@ -12,6 +12,7 @@ export interface ServeMetrics {
   readonly trustStreams: Gauge;
 }
 
+/** Registers the metrics; once per registry. */
 export function serveMetrics(registry: Registry): ServeMetrics {
   return {
     streams: registry.gauge("discovery_streams", "Proxies with an open discovery stream."),

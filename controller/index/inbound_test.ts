@@ -1,0 +1,133 @@
+import { expect, test } from "bun:test";
+import { httpRoute, workload, world } from "./_testing.ts";
+
+const WEB = workload("web", "10.77.0.5");
+
+function policy(kind: string, name: string, spec: string): string {
+  return `---
+apiVersion: policy.tulle.dev/v1alpha1
+kind: ${kind}
+metadata: {name: ${name}, namespace: shop}
+spec: ${spec}
+`;
+}
+
+const SERVER = policy(
+  "Server",
+  "web",
+  "{externalWorkloadSelector: {matchLabels: {app: web}}, port: http, proxyProtocol: HTTP/1}",
+);
+const FRONT = policy(
+  "MeshTLSAuthentication",
+  "front",
+  "{identityRefs: [{kind: ServiceAccount, name: front}, {kind: Namespace, name: ops}]}",
+);
+
+function allow(name: string, target: string, refs: string, more = ""): string {
+  return policy("AuthorizationPolicy", name, `{targetRef: {${target}}, requiredAuthenticationRefs: ${refs}${more}}`);
+}
+
+const MESH = "[{kind: MeshTLSAuthentication, name: front}]";
+
+function port(text: string) {
+  return world(text).inbound("shop", "web-0")?.ports[0];
+}
+
+function warnings(text: string): string[] {
+  return world(text).warnings().map(({ object, detail }) => `${object}: ${detail}`);
+}
+
+test("inbound() knows no workload that is not there", () => {
+  expect(world(WEB).inbound("shop", "web-1")).toBe(null);
+});
+
+test.each([
+  ["", "all-unauthenticated"],
+  [", annotations: {tulle.dev/default-inbound-policy: deny}", "deny"],
+  [", annotations: {tulle.dev/default-inbound-policy: dney}", "deny"],
+])("inbound() takes the default policy of the annotation%s", (metadata, want) => {
+  const found = world(workload("web", "10.77.0.5", undefined, metadata)).inbound("shop", "web-0");
+  expect([found?.defaultPolicy, found?.ports[0]?.defaultPolicy].join(" ")).toBe(`${want} ${want}`);
+});
+
+test("inbound() takes the default policy of the namespace where the workload says nothing", () => {
+  const namespace =
+    "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, annotations: {tulle.dev/default-inbound-policy: cluster-authenticated}}\n";
+  expect(world(WEB + namespace).inbound("shop", "web-0")?.defaultPolicy).toBe("cluster-authenticated");
+});
+
+test("inbound() denies on a port with a Server unless a policy admits", () => {
+  const found = port(WEB + SERVER + FRONT + allow("p", "kind: Server, name: web", MESH));
+  expect(found).toMatchObject({ port: 8080, protocol: "http1", server: { name: "web" }, defaultPolicy: "deny" });
+  expect(found?.authorizations).toMatchObject([{
+    policy: { kind: "AuthorizationPolicy", name: "p" },
+    action: "allow",
+    mode: "enforce",
+    authentications: [{
+      kind: "mesh_tls",
+      identities: ["spiffe://cluster.local/ns/shop/sa/front", "spiffe://cluster.local/ns/ops/sa/*"],
+    }],
+  }]);
+});
+
+test("inbound() takes action and mode of a policy, and networks", () => {
+  const networks = policy("NetworkAuthentication", "lan", "{networks: [{cidr: 10.1.2.3/8, except: [10.9.0.0/16]}]}");
+  const refs = "[{kind: NetworkAuthentication, name: lan}]";
+  const found = port(
+    WEB + SERVER + networks + allow("p", "kind: Namespace, name: shop", refs, ", action: Deny, mode: audit"),
+  );
+  expect(found?.authorizations).toMatchObject([{
+    action: "deny",
+    mode: "audit",
+    authentications: [{ kind: "networks", networks: [{ cidr: "10.0.0.0/8", except: ["10.9.0.0/16"] }] }],
+  }]);
+});
+
+test("inbound() applies a denial of the namespace to declared ports without a Server, but no admission", () => {
+  const text = WEB + allow("d", "kind: Namespace, name: shop", "[]", ", action: Deny") +
+    allow("a", "kind: Namespace, name: shop", "[]");
+  expect(port(text)?.authorizations.map(({ policy }) => policy.name)).toEqual(["d"]);
+});
+
+test.each([
+  ["an admission admit nobody", "", 0, "it admits nobody"],
+  ["a denial deny everybody", ", action: Deny", 1, "it denies whatever that might have narrowed"],
+])("inbound() makes %s when its authentication does not exist", (_name, more, count, text) => {
+  const all = WEB + SERVER + allow("p", "kind: Server, name: web", MESH, more);
+  const authorizations = port(all)?.authorizations ?? [];
+  expect(authorizations.length).toBe(count);
+  expect(authorizations.flatMap(({ authentications }) => authentications)).toEqual([]);
+  expect(warnings(all)).toEqual([
+    `AuthorizationPolicy shop/p: its MeshTLSAuthentication shop/front does not exist: ${text}`,
+  ]);
+});
+
+test("inbound() gives routes of a Server their own policies", () => {
+  const route = httpRoute("api", "[{matches: [{path: {value: /api}}]}, {}]", {
+    parent: "group: policy.tulle.dev, kind: Server, name: web",
+  });
+  const found = port(WEB + SERVER + FRONT + route + allow("p", "kind: HTTPRoute, name: api", MESH));
+  expect(found?.authorizations).toEqual([]);
+  expect(
+    found?.routes.map(({ route, matches, authorizations }) => [route.name, matches[0]?.path, authorizations.length]),
+  ).toEqual([
+    ["api", { kind: "prefix", value: "/api" }, 1],
+    ["api", null, 1],
+  ]);
+});
+
+test("inbound() lets the first Server by name have a port that two select, and says so", () => {
+  const other = policy("Server", "a", "{podSelector: {}, port: 8080, accessPolicy: audit}");
+  expect(port(WEB + SERVER + other)?.server?.name).toBe("a");
+  expect(warnings(WEB + SERVER + other)[0]).toContain(
+    "Server shop/web: port 8080 of ExternalWorkload shop/web is selected by Server shop/a",
+  );
+});
+
+test.each([
+  ["kind: Server, name: none", "its target Server shop/none does not exist"],
+  ["kind: Server, name: web, namespace: other", "its target Server other/web is not in its own namespace shop"],
+  ["kind: Namespace, name: other", "its target Namespace other is not in its own namespace shop"],
+])("inbound() warns of a policy for {%s}", (target, text) => {
+  expect(warnings(WEB + SERVER + allow("p", target, "[]"))[0]).toContain(text);
+});
