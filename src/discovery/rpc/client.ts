@@ -92,7 +92,16 @@ export class ControllerClient {
   #connectionOptions(client: ClientCredentials | null): ConnectionOptions {
     const { host, port, verify } = this.#options;
     // Both: an identity restored from disk may know older roots than the deployment, a running one newer ones.
-    const ca = this.#options.mountedRoots() + "\n" + (this.#options.credentials()?.caPem ?? "");
+    const ca = this.#mountedRoots() + "\n" + (this.#options.credentials()?.caPem ?? "");
     return { host, port, verify, ca, client, serverName: MESH_SERVER_NAME };
+  }
+
+  /** A file that cannot be read now may be being replaced: the connection then fails by an unknown CA, and is tried again. */
+  #mountedRoots(): string {
+    try {
+      return this.#options.mountedRoots();
+    } catch {
+      return "";
+    }
   }
 }

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SnapshotStore } from "./snapshot_store.ts";
+
+function store(dir = join(mkdtempSync(join(tmpdir(), "tulle-store-")), "a", "b")) {
+  const errors: unknown[] = [];
+  return { dir, errors, store: new SnapshotStore(dir, (error) => void errors.push(error)) };
+}
+
+test("save(), remove() and flush() leave one file per resource, readable by its owner only", () => {
+  const { dir, errors, store: first } = store();
+  first.save("outbound/[::1]:80", Uint8Array.of(1));
+  first.save("outbound/[::1]:80", Uint8Array.of(2));
+  first.save("inbound", Uint8Array.of(3));
+  first.save("gone", Uint8Array.of(4));
+  first.flush();
+  first.remove("gone");
+  first.remove("never there");
+  first.flush();
+  const files = readdirSync(dir);
+  expect([files.length, files.map((name) => statSync(join(dir, name)).mode & 0o777)]).toEqual([2, [0o600, 0o600]]);
+  expect(store(dir).store.load().map((bytes) => bytes[0]).sort()).toEqual([2, 3]);
+  expect(errors).toEqual([]);
+});
+
+test("save() keeps a copy: the message is a view of a buffer that is reused", () => {
+  const { dir, store: first } = store();
+  const buffer = Uint8Array.of(7);
+  first.save("inbound", buffer);
+  buffer[0] = 9;
+  first.flush();
+  expect(store(dir).store.load()[0]?.[0]).toBe(7);
+});
+
+test("load() passes over files that are too large, and over a missing folder", () => {
+  const { dir, errors, store: first } = store();
+  expect(first.load()).toEqual([]);
+  first.save("inbound", Uint8Array.of(1));
+  first.flush();
+  writeFileSync(join(dir, "x.snapshot"), new Uint8Array(5 * 1024 * 1024));
+  expect([first.load().length, errors]).toEqual([1, []]);
+});
+
+test("flush() reports a folder that cannot be written and goes on", () => {
+  const { dir } = store();
+  writeFileSync(dir.replace(/\/a\/b$/, "/a"), "a file where the folder should be");
+  const { errors, store: second } = store(dir);
+  second.save("inbound", Uint8Array.of(1));
+  second.flush();
+  expect(errors.length).toBe(1);
+});
