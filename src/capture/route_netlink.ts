@@ -137,9 +137,14 @@ export class RouteNetlink implements Disposable {
 
   /** Number of a link. @throws RangeError when there is none of that name */
   linkIndex(name: string): number {
-    const found = this.#links().find((link) => link.name === name);
-    if (found === undefined) throw new RangeError(`no_link: found no link ${JSON.stringify(name)} in this namespace`);
-    return found.index;
+    const index = this.findLink(name);
+    if (index === null) throw new RangeError(`no_link: found no link ${JSON.stringify(name)} in this namespace`);
+    return index;
+  }
+
+  /** Number of a link, null when there is none of that name. @throws SystemError */
+  findLink(name: string): number | null {
+    return this.#links().find((link) => link.name === name)?.index ?? null;
   }
 
   /**

@@ -27,11 +27,18 @@ export interface Place {
   readonly mnt: Namespace;
 }
 
+/** The machine's end of its link to the bridge: the name goes with the number of the run, the index is the kernel's. */
+export interface MachineLink {
+  readonly name: string;
+  readonly number: number;
+  readonly index: number;
+}
+
 export class Fabric {
   /** Leading three numbers of the /24, "10.77.0". */
   readonly subnet: string;
   /** The machine's own end of the link to the bridge; null without root. */
-  readonly machineLink: string | null;
+  readonly machineLink: MachineLink | null;
   /** Number of this run among those of the machine. */
   readonly number: number;
   readonly #links = new RouteNetlink();
@@ -46,8 +53,8 @@ export class Fabric {
   constructor(machine: Namespace | null) {
     this.#links.setUp("lo");
     this.#links.createBridge(BRIDGE);
-    this.number = machine === null ? 0 : linkToMachine(this.#links, machine);
-    this.machineLink = machine === null ? null : `tulle${this.number}`;
+    this.machineLink = machine === null ? null : linkToMachine(this.#links, machine);
+    this.number = this.machineLink?.number ?? 0;
     this.subnet = subnetOf(this.number);
     this.#links.addAddress(BRIDGE, `${this.subnet}.${BRIDGE_HOST}/24`);
     this.#links.setUp(BRIDGE);
@@ -101,6 +108,14 @@ export class Fabric {
     }
   }
 
+  /**
+   * Takes the link to the machine away. A connection that nobody waits for any more may keep the kernel's namespace for
+   * minutes after its last process, and the link with it.
+   */
+  close(): void {
+    if (this.machineLink !== null) this.#links.deleteLink("uplink");
+  }
+
   /** Lets go of a workload's namespaces; its end of the link goes with them once its processes are gone. */
   removeWorkload(place: Place): void {
     place.net[Symbol.dispose]();
@@ -118,7 +133,7 @@ function subnetOf(number: number): string {
 }
 
 /** Links this namespace to the machine. The link's name is the lock: the kernel gives each to one run only. */
-function linkToMachine(links: RouteNetlink, machine: Namespace): number {
+function linkToMachine(links: RouteNetlink, machine: Namespace): MachineLink {
   using machineLinks = machine.run(() => new RouteNetlink());
   const used = machineLinks.usedBlocks().map((each) => each.block);
   for (let number = 0; number < MAX_SUBNETS; number++) {
@@ -133,7 +148,7 @@ function linkToMachine(links: RouteNetlink, machine: Namespace): number {
     }
     machineLinks.addAddress(name, `${subnet}.${MACHINE_HOST}/24`);
     machineLinks.setUp(name);
-    return number;
+    return { name, number, index: machineLinks.linkIndex(name) };
   }
   throw new RangeError(
     `no_subnet: all of 10.${FIRST_SUBNET}.0.0/24 … 10.${FIRST_SUBNET + MAX_SUBNETS - 1}.0.0/24 are in use`,

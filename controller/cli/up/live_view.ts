@@ -25,7 +25,7 @@ export class LiveView {
       const rows = this.#stats.look(scrapes, now);
       process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), rows })}\n`);
     } else if (process.stdout.isTTY) {
-      this.#redraw(renderTable(this.#stats.look(scrapes, now), process.stdout.columns ?? DEFAULT_WIDTH));
+      this.#redraw(renderTable(this.#stats.look(scrapes, now), process.stdout.columns || DEFAULT_WIDTH));
     } else if (now - this.#lastPrintMs >= PRINT_EVERY_MS) {
       this.#lastPrintMs = now;
       const lines = renderTable(this.#printed.look(scrapes, now), DEFAULT_WIDTH);
@@ -45,7 +45,7 @@ export class LiveView {
   }
 
   #redraw(lines: readonly string[]): void {
-    const shown = lines.slice(0, Math.max(3, (process.stdout.rows ?? 40) - 2)); // taller tables would scroll away
+    const shown = lines.slice(0, Math.max(3, (process.stdout.rows || 40) - 2)); // taller tables would scroll away
     this.clear();
     process.stdout.write(`${shown.join("\n")}\n`);
     this.#linesOnScreen = shown.length;

@@ -1,5 +1,5 @@
 /** One run of a folder: controller, workloads and their sidecars, following the folder's changes. */
-import { copyFileSync, readlinkSync, renameSync } from "node:fs";
+import { copyFileSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DEFAULT_PLAN, PROXY_MARK, PROXY_UID } from "../../../src/capture/capture_plan.ts";
 import type { Namespace } from "../../../src/capture/namespace.ts";
@@ -172,6 +172,7 @@ export class MeshRun {
     const killed = units.filter((_, i) => !polite[i]).map((unit) => unit.instance.key);
     if (!await this.#controller.stop(CONTROLLER_GRACE_MS)) killed.push("controller");
     this.#names?.removeAll();
+    this.fabric.close();
     return killed;
   }
 
@@ -285,14 +286,11 @@ export class MeshRun {
   }
 
   #traces(): Traces {
-    const own = ["net", "mnt", "pid"].map((kind) => readlinkSync(`/proc/self/ns/${kind}`));
-    const places = [...this.units.values()].map((unit) => unit.place).filter((place) => place !== null);
-    const theirs = places.flatMap(({ net, mnt }) => [net, mnt].map(({ fd }) => readlinkSync(`/proc/self/fd/${fd}`)));
     return {
       pid: this.#pid,
       machineLink: this.fabric.machineLink,
       names: this.#names?.paths ?? [],
-      namespaces: [...own, ...theirs],
+      namespaces: (this.#plan.root ? 3 : 4) + 2 * this.units.size, // network, mount, PID, user; network and mount each
       processes: 2 + [...this.units.values()].reduce((sum, unit) => sum + (unit.sidecar === null ? 1 : 2), 0),
     };
   }

@@ -69,10 +69,21 @@ export function removeStaleNames(folder = FOLDER): void {
   }
 }
 
-/** Removes names that a run has left. */
-export function removeNames(paths: readonly string[]): void {
-  for (const path of paths) removeName(path);
-  removeEmptyFolder(FOLDER);
+/** Removes names that a run has left. @param pid of the process that held its descriptors */
+export function removeNames(paths: readonly string[], pid: number): void {
+  for (const path of stillNamed(paths, pid)) removeName(path);
+  if (paths.length > 0) removeEmptyFolder(FOLDER);
+}
+
+/** Those of the names that are there and still of that process: a name may have gone to another run. */
+export function stillNamed(paths: readonly string[], pid: number): string[] {
+  return paths.filter((path) => {
+    try {
+      return readlinkSync(path).startsWith(`/proc/${pid}/`);
+    } catch {
+      return false;
+    }
+  });
 }
 
 function listNames(folder: string): string[] {

@@ -2,20 +2,15 @@
  * The outer process of `tulle up`: prepares, starts the inner one in new namespaces, hands signals on, and at the end looks
  * whether anything is left.
  */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
-import { errorText } from "../../../src/base/error.ts";
-import { RouteNetlink } from "../../../src/capture/route_netlink.ts";
-import { removeNames, removeStaleNames } from "./namespace_names.ts";
+import { closeSync, openSync } from "node:fs";
+import { cleanUp, ProcessWatch } from "./clean_up.ts";
+import { removeStaleNames } from "./namespace_names.ts";
 import type { UpOptions } from "./options.ts";
-import { type InnerPlan, KILL, PLAN_VARIABLE, selfCommand, STOP, type Traces, TRACES_FILE } from "./plan.ts";
+import { type InnerPlan, KILL, PLAN_VARIABLE, selfCommand, STOP } from "./plan.ts";
 import { findPrivileges } from "./privileges.ts";
 import { Progress } from "./progress.ts";
-import { createStateFolder, removeFolder } from "./state_folder.ts";
+import { createStateFolder } from "./state_folder.ts";
 
-/** The kernel takes a namespace apart a moment after its last process. */
-const GONE_TIMEOUT_MS = 5_000;
-const GONE_POLL_MS = 50;
 /** A terminal tells its whole process group, and those above us may tell us again: within this time it is the same wish. */
 const REPEATED_SIGNAL_MS = 1_000;
 
@@ -54,8 +49,9 @@ export async function runOuter(options: UpOptions): Promise<number> {
       } else if (again) say(KILL);
     });
   }
+  using processes = new ProcessWatch(child.pid);
   const status = await child.exited;
-  const clean = await cleanUp(options, stateFolder, progress);
+  const clean = await cleanUp(stateFolder, options.keepState, processes, progress);
   return clean ? status : 1;
 }
 
@@ -63,66 +59,4 @@ export async function runOuter(options: UpOptions): Promise<number> {
 function userWhoAskedForRoot(): number | null {
   const uid = Number(process.env["SUDO_UID"] ?? "");
   return Number.isInteger(uid) && uid > 0 ? uid : null;
-}
-
-/** Removes what a killed inner process has left, and looks whether all is gone. @returns whether it is */
-async function cleanUp(options: UpOptions, stateFolder: string, progress: Progress): Promise<boolean> {
-  const traces = readTraces(stateFolder);
-  if (traces !== null) removeNames(traces.names);
-  if (options.keepState) progress.note(`logs and state are in ${stateFolder}`);
-  else removeFolder(stateFolder);
-  if (traces === null) return true;
-  const end = performance.now() + GONE_TIMEOUT_MS;
-  let left = whatIsLeft(traces);
-  while (left.length > 0 && performance.now() < end) {
-    await Bun.sleep(GONE_POLL_MS);
-    left = whatIsLeft(traces);
-  }
-  if (left.length > 0) {
-    progress.failed(`left behind: ${left.join(", ")}`);
-    return false;
-  }
-  const link = traces.machineLink === null ? "" : `, the link ${traces.machineLink}`;
-  const state = options.keepState ? "" : `, ${stateFolder}`;
-  progress.done(
-    `nothing is left: ${traces.namespaces.length} namespaces, ${traces.processes} processes${link} and ` +
-      `${traces.names.length} names${state} are gone`,
-  );
-  return true;
-}
-
-function readTraces(stateFolder: string): Traces | null {
-  try {
-    return JSON.parse(readFileSync(join(stateFolder, TRACES_FILE), "utf8")) as Traces; // written by our own inner process
-  } catch {
-    return null; // it never came that far
-  }
-}
-
-/** Processes still in one of the namespaces, the link, names: as text, empty when all is gone. */
-function whatIsLeft(traces: Traces): string[] {
-  const left = traces.names.filter((path) => existsSync(path));
-  const namespaces = new Set(traces.namespaces);
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    for (const kind of ["net", "mnt", "pid"]) {
-      const name = linkOf(`/proc/${pid}/ns/${kind}`);
-      if (name !== null && namespaces.has(name)) left.push(`process ${pid} in ${name}`);
-    }
-  }
-  if (traces.machineLink === null) return left;
-  try {
-    using links = new RouteNetlink();
-    if (links.linkNames().includes(traces.machineLink)) left.push(`link ${traces.machineLink}`);
-  } catch (error) {
-    left.push(errorText(error));
-  }
-  return left;
-}
-
-function linkOf(path: string): string | null {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return null; // ended meanwhile, or another user's
-  }
 }

@@ -19,11 +19,11 @@ export interface InnerPlan {
 export interface Traces {
   /** Process number on the machine of the inner process. */
   readonly pid: number;
-  readonly machineLink: string | null;
+  readonly machineLink: { readonly name: string; readonly index: number } | null;
   /** Paths under /run/netns. */
   readonly names: readonly string[];
-  /** Namespaces as /proc prints them: "net:[4026532177]". */
-  readonly namespaces: readonly string[];
+  /** How many there are, for the last line. */
+  readonly namespaces: number;
   readonly processes: number;
 }
 

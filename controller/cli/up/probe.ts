@@ -10,7 +10,7 @@ const MAX_TEXT = 16 * 1024 * 1024;
 /** @returns the body of a 200 answer, null otherwise */
 export async function fetchText(url: string): Promise<string | null> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS), keepalive: false });
     const text = await response.text();
     return response.ok && text.length <= MAX_TEXT ? text : null;
   } catch {
@@ -28,7 +28,7 @@ export async function waitUntilReady(url: string, timeoutMs: number, signal: Abo
   let last = "no answer";
   while (performance.now() < end && !signal.aborted) {
     try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+      const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS), keepalive: false });
       if (response.ok) return "";
       last = `${response.status} ${(await response.text()).trim().slice(0, 300)}`;
     } catch (error) {

@@ -33,16 +33,18 @@ export function judgeWire(report: WireReport, markers: readonly string[]): Verdi
   };
 }
 
-/** Refused is HTTP 403, gRPC PERMISSION_DENIED, or for tcp no byte of an answer; another failure is not a refusal. */
+/** Refused is HTTP 403 or gRPC PERMISSION_DENIED with a reason, or for tcp no byte of an answer; another failure is not a refusal. */
 export function judgeRefused(request: Request, answer: Answer): Verdict {
-  const reason = answer.text === "" ? answer.error : answer.text.trim().split("\n")[0] ?? "";
+  const reason = reasonOf(answer);
   if (request.kind === "tcp") {
     const holds = answer.text === "";
     return { holds, evidence: holds ? answer.error : `answered ${JSON.stringify(answer.text.slice(0, 80))}` };
   }
   const wanted = request.kind === "http" ? FORBIDDEN : PERMISSION_DENIED;
   const name = request.kind === "http" ? `HTTP ${answer.status}` : `gRPC status ${answer.status}`;
-  return { holds: answer.status === wanted, evidence: `${answer.status === null ? "no answer" : name}: ${reason}` };
+  const holds = answer.status === wanted && reason !== "";
+  const found = reason === "" ? "without a reason" : reason;
+  return { holds, evidence: `${answer.status === null ? "no answer" : name}: ${found}` };
 }
 
 /** Answered is HTTP 200 or gRPC 0 (or bytes, for tcp) with all the texts in the body. */
@@ -99,6 +101,13 @@ export function judgeSuccess(
   const percent = 100 * good / all;
   const evidence = `${percent.toFixed(1)} % of ${all} calls succeeded, at least ${atLeastPercent} % wanted`;
   return { holds: percent >= atLeastPercent, evidence };
+}
+
+/** Why it was refused: a header of the sidecar, the gRPC message, or the body. */
+function reasonOf({ headers, text, error }: Answer): string {
+  const [code, detail] = [headers["tulle-error"], headers["tulle-error-detail"]];
+  if (code !== undefined) return detail === undefined ? code : `${code}: ${detail}`;
+  return text === "" ? error : text.trim().split("\n")[0] ?? "";
 }
 
 function isInbound(labels: Sample["labels"]): boolean {

@@ -27,6 +27,7 @@ test("judgeRefused() wants 403, PERMISSION_DENIED or silence", () => {
   const tcp = { kind: "tcp", host: "x", port: 1, send: "PING" } as const;
   const answer = (status: number | null, text: string) => ({ status, text, error: "", headers: {} });
   expect(judgeRefused(http, answer(403, "no identity")).holds).toBe(true);
+  expect(judgeRefused(http, answer(403, "")).holds).toBe(false);
   expect(judgeRefused(http, answer(503, "")).holds).toBe(false);
   expect(judgeRefused(grpc, answer(7, "no identity")).evidence).toBe("gRPC status 7: no identity");
   expect(judgeRefused(grpc, answer(14, "")).holds).toBe(false);
