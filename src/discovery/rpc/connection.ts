@@ -15,6 +15,7 @@ import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "../../wire/http2/flow_co
 import { PREFACE } from "../../wire/http2/preface.ts";
 import { Call, type CallCarrier, type CallSink } from "./call.ts";
 import type { RpcError } from "./error.ts";
+import { FrameReader, type FrameSink, MAX_FRAME_BYTES, number4, unpadded } from "./frames.ts";
 
 /** A peer that does not answer a PING within this time is dead; half of it is the time to notice a lost controller. */
 export const PING_INTERVAL_MS = 10_000;
@@ -24,8 +25,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const RECEIVE_WINDOW_BYTES = 1024 * 1024;
 /** A window is refilled when this much of it is used. */
 const REFILL_BYTES = 256 * 1024;
-/** We advertise no larger frames than the default. */
-const MAX_FRAME_BYTES = 16_384;
 /** Header blocks of the controller are some hundred bytes. */
 const MAX_HEADER_BYTES = 16_384;
 /** Unsent bytes at which a controller that does not read is given up. */
@@ -45,10 +44,12 @@ export interface ConnectionOptions {
   readonly serverName: string;
   /** Says "" or why the peer is not the controller. Asked once the handshake is done, before a byte is sent. */
   readonly verify: (socket: unknown, ok: boolean, error: Error | null) => string;
+  /** See PING_INTERVAL_MS; tests shorten it. */
+  readonly pingIntervalMs?: number;
 }
 
 /** See the file's head. Closes itself when its last call has ended. */
-export class ControllerConnection implements SocketOwner, CallCarrier {
+export class ControllerConnection implements SocketOwner, CallCarrier, FrameSink {
   readonly stats = null;
   /** False from the moment no new call may be made. */
   usable = true;
@@ -59,7 +60,7 @@ export class ControllerConnection implements SocketOwner, CallCarrier {
   readonly #decoder = new HpackDecoder({ maxTableSize: 4096, maxListBytes: MAX_HEADER_BYTES, maxFields: 64 });
   #socket: RawSocket | null = null;
   #ready = false;
-  #held: Uint8Array = new Uint8Array(0);
+  readonly #frames = new FrameReader();
   #nextId = 1;
   #sendWindow: number = DEFAULT_WINDOW_BYTES;
   #initialSendWindow: number = DEFAULT_WINDOW_BYTES;
@@ -157,7 +158,7 @@ export class ControllerConnection implements SocketOwner, CallCarrier {
     if (problem !== "") return this.close("unavailable", `the controller could not be verified: ${problem}`);
     this.#ready = true;
     clearTimeout(this.#timer);
-    this.#timer = setInterval(() => this.#ping(), PING_INTERVAL_MS);
+    this.#timer = setInterval(() => this.#ping(), this.#options.pingIntervalMs ?? PING_INTERVAL_MS);
     const early = this.#out.buffer.slice(0, this.#out.length); // calls that were made before the handshake was done
     this.#out.length = 0;
     this.#out.append(PREFACE, 0, PREFACE.length);
@@ -168,20 +169,8 @@ export class ControllerConnection implements SocketOwner, CallCarrier {
   }
 
   onData(buffer: Buffer): void {
-    const bytes = this.#held.length === 0 ? buffer : Buffer.concat([this.#held, buffer]);
-    let at = 0;
-    while (bytes.length - at >= h2.FRAME_HEADER_BYTES && this.usable) {
-      const length = bytes.readUIntBE(at, 3);
-      if (length > MAX_FRAME_BYTES) return this.close("internal", `the controller sent a frame of ${length} bytes`);
-      const end = at + h2.FRAME_HEADER_BYTES + length;
-      if (end > bytes.length) break;
-      const type = bytes[at + 3] as number; // in range
-      const flags = bytes[at + 4] as number; // in range
-      const id = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
-      this.#frame(type, flags, id, bytes.subarray(at + h2.FRAME_HEADER_BYTES, end));
-      at = end;
-    }
-    this.#held = at < bytes.length ? Uint8Array.prototype.slice.call(bytes, at) : NOTHING;
+    const problem = this.#frames.push(buffer, this);
+    if (problem !== "") return this.#violation(problem);
     this.#flush();
   }
 
@@ -204,7 +193,9 @@ export class ControllerConnection implements SocketOwner, CallCarrier {
     this.close("unavailable", `controller ${host}:${port} cannot be reached: ${error.message}`);
   }
 
-  #frame(type: number, flags: number, id: number, payload: Uint8Array): void {
+  /** For FrameReader. */
+  onFrame(type: number, flags: number, id: number, payload: Uint8Array): void {
+    if (!this.usable && this.#socket === null) return; // closed by an earlier frame of the same read
     if (this.#headerStream !== 0 && type !== h2.CONTINUATION) {
       return this.#violation("a frame inside of a header block");
     }
@@ -328,7 +319,7 @@ export class ControllerConnection implements SocketOwner, CallCarrier {
 
   #ping(): void {
     if (this.#pingOut) {
-      return this.close("unavailable", `the controller has not answered for ${PING_INTERVAL_MS / 1000} s`);
+      return this.close("unavailable", "the controller does not answer any more");
     }
     this.#pingOut = true;
     h2.putFrameHeader(this.#out, 8, h2.PING, 0, 0);
@@ -397,16 +388,4 @@ export class ControllerConnection implements SocketOwner, CallCarrier {
   }
 }
 
-const NOTHING: Uint8Array = new Uint8Array(0);
 const PING_PAYLOAD = new TextEncoder().encode("tulle-pg");
-
-function number4(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
-}
-
-/** @returns the payload without padding, null when there is more padding than payload */
-function unpadded(flags: number, payload: Uint8Array): Uint8Array | null {
-  if ((flags & h2.PADDED) === 0) return payload;
-  const pad = payload[0] ?? payload.length;
-  return pad + 1 > payload.length ? null : payload.subarray(1, payload.length - pad);
-}
