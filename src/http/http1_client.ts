@@ -3,6 +3,7 @@
  */
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
+import { resetConnection } from "../net/reset.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
 import { HAS_TE_TRAILERS, type HeaderBlock } from "../wire/header_block.ts";
 import * as chunked from "../wire/http1/chunked.ts";
@@ -158,7 +159,7 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
     this.#state = CLOSED;
     this.outbox.close();
     if (h2Code === NO_ERROR) this.socket.end();
-    else this.socket.terminate();
+    else resetConnection(this.socket);
     this.#owner.onClosed(this);
   }
 

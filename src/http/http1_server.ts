@@ -8,6 +8,7 @@
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
+import { resetConnection } from "../net/reset.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
 import { arm, disarm } from "../net/ticker.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
@@ -366,7 +367,7 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
     // A response that cannot be completed must not look complete: reset rather than FIN.
     this.outbox.flush();
     this.#gone();
-    this.socket.terminate();
+    resetConnection(this.socket);
     this.#owner.onClosed(this);
   }
 

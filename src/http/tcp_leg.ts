@@ -3,6 +3,7 @@
  *
  * Half-close is kept: FIN from the peer arrives as `fin`, `fin` sent is a FIN. A reset arrives as `onAbort`.
  */
+import { resetConnection } from "../net/reset.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
@@ -70,7 +71,7 @@ export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
     if (h2Code === NO_ERROR) this.outbox.endWhenFlushed();
     else {
       this.outbox.close();
-      this.socket.terminate();
+      resetConnection(this.socket);
     }
   }
 

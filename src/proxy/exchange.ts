@@ -182,7 +182,7 @@ export class Exchange implements Waiter, TimerOwner {
       this.down.abort(CANCEL);
       return this.#finish();
     }
-    const { head, body } = errorResponse(error, (this.request.flags & IS_GRPC) !== 0);
+    const { head, body } = errorResponse(error, (this.request.flags & IS_GRPC) !== 0, this.context.clientId !== null);
     this.status = head.status;
     this.#responseStarted = true;
     const hasBody = body.length > 0 && this.request.method !== "HEAD";

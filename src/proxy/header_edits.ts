@@ -27,6 +27,7 @@ const STRIP = {};
 const MESH_HTTP11 = {};
 const MESH_HTTP10 = {};
 const RESPONSE = {};
+const APPLICATION = {};
 
 /**
  * The request as it goes to an endpoint.
@@ -88,12 +89,23 @@ export function withReason(block: HeaderBlock, reason: string): HeaderBlock {
   return headerBlock(block, [...block.fields, ORIG_REASON, reason]);
 }
 
-/** The response as the client's sidecar hands it on. */
+/** The response as the client's sidecar hands it on: without what only sidecars tell each other. */
 export function outboundResponse(block: HeaderBlock): HeaderBlock {
   if (block.editKey === RESPONSE && block.editValue !== null) return block.editValue;
-  const has = block.get(ORIG_REASON) !== null;
-  const fields = has ? block.fields.filter((_, i, all) => all[i - (i & 1)] !== ORIG_REASON) : block.fields;
-  return remember(block, RESPONSE, has ? headerBlock(block, fields) : block);
+  return remember(block, RESPONSE, without(block, (name) => name === ORIG_REASON || name === "tulle-unprocessed"));
+}
+
+/** The response as it leaves the application's sidecar: nothing that an application might say in our name. */
+export function inboundResponse(block: HeaderBlock): HeaderBlock {
+  if (block.editKey === APPLICATION && block.editValue !== null) return block.editValue;
+  return remember(block, APPLICATION, without(block, (name) => name.startsWith(RESERVED_PREFIX)));
+}
+
+/** The same block when no name is to go. */
+function without(block: HeaderBlock, goes: (name: string) => boolean): HeaderBlock {
+  const { fields } = block;
+  const kept = fields.filter((_, i) => !goes(fields[i & ~1] as string)); // pairs
+  return kept.length === fields.length ? block : headerBlock(block, kept);
 }
 
 /** Reason phrase that came with a response over the mesh, "" for the usual one. */

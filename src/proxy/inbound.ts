@@ -4,6 +4,7 @@
  *   mesh (4143): TLS 1.3 → identity of the client → TransportHeader → authorise → reply → HTTP/2 → InboundHttp | tunnel
  *   plain (4145): original destination → authorise → detect → InboundHttp | tunnel
  */
+import { resetConnection } from "../net/reset.ts";
 import type { SocketAddress } from "../net/orig_dst.ts";
 import { originalDestination } from "../net/orig_dst.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
@@ -87,14 +88,14 @@ class PlainAccept implements SocketOwner {
     const address = originalDestination(socket.fd, peer.includes(":"));
     if (address === null || deps.isOwnPort(address.port)) {
       deps.observer.onTcpError("bad_request");
-      return void socket.terminate();
+      return resetConnection(socket);
     }
     const client = this.#inbound.client(address, peer, null, false);
     const verdict = client.policy().connection;
     if (verdict.kind === "deny" && !mayAnswer(client)) {
       deps.observer.onTcpVerdict(client, verdict);
       deps.observer.onTcpError("forbidden");
-      return void socket.terminate();
+      return resetConnection(socket);
     }
     new InboundConnection(this.#inbound, this.#socket, client).startPlain();
   }

@@ -1,4 +1,5 @@
 /** A client's connection once its port and its identity are known: HTTP or a tunnel to the application. */
+import { resetConnection } from "../net/reset.ts";
 import { Http1Server } from "../http/http1_server.ts";
 import { Http2Connection } from "../http/http2_connection.ts";
 import type { Http2Stream } from "../http/http2_stream.ts";
@@ -105,7 +106,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
       const refusal = this.#refusal();
       if (refusal !== null) {
         deps.observer.onTcpError(refusal.code);
-        return void socket.terminate();
+        return resetConnection(socket);
       }
     }
     const running = tunnel ?? this.#tunnel();
@@ -141,7 +142,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
     const refusal = this.#refusal();
     if (refusal !== null) {
       this.#inbound.deps.observer.onTcpError(refusal.code);
-      stream.sendHead(errorResponse(refusal, false).head, true, "");
+      stream.sendHead(errorResponse(refusal, false, true).head, true, "");
       stream.abort(0);
       return true;
     }
@@ -233,7 +234,7 @@ class StreamTunnel implements TunnelOwner {
 
   refused(_tunnel: Tunnel, error: Failure): void {
     this.#inbound.deps.observer.onTcpError(error.code);
-    this.#stream.sendHead(errorResponse(error, false).head, true, "");
+    this.#stream.sendHead(errorResponse(error, false, true).head, true, "");
     this.#stream.abort(0);
   }
 

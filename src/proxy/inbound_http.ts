@@ -2,7 +2,7 @@
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
-import { FROM_HTTP10, FROM_HTTP11, inboundRequest, withReason } from "./header_edits.ts";
+import { FROM_HTTP10, FROM_HTTP11, inboundRequest, inboundResponse, withReason } from "./header_edits.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { HttpObserver } from "./observe.ts";
 import { isFree } from "./retry.ts";
@@ -38,7 +38,8 @@ export class InboundHttp implements HttpPipeline {
   responseHead(exchange: Exchange, head: HeaderBlock): HeaderBlock | null {
     const reason = exchange.up?.reason ?? "";
     exchange.reason = reason;
-    return reason !== "" && clientOf(exchange).isMesh ? withReason(head, reason) : head;
+    const out = inboundResponse(head);
+    return reason !== "" && clientOf(exchange).isMesh ? withReason(out, reason) : out;
   }
 
   finished(exchange: Exchange): void {

@@ -5,6 +5,7 @@
  *     ├ HTTP/1.1, HTTP/2 → OutboundHttp, request by request
  *     └ anything else    → a tunnel to one endpoint
  */
+import { resetConnection } from "../net/reset.ts";
 import { Http1Server } from "../http/http1_server.ts";
 import { Http2Connection } from "../http/http2_connection.ts";
 import type { Http2Stream } from "../http/http2_stream.ts";
@@ -129,7 +130,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   }
 
   #refuse(): void {
-    this.#socket.terminate();
+    resetConnection(this.#socket);
   }
 
   // --- what it turned out to be

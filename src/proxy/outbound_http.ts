@@ -6,6 +6,7 @@ import type { Exchange, HttpPipeline } from "./exchange.ts";
 import { originalReason, outboundRequest, outboundResponse, upgradeRequest } from "./header_edits.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { HttpObserver } from "./observe.ts";
+import { unprocessedFailure } from "./respond.ts";
 import { isAllowed, isFree, isRetriedStatus, RetryBudget } from "./retry.ts";
 import { applyEdit } from "./route/edit.ts";
 import { pickBackend } from "./route/pick.ts";
@@ -54,8 +55,14 @@ export class OutboundHttp implements HttpPipeline {
       exchange.dropAttempt(FAILURE_PENALTY_MS);
       if (this.#again(exchange, rule)) return null;
     }
-    exchange.reason = exchange.endpoint?.meshed === true ? originalReason(head) : "";
-    const out = exchange.endpoint?.meshed === true ? outboundResponse(head) : head;
+    const meshed = exchange.endpoint?.meshed === true;
+    const unseen = meshed && rule !== null && head.status >= 500 ? unprocessedFailure(head) : null;
+    if (unseen !== null && rule !== null && isFree(exchange, unseen)) {
+      exchange.dropAttempt(FAILURE_PENALTY_MS);
+      if (this.#again(exchange, rule)) return null;
+    }
+    exchange.reason = meshed ? originalReason(head) : "";
+    const out = meshed ? outboundResponse(head) : head;
     return rule?.responseHeaders ? applyEdit(out, rule.responseHeaders) : out;
   }
 

@@ -46,8 +46,10 @@ export interface ErrorResponse {
 /**
  * The response that tells a failure: `tulle-error` holds the code, `tulle-error-detail` and the body the sentence; for
  * gRPC it is a trailers-only response.
+ *
+ * @param toSidecar the client is a sidecar, which may send the request elsewhere
  */
-export function errorResponse(failure: Failure, isGrpc: boolean): ErrorResponse {
+export function errorResponse(failure: Failure, isGrpc: boolean, toSidecar: boolean): ErrorResponse {
   const { status, grpc } = RENDERINGS[failure.code];
   const detail = headerText(failure.detail);
   const body = isGrpc ? EMPTY : new TextEncoder().encode(`${failure.code}: ${detail}\n`);
@@ -62,10 +64,27 @@ export function errorResponse(failure: Failure, isGrpc: boolean): ErrorResponse 
     ]
     : ["content-type", "text/plain; charset=utf-8", "content-length", String(body.length)];
   fields.push("tulle-error", failure.code, "tulle-error-detail", detail);
+  if (toSidecar && failure.unprocessed && ELSEWHERE.has(failure.code)) fields.push(UNPROCESSED, "1");
   return { head: headerBlock({ ...RESPONSE, status: isGrpc ? 200 : status }, fields), body };
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** Tells a client's sidecar that the application has not seen the request. Never comes from an application. */
+const UNPROCESSED = "tulle-unprocessed";
+
+/** What may be different at another endpoint. */
+const ELSEWHERE: ReadonlySet<FailureCode> = new Set(
+  ["connect_failed", "connect_timeout", "unreachable", "overloaded", "queue_full", "upstream_closed"] as const,
+);
+
+/** The failure that a server's sidecar told of, when the application has not seen the request; otherwise null. */
+export function unprocessedFailure(head: HeaderBlock): Failure | null {
+  if (head.get(UNPROCESSED) === null) return null;
+  const told = head.get("tulle-error");
+  const code = [...ELSEWHERE].find((known) => known === told) ?? "unreachable";
+  return { code, detail: head.get("tulle-error-detail") ?? "", unprocessed: true };
+}
 
 /** The same head with another status (101 ↔ 200 when an upgrade crosses versions of HTTP). */
 export function withStatus(head: HeaderBlock, status: number): HeaderBlock {

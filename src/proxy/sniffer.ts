@@ -3,6 +3,9 @@
  * server as well: whoever speaks first decides. So nobody waits for a timeout, also not a client whose server greets
  * first (MySQL, SMTP).
  */
+import { resetConnection } from "../net/reset.ts";
+import { type TimerOwner, Timer } from "../base/timer_wheel.ts";
+import { arm, disarm } from "../net/ticker.ts";
 import { PartialBytes } from "../http/partial_bytes.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
@@ -16,6 +19,11 @@ import type { Tunnel } from "./tunnel.ts";
  */
 export const AHEAD_MS = 2;
 const soon = new Soon(AHEAD_MS);
+/**
+ * How long bytes may look like the beginning of a request line without becoming one. HTTP clients send it in one piece;
+ * a client that has sent a word and waits must not wait for us.
+ */
+export const UNDECIDED_MS = 250;
 
 /** What the bytes lead to. */
 export interface SnifferOwner {
@@ -29,11 +37,12 @@ export interface SnifferOwner {
   closed(sniffer: Sniffer): void;
 }
 
-export class Sniffer implements SocketOwner, SoonOwner {
+export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
   readonly #owner: SnifferOwner;
   readonly #early = new PartialBytes();
+  readonly #undecided = new Timer(this, 0);
   #tunnel: Tunnel | null = null;
   #decided = false;
   #ended = false;
@@ -56,8 +65,8 @@ export class Sniffer implements SocketOwner, SoonOwner {
   /** The server could not be reached although the client has said nothing yet. */
   abandon(): void {
     if (this.#decided) return;
-    this.#decided = true;
-    this.socket.terminate();
+    this.#decide();
+    resetConnection(this.socket);
   }
 
   onOpen(_socket: RawSocket): void {}
@@ -73,9 +82,9 @@ export class Sniffer implements SocketOwner, SoonOwner {
     this.#early.append(buffer, 0, buffer.length);
     const { buffer: bytes, length } = this.#early;
     const kind = classify(bytes, length);
-    if (kind === "more") return;
+    if (kind === "more") return arm(this.#undecided, UNDECIDED_MS);
     if (kind === "opaque") return this.#opaque(false);
-    this.#decided = true;
+    this.#decide();
     this.#tunnel?.cancel();
     this.#owner.http(this.socket, kind === "http2", bytes.subarray(0, length));
   }
@@ -87,9 +96,13 @@ export class Sniffer implements SocketOwner, SoonOwner {
 
   onClose(_error: Error | null): void {
     if (this.#decided) return;
-    this.#decided = true;
+    this.#decide();
     this.#tunnel?.cancel();
     this.#owner.closed(this);
+  }
+
+  onTimer(_kind: number): void {
+    this.#opaque(false);
   }
 
   onSoon(): void {
@@ -98,10 +111,15 @@ export class Sniffer implements SocketOwner, SoonOwner {
 
   #opaque(serverFirst: boolean): void {
     if (this.#decided) return;
-    this.#decided = true;
+    this.#decide();
     const { buffer, length } = this.#early;
     const { socket } = this;
     this.#owner.opaque(socket, this.#tunnel, buffer.subarray(0, length), serverFirst);
     if (this.#ended) socket.data.onEnd();
+  }
+
+  #decide(): void {
+    this.#decided = true;
+    disarm(this.#undecided);
   }
 }

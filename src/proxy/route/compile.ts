@@ -8,7 +8,7 @@ import type { HttpMatch, Matchable } from "../../model/http_match.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import { matchesPath, matchesRest, pathOf } from "./conditions.ts";
 import { hostOf, matchesHost } from "./host.ts";
-import { isPlainPath, pathReadings } from "./readings.ts";
+import { isPlainPath, MAX_READABLE_PATH, pathReadings } from "./readings.ts";
 
 /** What a table says when the readings of a path lead to different rules. */
 export const AMBIGUOUS = "ambiguous";
@@ -39,6 +39,8 @@ export class RouteTable<R extends Matchable> {
   readonly #prefix = new Map<string, Entry<R>[]>();
   readonly #rest: Entry<R>[] = [];
   #longestPrefix = 0;
+  /** Whether any rule depends on the path. */
+  #hasPaths = false;
   /** Key of the memo of `matchAllReadings`: its answers are of another kind than those of `match`. */
   readonly #readingsKey: object = {};
 
@@ -78,7 +80,8 @@ export class RouteTable<R extends Matchable> {
 
   #findAll(block: HeaderBlock, path: string): R | null | typeof AMBIGUOUS {
     const first = this.#find(block, path);
-    if (isPlainPath(path)) return first;
+    if (!this.#hasPaths || isPlainPath(path)) return first;
+    if (path.length > MAX_READABLE_PATH) return AMBIGUOUS;
     for (const reading of pathReadings(path)) if (this.#find(block, reading) !== first) return AMBIGUOUS;
     return first;
   }
@@ -89,7 +92,10 @@ export class RouteTable<R extends Matchable> {
       const path = match.path;
       if (path === null || (path.kind === "prefix" && path.value === "")) {
         this.#rest.push({ order, rule, match, pathHolds: true });
-      } else if (path.kind === "regex") this.#rest.push({ order, rule, match, pathHolds: false });
+        continue;
+      }
+      this.#hasPaths = true;
+      if (path.kind === "regex") this.#rest.push({ order, rule, match, pathHolds: false });
       else {
         const lists = path.kind === "exact" ? this.#exact : this.#prefix;
         if (path.kind === "prefix") this.#longestPrefix = Math.max(this.#longestPrefix, path.value.length);

@@ -117,6 +117,14 @@ test.each([["/public/a%20b", "public"], ["/public/g%2fp", "public"], ["/public//
   },
 );
 
+test("matchAllReadings() does not read what is too long, nor where no rule depends on the path", () => {
+  const long = "/public/%20" + "a".repeat(5000);
+  const table = compileRoutes([rule("public", [match({ path: path("/public") })])]);
+  expect(table.matchAllReadings(request("GET", long))).toBe(AMBIGUOUS);
+  const pathless = compileRoutes([rule("all", [match({ path: path("/") }), match({ method: "GET" })])]);
+  expect(pathless.matchAllReadings(request("GET", long))).toBe(pathless.rules[0] as NamedRule);
+});
+
 const element = fc.constantFrom("a", "b", "ab", "");
 const somePath = fc.array(element, { minLength: 1, maxLength: 3 }).map((parts) => "/" + parts.join("/"));
 const someMatch = fc.record({

@@ -10,6 +10,12 @@
 /** Readings that are kept while the steps run: all that the six steps can make. */
 const MAX_READINGS = 64;
 
+/**
+ * Longest path that is read in all ways, bytes. Each reading is a copy, and the sender chooses the path: a longer one that
+ * is not plain counts as ambiguous instead.
+ */
+export const MAX_READABLE_PATH = 2048;
+
 /** Whether there is only one way to read the path: no escapes, dots, doubled slashes, parameters, fragments or backslashes. */
 export function isPlainPath(path: string): boolean {
   return !/[%;#\\]|\/[./]/.test(path);
