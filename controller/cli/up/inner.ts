@@ -98,7 +98,7 @@ async function live(
     await watchUntil(begin + window);
     view.finish();
     if (stopped) progress.failed("stopped before the claims were judged");
-    status = !stopped && await proof.conclude() ? 0 : 1;
+    status = !stopped && await proof.conclude(stop) ? 0 : 1;
   }
   await watchUntil(end);
   view.finish();

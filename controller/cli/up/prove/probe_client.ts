@@ -23,7 +23,8 @@ export interface Answer {
 /** Makes the request and prints the answer as JSON. */
 export async function runProbe(text: string): Promise<void> {
   const answer = await ask(JSON.parse(text) as Request); // written by our own inner process
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
+  await Bun.write(Bun.stdout, `${JSON.stringify(answer)}\n`);
+  process.exit(0); // a connection that is still open must not keep us
 }
 
 async function ask(request: Request): Promise<Answer> {
@@ -74,8 +75,11 @@ function askGrpc(url: string, path: string): Promise<Answer> {
     session.destroy();
   });
   stream.end(new Uint8Array(5)); // not compressed, no bytes
-  setTimeout(() => fail(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS).unref();
-  return promise;
+  const timer = setTimeout(() => {
+    fail(new Error(`no answer within ${TIMEOUT_MS / 1000} s`));
+    session.destroy();
+  }, TIMEOUT_MS);
+  return promise.finally(() => clearTimeout(timer));
 }
 
 function askTcp(hostname: string, port: number, send: string): Promise<Answer> {

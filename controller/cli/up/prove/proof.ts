@@ -18,6 +18,9 @@ import {
 } from "./verdicts.ts";
 import { WireWatch } from "./wire_watch.ts";
 
+/** A probe gives up before this by itself. */
+const PROBE_TIMEOUT_MS = 15_000;
+
 export class Proof implements Disposable {
   readonly #run: MeshRun;
   readonly #claims: readonly Claim[];
@@ -53,8 +56,8 @@ export class Proof implements Disposable {
     this.#before = await this.#run.scrape();
   }
 
-  /** Judges and prints every claim. @returns whether all hold */
-  async conclude(): Promise<boolean> {
+  /** Judges and prints every claim. @param stop resolves when it shall be broken off @returns whether all hold */
+  async conclude(stop: Promise<void>): Promise<boolean> {
     const after = await this.#run.scrape();
     this.#progress.line("\nWhat was claimed, and what was seen:");
     let held = 0;
@@ -66,7 +69,12 @@ export class Proof implements Disposable {
         skipped++;
         continue;
       }
-      const { holds, evidence } = await this.#judge(claim, after);
+      const verdict = await Promise.race([this.#judge(claim, after), stop]);
+      if (verdict === undefined) {
+        this.#progress.failed("stopped before all claims were judged");
+        return false;
+      }
+      const { holds, evidence } = verdict;
       if (holds) this.#progress.done(claim.text);
       else this.#progress.failed(claim.text);
       this.#progress.line(`    ${evidence}`);
@@ -110,8 +118,10 @@ export class Proof implements Disposable {
         env: { PATH: process.env["PATH"] ?? "", [PROBE_VARIABLE]: JSON.stringify(request) },
         stdio: ["ignore", "pipe", "pipe"],
       }));
+    const timer = setTimeout(() => child.kill("SIGKILL"), PROBE_TIMEOUT_MS);
     const [output, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
     await child.exited;
+    clearTimeout(timer);
     try {
       return JSON.parse(output) as Answer; // written by our own probe
     } catch {
