@@ -11,54 +11,47 @@ import type { ConnectionStats } from "../net/connection_stats.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
 import { arm, disarm } from "../net/ticker.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
-import { PREFACE } from "../wire/http2/preface.ts";
 import { HpackEncoder } from "../wire/hpack/encoder.ts";
+import * as code from "../wire/http2/error_code.ts";
+import { DEFAULT_WINDOW_BYTES } from "../wire/http2/flow_control.ts";
+import * as frame from "../wire/http2/frame_type.ts";
+import {
+  writeEndStream,
+  writeGoAway,
+  writePing,
+  writeRstStream,
+  writeSettingsAck,
+  writeWindowUpdate,
+} from "./http2_frames.ts";
+import { Http2KeepAlive } from "./http2_keep_alive.ts";
+import type { Http2Owner } from "./http2_owner.ts";
 import { Http2Reader } from "./http2_reader.ts";
+import { putPreface } from "./http2_settings.ts";
 import { Http2Stream } from "./http2_stream.ts";
 import {
   CONNECTION_WINDOW_BYTES,
-  HPACK_TABLE_BYTES,
   MAX_FRAME_BYTES,
-  MAX_HEADER_LIST_BYTES,
   MAX_MESH_FRAME_BYTES,
-  MAX_MESH_STREAMS,
   MAX_OUTBOX_BYTES,
-  MAX_STREAMS,
+  MESH_OUTBOX_FACTOR,
   STREAM_WINDOW_BYTES,
 } from "./limits.ts";
-import { queuedBytes } from "./queued_bytes.ts";
-import * as code from "../wire/http2/error_code.ts";
-import * as frame from "../wire/http2/frame_type.ts";
+import { queuedBytes, type Starved } from "./queued_bytes.ts";
+import { WaitingStreams } from "./waiting_streams.ts";
 
-/** Interval of keep-alive PINGs while a dialled connection is silent; and how long an answer may take. */
-export const KEEP_ALIVE_MS = 10_000;
-export const KEEP_ALIVE_TIMEOUT_MS = 5_000;
 /** How long a client may take from accept to the end of its preface and SETTINGS, and a header block to be completed. */
 export const HEAD_TIMEOUT_MS = 30_000;
+/** How long a client may take to acknowledge that we are going away, before its later requests are refused. */
+export const GOAWAY_GRACE_MS = 1_000;
 /** Window and stream ids are 31 bits (RFC 9113 §6.9.1, §5.1.1). */
 const MAX_31_BITS = 0x7fff_ffff;
-/** Default of both initial windows (RFC 9113 §6.9.2). */
-const DEFAULT_WINDOW_BYTES = 65_535;
 
-const KEEP_ALIVE = 0;
-const PING_ANSWER = 1;
-const HEAD = 2;
+const HEAD = 0;
+const GRACE = 1;
+/** What the PING behind a first GOAWAY carries; those that keep alive carry 0. */
+const GOAWAY_PING = 1;
 
-/** Gets what concerns the connection as a whole. */
-export interface Http2Owner {
-  /** Server role: a request began; the owner sets `stream.listener` before it returns, or aborts the stream. */
-  onRequest(connection: Http2Connection, stream: Http2Stream, head: HeaderBlock, end: boolean): void;
-  /** No new streams: GOAWAY was received, or ids ran out. */
-  onDraining(connection: Http2Connection): void;
-  /** The last stream has ended. */
-  onIdle(connection: Http2Connection): void;
-  /** A stream may be opened again, or for the first time (the peer's SETTINGS are there). */
-  onReady(connection: Http2Connection): void;
-  /** The connection is gone, and all its streams have been told. */
-  onClosed(connection: Http2Connection, detail: string): void;
-}
-
-export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
+export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, Starved {
   readonly isServer: boolean;
   readonly mesh: boolean;
   readonly socket: RawSocket;
@@ -85,11 +78,11 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
   readonly #reader: Http2Reader;
   /** Longest DATA frame we make, whatever the peer would take: keeps streams fair. */
   readonly #maxSent: number;
-  #waiting: Http2Stream[] = [];
-  #heard = false;
-  readonly #keepAlive = new Timer(this, KEEP_ALIVE);
-  readonly #pingAnswer = new Timer(this, PING_ANSWER);
+  readonly #waiting = new WaitingStreams();
+  readonly #keepAlive = new Http2KeepAlive(this);
   readonly #head = new Timer(this, HEAD);
+  readonly #grace = new Timer(this, GRACE);
+  #leaving = false;
 
   /**
    * @param socket connected socket; the connection becomes its owner
@@ -107,8 +100,8 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
     this.#maxSent = mesh ? MAX_MESH_FRAME_BYTES : MAX_FRAME_BYTES;
     this.stats = statsOf(socket);
     socket.data = this;
-    this.#writePreface();
-    if (mesh && !isServer) arm(this.#keepAlive, KEEP_ALIVE_MS);
+    putPreface(this.outbox.begin(), isServer, mesh);
+    if (mesh && !isServer) this.#keepAlive.start();
     if (isServer) this.expectHead(true);
   }
 
@@ -135,9 +128,10 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
   onConnectFailed(_error: Error): void {}
 
   onData(buffer: Buffer): void {
-    this.#heard = true;
+    this.#keepAlive.heard = true;
     this.#reader.read(buffer, 0, buffer.length);
-    if (this.outbox.pending > MAX_OUTBOX_BYTES) this.fail(code.ENHANCE_YOUR_CALM, "peer does not read its answers");
+    const most = this.mesh ? MAX_OUTBOX_BYTES * MESH_OUTBOX_FACTOR : MAX_OUTBOX_BYTES;
+    if (this.outbox.pending > most) this.fail(code.ENHANCE_YOUR_CALM, "peer does not read its answers");
   }
 
   onDrain(): void {
@@ -149,26 +143,19 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
   }
 
   onEnd(): void {
+    this.outbox.flush(); // answers of this turn
     this.#lost("peer closed the connection");
-    this.socket.end();
+    this.#close();
   }
 
   onClose(error: Error | null): void {
+    this.outbox.close();
     this.#lost(error === null ? "connection closed" : error.message);
   }
 
   onTimer(kind: number): void {
-    if (kind === HEAD) return this.fail(code.ENHANCE_YOUR_CALM, "header section took too long");
-    if (this.#heard) {
-      this.#heard = false;
-      return arm(this.#keepAlive, KEEP_ALIVE_MS);
-    }
-    if (kind === PING_ANSWER) return this.fail(code.NO_ERROR, "no answer to PING");
-    const sink = this.outbox.begin();
-    this.#frame(8, frame.PING, 0, 0);
-    sink.put4(0);
-    sink.put4(0);
-    arm(this.#pingAnswer, KEEP_ALIVE_TIMEOUT_MS);
+    if (kind === GRACE) return this.#lastGoAway();
+    this.fail(code.ENHANCE_YOUR_CALM, "header section took too long");
   }
 
   // --- sending
@@ -201,6 +188,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
       stream.sendWindow -= n;
       this.sendWindow -= n;
       from += n;
+      this.#reader.sentData();
     }
     return from - start;
   }
@@ -208,15 +196,14 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
   /** Sends an empty DATA frame with END_STREAM. Returns false when the connection is gone. */
   writeEnd(streamId: number): boolean {
     if (this.closed) return false;
-    this.outbox.begin();
-    this.#frame(0, frame.DATA, frame.END_STREAM, streamId);
+    writeEndStream(this.outbox, streamId);
     return true;
   }
 
   /** Returns credit for a stream once half its window has been forwarded. */
   creditStream(stream: Http2Stream): void {
     if (stream.credit < STREAM_WINDOW_BYTES >> 1) return;
-    this.#windowUpdate(stream.id, stream.credit);
+    writeWindowUpdate(this.outbox, stream.id, stream.credit);
     stream.recvWindow += stream.credit;
     stream.credit = 0;
   }
@@ -224,17 +211,20 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
   /** Returns credit for the connection once half its window has been received, while the process has room. */
   creditConnection(bytes: number): void {
     this.recvCredit += bytes;
-    if (this.recvCredit < CONNECTION_WINDOW_BYTES >> 1 || !queuedBytes.hasRoom) return;
-    this.#windowUpdate(0, this.recvCredit);
+    if (this.recvCredit < CONNECTION_WINDOW_BYTES >> 1) return;
+    if (!queuedBytes.hasRoom) return queuedBytes.starve(this);
+    writeWindowUpdate(this.outbox, 0, this.recvCredit);
     this.recvWindow += this.recvCredit;
     this.recvCredit = 0;
   }
 
+  onQueueRoom(): void {
+    this.creditConnection(0);
+  }
+
   /** Answers SETTINGS, after what they say has been applied. */
   acknowledgeSettings(): void {
-    this.outbox.begin();
-    this.#frame(0, frame.SETTINGS, frame.ACK, 0);
-    this.encoder.setMaxTableSize(this.#reader.peerTableBytes);
+    writeSettingsAck(this.outbox);
     if (!this.settingsReceived) {
       this.settingsReceived = true;
       this.expectHead(false);
@@ -242,11 +232,9 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
     this.owner.onReady(this);
   }
 
-  /** Answers a PING. */
-  acknowledgePing(buffer: Uint8Array, start: number): void {
-    const sink = this.outbox.begin();
-    this.#frame(8, frame.PING, frame.ACK, 0);
-    sink.append(buffer, start, start + 8);
+  /** The peer has answered a PING, whose payload ends in these 32 bits. */
+  pingAnswered(payload: number): void {
+    if (payload === GOAWAY_PING && this.#grace.tick >= 0) this.#lastGoAway();
   }
 
   /** Starts or stops the clock of a header section that is not complete. */
@@ -257,50 +245,45 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
 
   // --- streams
 
-  /** Puts a stream on the list of those that wait for a window or room. */
-  wait(stream: Http2Stream): void {
-    if (stream.waiting) return;
-    stream.waiting = true;
-    this.#waiting.push(stream);
+  /** Streams that wait for a window or room. */
+  get waitingStreams(): number {
+    return this.#waiting.length;
   }
 
-  /** Lets waiting streams send, in the order in which they began to wait, as far as there is room. */
+  /** Puts a stream on the list of those that wait for a window or room. */
+  wait(stream: Http2Stream): void {
+    this.#waiting.add(stream);
+  }
+
+  /** True while DATA may be sent as far as the connection is concerned. */
+  get mayWrite(): boolean {
+    return this.sendWindow > 0 && this.outbox.hasRoom;
+  }
+
+  /** Lets waiting streams send as far as there is room. */
   pumpAll(): void {
-    const list = this.#waiting;
-    if (list.length === 0) return;
-    let kept = 0;
-    for (let i = 0; i < list.length; i++) {
-      const stream = list[i] as Http2Stream; // in range
-      if (this.sendWindow > 0 && this.outbox.hasRoom ? stream.pump() : stream.closed) stream.waiting = false;
-      else list[kept++] = stream;
-    }
-    list.length = kept;
-    // The head of the list gets the room first next time; rotate so that nobody starves.
-    if (kept > 1) list.push(list.shift() as Http2Stream); // kept > 1
+    this.#waiting.pump(this);
   }
 
   /** Ends a stream with RST_STREAM. Its listener is not told. */
   resetStream(stream: Http2Stream, h2Code: number): void {
     if (stream.closed) return;
-    const sink = this.outbox.begin();
-    this.#frame(4, frame.RST_STREAM, 0, stream.id);
-    sink.put4(h2Code);
-    this.#reader.rememberReset(stream.id);
+    writeRstStream(this.outbox, stream.id, h2Code);
+    this.#reader.resets.add(stream.id);
     this.finishStream(stream);
   }
 
   /** Refuses a stream that was never made known to anybody. */
   refuse(streamId: number, h2Code: number): void {
-    const sink = this.outbox.begin();
-    this.#frame(4, frame.RST_STREAM, 0, streamId);
-    sink.put4(h2Code);
-    this.#reader.rememberReset(streamId);
+    writeRstStream(this.outbox, streamId, h2Code);
+    this.#reader.resets.add(streamId);
   }
 
   /** Forgets a stream whose two directions have ended. */
   finishStream(stream: Http2Stream): void {
     stream.forget();
     this.streams.delete(stream.id);
+    if (stream.waiting) this.#waiting.ended();
     if (this.streams.size === 0) this.#idle();
     else if (!this.isServer && this.streams.size === this.peerMaxStreams - 1) this.owner.onReady(this);
   }
@@ -315,33 +298,65 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
 
   // --- end
 
-  /** Lets streams finish, takes no new ones, then closes. */
+  /**
+   * Lets streams finish, then closes. Requests that are under way while the client learns of it are still served: the
+   * first GOAWAY names no last stream, the second follows when the client has seen the first (RFC 9113 §6.8).
+   */
   shutdown(): void {
-    if (this.closed || (this.draining && this.isServer)) return;
-    this.#goAway(code.NO_ERROR, this.isServer ? this.#reader.lastPeerId : 0);
+    if (this.closed || this.#leaving) return;
+    this.#leaving = true;
+    if (!this.isServer) {
+      writeGoAway(this.outbox, 0, code.NO_ERROR);
+      this.draining = true;
+      if (this.streams.size === 0) this.#idle();
+      return;
+    }
+    writeGoAway(this.outbox, MAX_31_BITS, code.NO_ERROR);
+    writePing(this.outbox, GOAWAY_PING);
+    arm(this.#grace, GOAWAY_GRACE_MS);
+  }
+
+  #lastGoAway(): void {
+    disarm(this.#grace);
+    if (this.closed) return;
+    writeGoAway(this.outbox, this.#reader.lastPeerId, code.NO_ERROR);
     this.draining = true;
     if (this.streams.size === 0) this.#idle();
   }
 
   /** The peer announced GOAWAY: streams above `lastId` were not processed. */
   goAwayReceived(lastId: number): void {
+    this.#drain(); // first: what is aborted now must not be tried again here
     if (!this.isServer) {
       for (const stream of [...this.streams.values()]) {
-        if (stream.id > lastId) this.abortStream(stream, code.REFUSED_STREAM, true, "peer is going away");
+        if (stream.id <= lastId || stream.closed) continue;
+        this.#reader.resets.add(stream.id);
+        this.abortStream(stream, code.REFUSED_STREAM, true, "peer is going away");
       }
     }
-    this.#drain();
     if (this.streams.size === 0) this.#idle();
   }
 
-  /** Closes because the peer broke the protocol (or is silent): GOAWAY with the code, then the end for all streams. */
+  /** Closes because the peer broke the protocol: GOAWAY with the code, then the end for all streams. */
   fail(h2Code: number, detail: string): void {
     if (this.closed) return;
-    this.#goAway(h2Code, this.#reader.lastPeerId);
+    writeGoAway(this.outbox, this.#reader.lastPeerId, h2Code);
     this.outbox.flush();
     this.#lost(detail);
-    this.outbox.endWhenFlushed();
-    if (h2Code !== code.NO_ERROR || this.outbox.pending > 0) this.socket.end();
+    this.#close();
+  }
+
+  /** Closes because the peer is gone without a word. */
+  dead(detail: string): void {
+    this.#lost(detail);
+    this.outbox.close();
+    this.socket.terminate();
+  }
+
+  /** Closes without waiting for a peer that does not read. */
+  #close(): void {
+    this.outbox.close();
+    this.socket.end();
   }
 
   #drain(): void {
@@ -363,9 +378,10 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
     if (this.closed) return;
     this.closed = true;
     this.draining = true;
-    disarm(this.#keepAlive);
-    disarm(this.#pingAnswer);
+    this.#keepAlive.stop();
     disarm(this.#head);
+    disarm(this.#grace);
+    queuedBytes.forget(this);
     for (const stream of [...this.streams.values()]) {
       const { listener } = stream;
       stream.listener = null;
@@ -373,40 +389,11 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner {
       listener?.onAbort(stream, code.INTERNAL_ERROR, false, detail);
     }
     this.streams.clear();
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     this.owner.onClosed(this, detail);
-  }
-
-  #goAway(h2Code: number, lastId: number): void {
-    const sink = this.outbox.begin();
-    this.#frame(8, frame.GOAWAY, 0, 0);
-    sink.put4(lastId);
-    sink.put4(h2Code);
-  }
-
-  #windowUpdate(streamId: number, bytes: number): void {
-    const sink = this.outbox.begin();
-    this.#frame(4, frame.WINDOW_UPDATE, 0, streamId);
-    sink.put4(bytes);
   }
 
   #frame(length: number, type: number, flags: number, streamId: number): void {
     frame.putFrameHeader(this.outbox.sink, length, type, flags, streamId);
-  }
-
-  #writePreface(): void {
-    const sink = this.outbox.begin();
-    if (!this.isServer) sink.append(PREFACE, 0, PREFACE.length);
-    const maxStreams = this.isServer ? (this.mesh ? MAX_MESH_STREAMS : MAX_STREAMS) : 0;
-    frame.putSettings(sink, [
-      [frame.SETTINGS_HEADER_TABLE_SIZE, HPACK_TABLE_BYTES],
-      [frame.SETTINGS_ENABLE_PUSH, this.isServer ? -1 : 0],
-      [frame.SETTINGS_MAX_CONCURRENT_STREAMS, this.isServer ? maxStreams : -1],
-      [frame.SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES],
-      [frame.SETTINGS_MAX_FRAME_SIZE, this.#maxSent],
-      [frame.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_BYTES],
-      [frame.SETTINGS_ENABLE_CONNECT_PROTOCOL, this.isServer ? 1 : -1],
-    ]);
-    this.#windowUpdate(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
   }
 }

@@ -1,11 +1,37 @@
-/** SETTINGS of the peer, applied to a connection (RFC 9113 §6.5.2, RFC 8441 §3). */
+/** SETTINGS, ours and those of the peer as applied to a connection (RFC 9113 §6.5.2, RFC 8441 §3). */
+import type { ByteSink } from "../base/byte_sink.ts";
 import * as code from "../wire/http2/error_code.ts";
 import * as frame from "../wire/http2/frame_type.ts";
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "../wire/http2/flow_control.ts";
+import { PREFACE } from "../wire/http2/preface.ts";
 import { checkSetting } from "../wire/http2/settings.ts";
 import type { Http2Connection } from "./http2_connection.ts";
-import type { Http2Reader } from "./http2_reader.ts";
+import {
+  CONNECTION_WINDOW_BYTES,
+  HPACK_TABLE_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_HEADER_LIST_BYTES,
+  MAX_MESH_FRAME_BYTES,
+  MAX_MESH_STREAMS,
+  MAX_STREAMS,
+  STREAM_WINDOW_BYTES,
+} from "./limits.ts";
 
-const MAX_31_BITS = 0x7fff_ffff;
+/** Appends what a connection begins with: the client's preface, our SETTINGS, and the connection's window. */
+export function putPreface(sink: ByteSink, isServer: boolean, mesh: boolean): void {
+  if (!isServer) sink.append(PREFACE, 0, PREFACE.length);
+  frame.putSettings(sink, [
+    [frame.SETTINGS_HEADER_TABLE_SIZE, HPACK_TABLE_BYTES],
+    [frame.SETTINGS_ENABLE_PUSH, isServer ? -1 : 0],
+    [frame.SETTINGS_MAX_CONCURRENT_STREAMS, isServer ? (mesh ? MAX_MESH_STREAMS : MAX_STREAMS) : -1],
+    [frame.SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES],
+    [frame.SETTINGS_MAX_FRAME_SIZE, mesh ? MAX_MESH_FRAME_BYTES : MAX_FRAME_BYTES],
+    [frame.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_BYTES],
+    [frame.SETTINGS_ENABLE_CONNECT_PROTOCOL, isServer ? 1 : -1],
+  ]);
+  frame.putFrameHeader(sink, 4, frame.WINDOW_UPDATE, 0, 0);
+  sink.put4(CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
+}
 
 /**
  * Applies the payload of a SETTINGS frame, a multiple of 6 bytes.
@@ -14,7 +40,6 @@ const MAX_31_BITS = 0x7fff_ffff;
  */
 export function applySettings(
   connection: Http2Connection,
-  reader: Http2Reader,
   buffer: Uint8Array,
   start: number,
   end: number,
@@ -27,7 +52,7 @@ export function applySettings(
     if (error !== code.NO_ERROR) return error;
     switch (id) {
       case frame.SETTINGS_HEADER_TABLE_SIZE:
-        reader.peerTableBytes = value;
+        connection.encoder.setMaxTableSize(value); // each: the smallest has to be announced;
         break;
       case frame.SETTINGS_MAX_CONCURRENT_STREAMS:
         connection.peerMaxStreams = value;
@@ -37,7 +62,7 @@ export function applySettings(
         connection.peerInitialWindow = value;
         for (const stream of connection.streams.values()) {
           stream.sendWindow += change;
-          if (stream.sendWindow > MAX_31_BITS) return code.FLOW_CONTROL_ERROR;
+          if (stream.sendWindow > MAX_WINDOW_BYTES) return code.FLOW_CONTROL_ERROR;
         }
         break;
       }

@@ -37,8 +37,8 @@ export class Http2Stream implements Leg {
   credit = 0;
   /** Body bytes the peer still has to send by its content-length; -1: not declared. */
   bodyLeft = -1;
-  /** A HEAD or CONNECT request, or a response without a body: content-length does not bind DATA. */
-  bodyless = false;
+  /** Client role: method of the request, for what its response may hold. */
+  method = "";
   /** In the connection's list of streams that wait for a window or room. */
   waiting = false;
   /** What waits: first the rest of one large buffer that is kept as it is, then copies. */
@@ -58,6 +58,11 @@ export class Http2Stream implements Leg {
     this.recvWindow = recvWindow;
   }
 
+  /** The final response has no body that its content-length could speak of (RFC 9110 §6.4.1, §9.3.6). */
+  isBodyless(status: number): boolean {
+    return this.method === "HEAD" || status === 204 || status === 304 || (this.method === "CONNECT" && status < 300);
+  }
+
   /** Bytes queued because a window or the socket is full. */
   get queued(): number {
     const held = this.#heldEnd - this.#heldStart;
@@ -66,7 +71,7 @@ export class Http2Stream implements Leg {
 
   sendHead(head: HeaderBlock, end: boolean, _reason: string): void {
     if (this.closed || this.sendEnd) return;
-    if (head.method === "HEAD" || head.method === "CONNECT") this.bodyless = true;
+    if (head.method !== "") this.method = head.method;
     this.connection.writeHeaders(this.id, head, end);
     if (end) this.#sent();
   }

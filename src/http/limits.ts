@@ -30,8 +30,12 @@ export const CONTROL_FRAME_BURST = 2000;
 export const CONTROL_FRAMES_PER_SECOND = 500;
 /** The same for a sidecar, which speaks for many clients. */
 export const MESH_CONTROL_FRAME_FACTOR = 20;
+/** WINDOW_UPDATE and PING frames that sent DATA may have earned: what a peer answers to a window of 16 MiB. */
+export const MAX_EARNED_ANSWERS = 32_768;
 /** Bytes in an outbox that no flow control bounds (acknowledgements): beyond it the peer reads nothing and is cut off. */
 export const MAX_OUTBOX_BYTES = 2 * 1024 * 1024;
+/** The same for a sidecar: heads of MAX_MESH_STREAMS responses may wait while its socket is full for a moment. */
+export const MESH_OUTBOX_FACTOR = 8;
 /** Body bytes received on an HTTP/1 connection and not yet forwarded before it is paused. */
 export const HTTP1_PAUSE_BYTES = 256 * 1024;
 /** Bytes of further requests (pipelining) kept while one is served; the connection is paused with them. */

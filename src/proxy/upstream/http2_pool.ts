@@ -2,7 +2,8 @@
  * HTTP/2 connections to one endpoint. One connection carries everything as long as its peer allows more streams: one
  * write then serves many requests. Further ones are opened only when it is full.
  */
-import { Http2Connection, type Http2Owner } from "../../http/http2_connection.ts";
+import { Http2Connection } from "../../http/http2_connection.ts";
+import type { Http2Owner } from "../../http/http2_owner.ts";
 import type { Http2Stream } from "../../http/http2_stream.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import { PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
@@ -89,7 +90,9 @@ export class Http2Pool implements Http2Owner {
     if (this.#queue.length > 0) this.#dialMore();
   }
 
-  onIdle(_connection: Http2Connection): void {}
+  onIdle(_connection: Http2Connection): void {
+    this.#serve(); // the last stream may have been the only one that the peer allows
+  }
 
   onReady(_connection: Http2Connection): void {
     this.#serve();

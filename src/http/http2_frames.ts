@@ -1,0 +1,46 @@
+/** The small frames of a connection, appended to its outbox. */
+import type { Outbox } from "../net/outbox.ts";
+import * as frame from "../wire/http2/frame_type.ts";
+
+export function writeSettingsAck(outbox: Outbox): void {
+  frame.putFrameHeader(outbox.begin(), 0, frame.SETTINGS, frame.ACK, 0);
+}
+
+/** @param payload what its last 32 bits are, to know the answer by */
+export function writePing(outbox: Outbox, payload: number): void {
+  const sink = outbox.begin();
+  frame.putFrameHeader(sink, 8, frame.PING, 0, 0);
+  sink.put4(0);
+  sink.put4(payload);
+}
+
+/** Answers the PING whose payload is at `start`. */
+export function writePingAck(outbox: Outbox, buffer: Uint8Array, start: number): void {
+  const sink = outbox.begin();
+  frame.putFrameHeader(sink, 8, frame.PING, frame.ACK, 0);
+  sink.append(buffer, start, start + 8);
+}
+
+export function writeWindowUpdate(outbox: Outbox, streamId: number, bytes: number): void {
+  const sink = outbox.begin();
+  frame.putFrameHeader(sink, 4, frame.WINDOW_UPDATE, 0, streamId);
+  sink.put4(bytes);
+}
+
+export function writeRstStream(outbox: Outbox, streamId: number, h2Code: number): void {
+  const sink = outbox.begin();
+  frame.putFrameHeader(sink, 4, frame.RST_STREAM, 0, streamId);
+  sink.put4(h2Code);
+}
+
+export function writeGoAway(outbox: Outbox, lastId: number, h2Code: number): void {
+  const sink = outbox.begin();
+  frame.putFrameHeader(sink, 8, frame.GOAWAY, 0, 0);
+  sink.put4(lastId);
+  sink.put4(h2Code);
+}
+
+/** An empty DATA frame with END_STREAM. */
+export function writeEndStream(outbox: Outbox, streamId: number): void {
+  frame.putFrameHeader(outbox.begin(), 0, frame.DATA, frame.END_STREAM, streamId);
+}

@@ -1,0 +1,18 @@
+/** What the owner of an HTTP/2 connection is told. */
+import type { HeaderBlock } from "../wire/header_block.ts";
+import type { Http2Connection } from "./http2_connection.ts";
+import type { Http2Stream } from "./http2_stream.ts";
+
+/** Gets what concerns the connection as a whole. */
+export interface Http2Owner {
+  /** Server role: a request began; the owner sets `stream.listener` before it returns, or aborts the stream. */
+  onRequest(connection: Http2Connection, stream: Http2Stream, head: HeaderBlock, end: boolean): void;
+  /** No new streams: GOAWAY was received, or ids ran out. */
+  onDraining(connection: Http2Connection): void;
+  /** The last stream has ended. */
+  onIdle(connection: Http2Connection): void;
+  /** A stream may be opened again, or for the first time (the peer's SETTINGS are there). */
+  onReady(connection: Http2Connection): void;
+  /** The connection is gone, and all its streams have been told. */
+  onClosed(connection: Http2Connection, detail: string): void;
+}
