@@ -10,6 +10,8 @@ const WANTED = new Set([
   "tcp_open_total",
   "tcp_read_bytes_total",
   "tcp_write_bytes_total",
+  "inbound_http_authz_deny_total",
+  "inbound_tcp_authz_deny_total",
 ]);
 
 /** One sidecar's metrics at one moment. */
@@ -56,6 +58,8 @@ interface Totals {
   successes: number;
   opened: number;
   tlsOpened: number;
+  /** Seen from the app's side only, where one cannot tell. */
+  tlsUnknown: boolean;
   bytes: number;
   readonly buckets: Map<number, number>;
 }
@@ -80,13 +84,14 @@ export class MeshStats {
     }
     this.#before = now;
     this.#beforeAt = nowMs;
-    return rows.sort(compareRows);
+    return withoutTransport(rows).sort(compareRows);
   }
 }
 
 /** Everything since the sidecars started. @param seconds time over which rates are spread */
 export function totalRows(scrapes: readonly Scrape[], seconds: number): StatRow[] {
-  return [...collect(scrapes)].flatMap(([key, totals]) => rowsOf(key, totals, totals, seconds)).sort(compareRows);
+  const rows = [...collect(scrapes)].flatMap(([key, totals]) => rowsOf(key, totals, totals, seconds));
+  return withoutTransport(rows).sort(compareRows);
 }
 
 function collect(scrapes: readonly Scrape[]): Map<string, Totals> {
@@ -97,10 +102,8 @@ function collect(scrapes: readonly Scrape[]): Map<string, Totals> {
       const { labels, value } = sample;
       const outbound = labels["direction"] === "outbound";
       if (!outbound && labels["direction"] !== "inbound") continue;
-      // Of the two connections that a sidecar has for one of its app's, the one between the sidecars is counted.
-      if (sample.name.startsWith("tcp_") && labels["peer"] !== undefined && (labels["peer"] === "dst") !== outbound) {
-        continue;
-      }
+      // Of the two connections that a sidecar has for each that it accepts, the accepted one is counted.
+      if (labels["peer"] === "dst") continue;
       const parts = [
         outbound ? workload : key,
         outbound ? "outbound" : "inbound",
@@ -141,9 +144,13 @@ function add(totals: Totals, name: string, labels: Readonly<Record<string, strin
     case "tcp_open_total":
       totals.opened += value;
       if (tls) totals.tlsOpened += value;
+      if (labels["tls"] === "loopback") totals.tlsUnknown = true;
       break;
-    default:
+    case "tcp_read_bytes_total":
+    case "tcp_write_bytes_total":
       totals.bytes += value;
+      break;
+    default: // counted for others
   }
 }
 
@@ -155,6 +162,7 @@ function emptyTotals(): Totals {
     successes: 0,
     opened: 0,
     tlsOpened: 0,
+    tlsUnknown: false,
     bytes: 0,
     buckets: new Map(),
   };
@@ -172,6 +180,7 @@ function subtract(now: Totals, before: Totals | undefined): Totals {
     successes: now.successes - before.successes,
     opened: now.opened - before.opened,
     tlsOpened: now.tlsOpened - before.tlsOpened,
+    tlsUnknown: now.tlsUnknown,
     bytes: now.bytes - before.bytes,
     buckets,
   };
@@ -203,11 +212,18 @@ function rowsOf(key: string, since: Totals, ever: Totals, seconds: number): Stat
       p50Ms: null,
       p95Ms: null,
       p99Ms: null,
-      tls: ever.opened > 0 ? ever.tlsOpened / ever.opened : null,
+      tls: ever.tlsUnknown || ever.opened === 0 ? null : ever.tlsOpened / ever.opened,
       bytesRate: since.bytes / seconds,
     });
   }
   return rows;
+}
+
+/** Connections that carry requests are seen as requests: their own rows say nothing more. */
+function withoutTransport(rows: readonly StatRow[]): StatRow[] {
+  const place = (row: StatRow) => `${row.direction} ${row.subject} ${row.peer}`;
+  const http = new Set(rows.filter((row) => row.kind === "http").map(place));
+  return rows.filter((row) => row.kind === "http" || !http.has(place(row)));
 }
 
 /** The Service by name where the labels have it, else the authority, else the address. */
@@ -216,8 +232,8 @@ function peerOf(labels: Readonly<Record<string, string>>): string {
 }
 
 function routeOf(labels: Readonly<Record<string, string>>): string {
-  const route = labels["route_name"] ?? labels["rt_route"] ?? "";
-  return route === "default" ? "" : route;
+  if (labels["route_kind"] === "Service" || labels["route_kind"] === "default") return ""; // no route: the Service itself
+  return labels["route_name"] ?? "";
 }
 
 function compareRows(a: StatRow, b: StatRow): number {

@@ -56,6 +56,22 @@ tcp_read_bytes_total{direction="inbound",peer="dst"} 99999
   expect(row).toMatchObject({ subject: "shop/redis-0", kind: "tcp", rate: 0.3, bytesRate: 100, tls: 1 });
 });
 
+test("look() shows connections of one peer once: as requests where there are any", () => {
+  const text = `
+request_total{direction="outbound",tls="true",dst_service="web",route_kind="HTTPRoute",route_name="split"} 5
+request_total{direction="outbound",tls="true",dst_service="api",route_kind="Service",route_name="api"} 5
+tcp_open_total{direction="outbound",peer="src",tls="loopback",dst_service="web"} 1
+tcp_open_total{direction="outbound",peer="src",tls="loopback",dst_service="redis"} 2
+tcp_read_bytes_total{direction="outbound",peer="src",tls="loopback",dst_service="redis"} 50
+`;
+  const rows = totalRows([scrape("shop/front-0", text)], 1);
+  expect(rows.map(({ peer, route, kind, tls }) => [peer, route, kind, tls])).toEqual([
+    ["api", "", "http", 1],
+    ["redis", "", "tcp", null],
+    ["web", "split", "http", 1],
+  ]);
+});
+
 test("look() shows how much of the traffic was over mutual TLS", () => {
   const text =
     'request_total{direction="inbound",tls="true"} 3\nrequest_total{direction="inbound",tls="no_identity"} 1\n';

@@ -12,7 +12,13 @@ export type Check =
   /** Between sidecars there is TLS 1.3 and none of the markers can be read. */
   | { readonly kind: "wire"; readonly markers: readonly string[] }
   /** The request is refused: HTTP 403, gRPC PERMISSION_DENIED, or a connection that ends without an answer. */
-  | { readonly kind: "refused"; readonly from: string; readonly request: Request }
+  | {
+    readonly kind: "refused";
+    readonly from: string;
+    readonly request: Request;
+    /** Instance whose sidecar must have counted a denial meanwhile; null: the answer says enough. */
+    readonly countedBy: string | null;
+  }
   /** The request is answered, and the answer contains the texts. */
   | {
     readonly kind: "answered";
@@ -78,7 +84,12 @@ function parseCheck(kind: (typeof KINDS)[number], fields: Fields): Check {
     case "wire":
       return { kind, markers: fields.texts("markers") };
     case "refused":
-      return { kind, from: fields.text("from"), request: parseRequest(fields) };
+      return {
+        kind,
+        from: fields.text("from"),
+        request: parseRequest(fields),
+        countedBy: fields.raw("countedBy") === undefined ? null : fields.text("countedBy"),
+      };
     case "answered":
       return { kind, from: fields.text("from"), request: parseRequest(fields), contains: fields.texts("contains") };
     case "share":

@@ -11,7 +11,12 @@ test("parseClaims() reads each kind of check", () => {
   expect(refused).toEqual({
     text: "it is so",
     needs: "a/r-0",
-    check: { kind: "refused", from: "a/b-0", request: { kind: "tcp", host: "redis", port: 6379, send: "PING" } },
+    check: {
+      kind: "refused",
+      from: "a/b-0",
+      request: { kind: "tcp", host: "redis", port: 6379, send: "PING" },
+      countedBy: null,
+    },
   });
   const [success] = parseClaims(claim({ success: { of: "a/load" } }), "f");
   expect(success?.check).toEqual({ kind: "success", of: "a/load", atLeastPercent: null });

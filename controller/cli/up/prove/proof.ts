@@ -9,6 +9,7 @@ import type { Claim, Request } from "./claims.ts";
 import { type Answer, PROBE_VARIABLE } from "./probe_client.ts";
 import {
   judgeAnswered,
+  judgeCounted,
   judgeRefused,
   judgeShare,
   judgeSuccess,
@@ -96,8 +97,12 @@ export class Proof implements Disposable {
       case "wire":
         if (this.#watch === null) return { holds: false, evidence: this.#noWatch };
         return judgeWire(this.#watch.report(), check.markers);
-      case "refused":
-        return judgeRefused(check.request, await this.#ask(check.from, check.request));
+      case "refused": {
+        const before = check.countedBy === null ? [] : await this.#run.scrape();
+        const verdict = judgeRefused(check.request, await this.#ask(check.from, check.request));
+        if (check.countedBy === null) return verdict;
+        return judgeCounted(verdict, before, await this.#run.scrape(), check.countedBy);
+      }
       case "answered":
         return judgeAnswered(await this.#ask(check.from, check.request), check.contains);
       case "share":

@@ -47,6 +47,22 @@ export function judgeRefused(request: Request, answer: Answer): Verdict {
   return { holds, evidence: `${answer.status === null ? "no answer" : name}: ${found}` };
 }
 
+/** A sidecar must have counted a denial between two looks. @param verdict what the answer alone says */
+export function judgeCounted(
+  verdict: Verdict,
+  before: readonly Scrape[],
+  after: readonly Scrape[],
+  key: string,
+): Verdict {
+  const denials = since(before, after, key, "inbound_tcp_authz_deny_total", () => true) +
+    since(before, after, key, "inbound_http_authz_deny_total", () => true);
+  const counted = denials > 0 ? "counted as denied" : "but not counted as denied";
+  return {
+    holds: verdict.holds && denials > 0,
+    evidence: `${verdict.evidence}; ${counted} by the sidecar of ${shortName(key)}`,
+  };
+}
+
 /** Answered is HTTP 200 or gRPC 0 (or bytes, for tcp) with all the texts in the body. */
 export function judgeAnswered(answer: Answer, contains: readonly string[]): Verdict {
   const missing = contains.filter((text) => !answer.text.includes(text));

@@ -1,7 +1,15 @@
 import { expect, test } from "bun:test";
 import type { Scrape } from "../mesh_stats.ts";
 import { parsePrometheusText } from "../prometheus_text.ts";
-import { judgeAnswered, judgeRefused, judgeShare, judgeSuccess, judgeTcp, judgeWire } from "./verdicts.ts";
+import {
+  judgeAnswered,
+  judgeCounted,
+  judgeRefused,
+  judgeShare,
+  judgeSuccess,
+  judgeTcp,
+  judgeWire,
+} from "./verdicts.ts";
 
 function scrape(key: string, text: string): Scrape {
   return { key, workload: key.replace(/-\d+$/, ""), samples: parsePrometheusText(text, () => true) };
@@ -33,6 +41,17 @@ test("judgeRefused() wants 403, PERMISSION_DENIED or silence", () => {
   expect(judgeRefused(grpc, answer(14, "")).holds).toBe(false);
   expect(judgeRefused(tcp, answer(null, "")).holds).toBe(true);
   expect(judgeRefused(tcp, answer(null, "+PONG")).holds).toBe(false);
+});
+
+test("judgeCounted() wants a denial that was counted meanwhile", () => {
+  const denied = (count: number) => [scrape("s/redis-0", `inbound_tcp_authz_deny_total{tls="no_identity"} ${count}\n`)];
+  const refused = { holds: true, evidence: "closed" };
+  expect(judgeCounted(refused, denied(2), denied(3), "s/redis-0")).toEqual({
+    holds: true,
+    evidence: "closed; counted as denied by the sidecar of redis-0",
+  });
+  expect(judgeCounted(refused, denied(2), denied(2), "s/redis-0").holds).toBe(false);
+  expect(judgeCounted({ ...refused, holds: false }, denied(2), denied(3), "s/redis-0").holds).toBe(false);
 });
 
 test("judgeAnswered() wants success and all texts", () => {
