@@ -7,6 +7,8 @@ import { suggest } from "./base/suggest.ts";
 
 interface Face {
   readonly summary: string;
+  /** It stays: then it pays for nothing that it does not use. Touching `process.stdout` alone costs 8 MB of resident memory. */
+  readonly isService?: true;
   readonly run: (argv: string[]) => Promise<void>;
 }
 
@@ -24,10 +26,12 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     run: async (argv) => (await import("../controller/cli/identity.ts")).runIdentity(argv),
   }],
   ["proxy", {
+    isService: true,
     summary: "The sidecar of one workload",
     run: async (argv) => (await import("./proxy/run.ts")).runProxy(argv),
   }],
   ["controller", {
+    isService: true,
     summary: "Follow a folder of YAML, certify the proxies and tell them what they need",
     run: async (argv) => (await import("../controller/main.ts")).runController(argv),
   }],
@@ -65,22 +69,26 @@ function help(): string {
 
 async function main(argv: string[]): Promise<void> {
   const [name, ...rest] = argv;
+  const face = FACES.get(name === "--version" || name === "-V" ? "version" : name ?? "");
+  if (face?.isService === undefined) endWithReader();
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     process.stdout.write(help());
     if (name === undefined) process.exitCode = EXIT_USAGE;
     return;
   }
-  const face = FACES.get(name === "--version" || name === "-V" ? "version" : name);
   if (face !== undefined) return await face.run(rest);
   const nearest = suggest(name, [...FACES.keys()]);
   const hint = nearest === null ? "" : ` Did you mean "${nearest}"?`;
   throw new UsageError(`unknown command "${name}".${hint} See: tulle --help`);
 }
 
-// `tulle … | head` closes the pipe early; there is nobody left to tell.
-process.stdout.on("error", (error: { code?: string }) => {
-  if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
-});
+/** `tulle … | head` closes the pipe early; there is nobody left to tell. */
+function endWithReader(): void {
+  process.stdout.on("error", (error: { code?: string }) => {
+    if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
+  });
+}
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {
