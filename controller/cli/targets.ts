@@ -31,7 +31,8 @@ export function findTargets(options: TargetOptions, words: readonly string[], po
   if (mesh === null) throw new Error(`no mesh runs with the state folder ${options.state}`);
   for (const word of words) {
     if (mesh.proxies.some((proxy) => isMeant(proxy, word))) continue;
-    const nearest = suggest(word, mesh.proxies.flatMap((proxy) => [proxy.key, proxy.key.split("/")[1] ?? ""]));
+    const names = mesh.proxies.flatMap(({ key, workload }) => [key, workload]);
+    const nearest = suggest(word, [...names, ...names.map((name) => name.split("/")[1] ?? "")]);
     const known = mesh.proxies.map((proxy) => proxy.key).join(", ");
     throw new UsageError(
       `no sidecar of "${word}".${nearest === null ? ` There are: ${known}` : ` Did you mean "${nearest}"?`}`,
