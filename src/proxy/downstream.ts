@@ -1,5 +1,6 @@
 /** The HTTP connection of a client, either version: turns its requests into exchanges of a pipeline. */
-import type { Http1Server, Http1ServerOwner } from "../http/http1_server.ts";
+import type { Http1Server } from "../http/http1_server.ts";
+import type { Http1ServerOwner } from "../http/http1_server_owner.ts";
 import type { Http2Connection } from "../http/http2_connection.ts";
 import type { Http2Owner } from "../http/http2_owner.ts";
 import type { Http2Stream } from "../http/http2_stream.ts";

@@ -7,10 +7,20 @@ import { PartialBytes } from "../http/partial_bytes.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import type { RawSocket, SocketOwner } from "../net/socket.ts";
 import { arm, disarm } from "../net/ticker.ts";
-import { Code, Protocol, type TransportHeader } from "../../proto/gen/tulle/transport/v1/transport_pb.ts";
 import { type Inbound, plainIp } from "./inbound.ts";
 import { InboundConnection } from "./inbound_connection.ts";
-import { decodeTransportHeader, encodeTransportReply } from "./mtls/transport.ts";
+import {
+  CODE_BAD_HEADER,
+  CODE_DENIED,
+  CODE_NAMES,
+  CODE_OK,
+  CODE_OVERLOADED,
+  decodeTransportHeader,
+  encodeTransportReply,
+  PROTOCOL_HTTP2,
+  type TransportCode,
+  type TransportHeader,
+} from "./mtls/transport.ts";
 import type { MeshCredentials } from "./upstream/mesh_dial.ts";
 
 /** From accept to the header: a handshake takes a millisecond, a slow one is an attack or a dead peer. */
@@ -59,7 +69,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     this.#received.append(buffer, 0, buffer.length);
     const header = decodeTransportHeader(this.#received.buffer, this.#received.length);
     if (header === null) return;
-    if (typeof header === "string") return this.#reply(Code.BAD_HEADER, header, false);
+    if (typeof header === "string") return this.#reply(CODE_BAD_HEADER, header, false);
     this.#admit(header.message, identity, header.next);
   }
 
@@ -84,31 +94,31 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     const { deps } = this.#inbound;
     const socket = this.#socket;
     const { port } = header;
-    if (header.protocol !== Protocol.HTTP2) {
-      return this.#reply(Code.BAD_HEADER, `protocol ${header.protocol} is not known`, false);
+    if (header.protocol !== PROTOCOL_HTTP2) {
+      return this.#reply(CODE_BAD_HEADER, `protocol ${header.protocol} is not known`, false);
     }
-    if (port < 1 || port > 65535) return this.#reply(Code.BAD_HEADER, `port ${port} is out of range`, false);
-    if (deps.isOwnPort(port)) return this.#reply(Code.BAD_HEADER, `port ${port} belongs to the proxy`, false);
-    if (deps.draining()) return this.#reply(Code.OVERLOADED, "this proxy is shutting down", true);
+    if (port < 1 || port > 65535) return this.#reply(CODE_BAD_HEADER, `port ${port} is out of range`, false);
+    if (deps.isOwnPort(port)) return this.#reply(CODE_BAD_HEADER, `port ${port} belongs to the proxy`, false);
+    if (deps.draining()) return this.#reply(CODE_OVERLOADED, "this proxy is shutting down", true);
     const ip = plainIp(socket.localAddress);
     const client = this.#inbound.client({ ip, port }, plainIp(socket.remoteAddress), identity, true);
     const verdict = client.policy().connection;
     if (verdict.kind === "deny" && client.portPolicy().spec.protocol === "opaque") {
       deps.observer.onTcpVerdict(client, verdict);
-      return this.#reply(Code.DENIED, verdict.reason, false);
+      return this.#reply(CODE_DENIED, verdict.reason, false);
     }
     this.#end();
     deps.observer.onTransportHeader("ok");
-    socket.write(encodeTransportReply(Code.OK, "", false));
+    socket.write(encodeTransportReply(CODE_OK, "", false));
     const connection = new InboundConnection(this.#inbound, socket, client);
     const { buffer, length } = this.#received;
     connection.startMesh(buffer.subarray(next, length));
   }
 
-  #reply(code: Code, reason: string, retryable: boolean): void {
+  #reply(code: TransportCode, reason: string, retryable: boolean): void {
     if (this.#done) return;
     this.#end();
-    this.#inbound.deps.observer.onRefusedPeer(Code[code].toLowerCase(), reason);
+    this.#inbound.deps.observer.onRefusedPeer(CODE_NAMES[code], reason);
     this.#socket.write(encodeTransportReply(code, reason, retryable));
     this.#socket.end();
   }

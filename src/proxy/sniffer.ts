@@ -4,7 +4,7 @@
  * first (MySQL, SMTP).
  */
 import { resetConnection } from "../net/reset.ts";
-import { type TimerOwner, Timer } from "../base/timer_wheel.ts";
+import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { arm, disarm } from "../net/ticker.ts";
 import { PartialBytes } from "../http/partial_bytes.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";

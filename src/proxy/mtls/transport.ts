@@ -1,13 +1,40 @@
 /** TransportHeader and TransportReply on the wire: each preceded by its length as an unsigned 16-bit number. */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import {
-  type Code,
-  Protocol,
-  type TransportHeader,
-  TransportHeaderSchema,
-  type TransportReply,
-  TransportReplySchema,
-} from "../../../proto/gen/tulle/transport/v1/transport_pb.ts";
+import { ProtoReader } from "../../wire/protobuf/reader.ts";
+import { ProtoWriter } from "../../wire/protobuf/writer.ts";
+
+/** tulle.transport.v1.Protocol: the only one there is. */
+export const PROTOCOL_HTTP2 = 1;
+
+/** tulle.transport.v1.Code. */
+export const CODE_OK = 1;
+export const CODE_BAD_HEADER = 2;
+export const CODE_DENIED = 3;
+export const CODE_UNREACHABLE = 4;
+export const CODE_OVERLOADED = 5;
+export type TransportCode = 1 | 2 | 3 | 4 | 5;
+
+/** Names of the codes, for metrics. */
+export const CODE_NAMES: Readonly<Record<TransportCode, string>> = {
+  1: "ok",
+  2: "bad_header",
+  3: "denied",
+  4: "unreachable",
+  5: "overloaded",
+};
+
+/** tulle.transport.v1.TransportHeader. */
+export interface TransportHeader {
+  readonly port: number;
+  readonly protocol: number;
+  readonly target: string;
+}
+
+/** tulle.transport.v1.TransportReply. */
+export interface TransportReply {
+  readonly code: number;
+  readonly reason: string;
+  readonly retryable: boolean;
+}
 
 /** ALPN of the mesh port, in wire format. */
 export const MESH_ALPN: Uint8Array = new TextEncoder().encode("\x07tulle/1");
@@ -15,19 +42,25 @@ export const MESH_ALPN: Uint8Array = new TextEncoder().encode("\x07tulle/1");
 export const MAX_TRANSPORT_MESSAGE_BYTES = 1024;
 /** Reasons are cut to this length, so that a reply always fits. */
 const MAX_REASON_CHARS = 300;
+/** A DNS name has 253 characters at most, and a port follows. */
+const MAX_TARGET_CHARS = 260;
 
 /** Writes the header of a new connection. */
 export function encodeTransportHeader(port: number, target: string): Uint8Array {
-  return framed(toBinary(
-    TransportHeaderSchema,
-    create(TransportHeaderSchema, { port, protocol: Protocol.HTTP2, target: target.slice(0, 253) }),
-  ));
+  const writer = new ProtoWriter();
+  writer.number(1, port);
+  writer.number(2, PROTOCOL_HTTP2);
+  writer.text(3, target.slice(0, MAX_TARGET_CHARS));
+  return framed(writer.finish());
 }
 
 /** Writes the answer. */
-export function encodeTransportReply(code: Code, reason: string, retryable: boolean): Uint8Array {
-  const message = create(TransportReplySchema, { code, reason: reason.slice(0, MAX_REASON_CHARS), retryable });
-  return framed(toBinary(TransportReplySchema, message));
+export function encodeTransportReply(code: TransportCode, reason: string, retryable: boolean): Uint8Array {
+  const writer = new ProtoWriter();
+  writer.number(1, code);
+  writer.text(2, reason.slice(0, MAX_REASON_CHARS));
+  writer.number(3, retryable ? 1 : 0);
+  return framed(writer.finish());
 }
 
 /** A message and the index behind it; null while it is not complete, a text when it can never be one. */
@@ -35,26 +68,50 @@ export type Decoded<T> = { readonly message: T; readonly next: number } | null |
 
 /** Reads a header from the first `length` bytes. */
 export function decodeTransportHeader(buffer: Uint8Array, length: number): Decoded<TransportHeader> {
-  return decode(buffer, length, (bytes) => fromBinary(TransportHeaderSchema, bytes));
+  return decode(buffer, length, readHeader);
 }
 
 /** Reads a reply from the first `length` bytes. */
 export function decodeTransportReply(buffer: Uint8Array, length: number): Decoded<TransportReply> {
-  return decode(buffer, length, (bytes) => fromBinary(TransportReplySchema, bytes));
+  return decode(buffer, length, readReply);
 }
 
-function decode<T>(buffer: Uint8Array, length: number, parse: (bytes: Uint8Array) => T): Decoded<T> {
+function decode<T>(buffer: Uint8Array, length: number, read: (reader: ProtoReader) => T): Decoded<T> {
   if (length < 2) return null;
   const size = ((buffer[0] as number) << 8) | (buffer[1] as number); // length ≥ 2
   if (size > MAX_TRANSPORT_MESSAGE_BYTES) {
     return `message of ${size} bytes, want at most ${MAX_TRANSPORT_MESSAGE_BYTES}`;
   }
   if (length < 2 + size) return null;
-  try {
-    return { message: parse(buffer.subarray(2, 2 + size)), next: 2 + size };
-  } catch (error) {
-    return `message is not valid protobuf: ${error instanceof Error ? error.message : String(error)}`;
+  const reader = new ProtoReader(buffer, 2, 2 + size);
+  const message = read(reader);
+  return reader.failed ? "message is not valid protobuf" : { message, next: 2 + size };
+}
+
+function readHeader(reader: ProtoReader): TransportHeader {
+  let port = 0;
+  let protocol = 0;
+  let target = "";
+  while (reader.next()) {
+    if (reader.field === 1) port = reader.number();
+    else if (reader.field === 2) protocol = reader.number();
+    else if (reader.field === 3) target = reader.text();
+    else reader.skip();
   }
+  return { port, protocol, target };
+}
+
+function readReply(reader: ProtoReader): TransportReply {
+  let code = 0;
+  let reason = "";
+  let retryable = false;
+  while (reader.next()) {
+    if (reader.field === 1) code = reader.number();
+    else if (reader.field === 2) reason = reader.text();
+    else if (reader.field === 3) retryable = reader.number() !== 0;
+    else reader.skip();
+  }
+  return { code, reason, retryable };
 }
 
 function framed(message: Uint8Array): Uint8Array {

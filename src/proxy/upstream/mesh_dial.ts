@@ -8,8 +8,14 @@ import type { Endpoint } from "../../model/outbound.ts";
 import type { ConnectionStats } from "../../net/connection_stats.ts";
 import { dial, type RawSocket, type SocketOwner, type TlsOptions } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
-import { Code, type TransportReply } from "../../../proto/gen/tulle/transport/v1/transport_pb.ts";
-import { decodeTransportReply, encodeTransportHeader } from "../mtls/transport.ts";
+import {
+  CODE_DENIED,
+  CODE_OK,
+  CODE_UNREACHABLE,
+  decodeTransportReply,
+  encodeTransportHeader,
+  type TransportReply,
+} from "../mtls/transport.ts";
 import { type Failure, unsent } from "./failure.ts";
 
 /** From the first SYN to the reply. Linkerd's connect timeout is 1 s for TCP alone; the handshake under load takes its own. */
@@ -130,11 +136,11 @@ export class MeshDial implements SocketOwner, TimerOwner {
 function refusalOf(reply: TransportReply, where: string): Failure | null {
   const detail = `${where}: ${reply.reason}`;
   switch (reply.code) {
-    case Code.OK:
+    case CODE_OK:
       return null;
-    case Code.DENIED:
+    case CODE_DENIED:
       return unsent("denied", detail);
-    case Code.UNREACHABLE:
+    case CODE_UNREACHABLE:
       return unsent("unreachable", detail);
     default:
       return unsent("overloaded", detail);
