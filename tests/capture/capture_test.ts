@@ -17,13 +17,15 @@ const PLAN = {
   skipInboundPorts: [{ first: 7020, last: 7020 }],
 };
 
-test.if(how === "user namespace")("the rules hold in a user namespace", () => {
-  const { passed, output } = runInUserNamespace(import.meta.path);
-  if (!passed) console.log(output);
-  expect(passed).toBe(true);
-}, 60_000);
+if (how === "user namespace") {
+  test("the rules hold in a user namespace", () => {
+    const { passed, output } = runInUserNamespace(import.meta.path);
+    if (!passed) console.log(output);
+    expect(passed).toBe(true);
+  }, 60_000);
+}
 
-test.if(how === "not at all")("skipped: neither root nor user namespaces here, so no namespace can be made", () => {});
+if (how === "not at all") test.skip("neither root nor user namespaces here, so no namespace can be made", () => {});
 
 describe.if(how === "here")("captured workload", () => {
   let bed: Bed;
