@@ -75,6 +75,8 @@ async function live(
 ): Promise<number> {
   const { options } = plan;
   for (const line of run.addresses()) progress.line(line);
+  const hint = run.hint();
+  if (hint !== null) progress.note(hint);
   if (options.forMs === null) progress.note("Ctrl-C stops everything");
   const view = new LiveView(options.output);
   progress.beforeLine = () => view.clear();

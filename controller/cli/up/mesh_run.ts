@@ -2,9 +2,9 @@
 import { copyFileSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DEFAULT_PLAN, PROXY_MARK, PROXY_UID } from "../../../src/capture/capture_plan.ts";
-import type { Namespace } from "../../../src/capture/namespace.ts";
+import { Namespace } from "../../../src/capture/namespace.ts";
 import { AddressBook, serviceKey } from "./address_book.ts";
-import { Fabric } from "./fabric.ts";
+import { BRIDGE, Fabric } from "./fabric.ts";
 import { hostsFile } from "./hosts_file.ts";
 import { type Instance, type MeshFolder, MeshFolderReader } from "./mesh_folder.ts";
 import type { Scrape } from "./mesh_stats.ts";
@@ -41,6 +41,7 @@ export class MeshRun {
   readonly #settings: UnitSettings;
   readonly #controller: SupervisedProcess;
   readonly #names: NamespaceNames | null;
+  readonly #fabricName: string | null;
   readonly #pid: number;
   readonly #stopped = new AbortController();
 
@@ -59,6 +60,7 @@ export class MeshRun {
     this.fabric = new Fabric(machine);
     this.book = new AddressBook(this.fabric.subnet);
     this.#names = machine === null ? null : new NamespaceNames(pid, this.fabric.number);
+    this.#fabricName = this.#names?.add("fabric", "fabric", Namespace.current("net").fd) ?? null; // open as long as we are
     const onEnd = (end: ProcessEnd) => this.#report(end);
     this.#settings = {
       stateFolder: plan.stateFolder,
@@ -174,6 +176,14 @@ export class MeshRun {
     this.#names?.removeAll();
     this.fabric.close();
     return killed;
+  }
+
+  /** How to look inside from another terminal; null without root. */
+  hint(): string | null {
+    if (this.#fabricName === null) return null;
+    const first = this.#names?.paths.at(-1) ?? "";
+    return `in another terminal: ip netns exec ${first.slice(first.lastIndexOf("/") + 1)} …  enters a workload, ` +
+      `ip netns exec ${this.#fabricName} tcpdump -i ${BRIDGE} port 4143  shows the wire`;
   }
 
   /** Lines about where each part can be looked at. */
