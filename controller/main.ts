@@ -71,6 +71,9 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   const identity = new IdentityHandler(authority, metrics, log);
   let own = await authority.certifySelf();
   let ready = false;
+  // What is open already must not keep a process alive that could not start.
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => feed.close());
   const admin = await listening(options.admin, "--admin", () =>
     Promise.resolve(serveAdmin({
       ...options.admin,
@@ -78,20 +81,15 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
       isReady: () => ready,
       config: () => configDump(feed, worlds, discovery),
     })));
-  let server: ControlServer;
-  try {
-    server = await listening(options.listen, "--listen", () =>
-      ControlServer.listen({
-        ...options.listen,
-        identity: identityOf(own, authority),
-        now: Date.now,
-        routes: (router) => void router.service(DiscoveryService, discovery).service(IdentityService, identity),
-      }));
-  } catch (error) {
-    feed.close();
-    await admin.stop(true);
-    throw error;
-  }
+  opened.defer(() => admin.stop(true));
+  const server = await listening(options.listen, "--listen", () =>
+    ControlServer.listen({
+      ...options.listen,
+      identity: identityOf(own, authority),
+      now: Date.now,
+      routes: (router) => void router.service(DiscoveryService, discovery).service(IdentityService, identity),
+    }));
+  const parts = opened.move();
   authority.onBundle(() => {
     log.info("the trust bundle changed", { roots: authority.bundle.roots.length });
     server.setIdentity(identityOf(own, authority));
@@ -105,12 +103,11 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
     addresses: { listen: at(options.listen.host, server.port), admin: at(options.admin.host, admin.port ?? 0) },
     async stop() {
       ready = false;
-      feed.close();
       stopRenewing();
       discovery.close();
       identity.close();
       await server.close(SHUTDOWN_GRACE_MS);
-      await admin.stop(true);
+      await parts.disposeAsync();
     },
   };
 }

@@ -64,3 +64,15 @@ test("the controller renews its own certificate while streams go on", async () =
   stream.watch(["10.96.0.3:80"]);
   expect((await stream.next()).name).toBe("outbound/10.96.0.3:80");
 });
+
+test.each([["--listen"], ["--admin"]])(
+  "the controller ends with a remedy when the port of %s is in use",
+  async (flag) => {
+    using taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+    await using controller = new TestController({ "shop.yaml": SHOP }, [flag, `127.0.0.1:${taken.port}`]);
+    const message = await controller.start().then(() => "started", (error: Error) => error.message);
+    expect(message).toContain(
+      `127.0.0.1:${taken.port} is in use: stop what listens there (ss -ltnp), or give another address with ${flag}`,
+    );
+  },
+);

@@ -1,0 +1,121 @@
+import { expect, test } from "bun:test";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Directory, DirectorySource } from "../core/directory.ts";
+import { Registry } from "../core/metrics.ts";
+import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
+import { serveMetrics } from "./metrics.ts";
+import { ProxySession } from "./session.ts";
+
+const IDENTITY = "spiffe://cluster.local/ns/shop/sa/front";
+
+/** A world in which every target's authority is the number of the world. */
+class Worlds implements DirectorySource {
+  current: Directory = world(0, IDENTITY);
+  readonly #listeners = new Set<() => void>();
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  set(next: Directory): void {
+    this.current = next;
+    for (const listener of this.#listeners) listener();
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+}
+
+function world(number: number, identity: string | null): Directory {
+  const outbound: OutboundTarget = {
+    known: true,
+    parent: { group: "core", kind: "Service", namespace: "shop", name: "web", section: "" },
+    authority: `world-${number}`,
+    port: 80,
+    protocol: "detect",
+    routes: [],
+    backends: [],
+  };
+  const inbound = (namespace: string, name: string): InboundWorkload | null =>
+    identity === null
+      ? null
+      : { workload: { namespace, name }, identity, ports: [], defaultPolicy: "deny", clusterNetworks: [] };
+  return { outbound: () => outbound, inbound };
+}
+
+function open(source: Worlds, known: Record<string, string> = {}): ProxySession {
+  return new ProxySession({
+    workload: { namespace: "shop", name: "front-0" },
+    identity: IDENTITY,
+    proxyVersion: "test",
+    known: new Map(Object.entries(known)),
+    source,
+    metrics: serveMetrics(new Registry()),
+    now: () => 0,
+    onRefusal: () => {},
+  });
+}
+
+function authority(push: { readonly resource: { readonly value?: unknown } } | null): unknown {
+  return (push?.resource.value as OutboundTarget | undefined)?.authority;
+}
+
+test("next() gives a slow proxy the newest version only, of each resource once", async () => {
+  const source = new Worlds();
+  const session = open(source);
+  await session.next();
+  session.watch(["web:80", "web:81"], []);
+  for (let number = 1; number <= 100; number++) source.set(world(number, IDENTITY));
+  const pushes = [await session.next(), await session.next()];
+  expect(pushes.map((push) => push?.name).sort()).toEqual(["outbound/web:80", "outbound/web:81"]);
+  expect(pushes.map(authority)).toEqual(["world-100", "world-100"]);
+  source.set(world(100, IDENTITY)); // another world, the same content
+  source.set(world(101, IDENTITY));
+  expect(authority(await session.next())).toBe("world-101");
+});
+
+test("next() sends again what was forgotten and is watched anew", async () => {
+  const session = open(new Worlds());
+  await session.next();
+  session.watch(["web:80"], []);
+  await session.next();
+  session.watch([], ["web:80"]);
+  session.watch(["web:80"], []);
+  expect((await session.next())?.name).toBe("outbound/web:80");
+});
+
+test("next() ends the stream when the workload gets another identity, not when it goes", async () => {
+  const source = new Worlds();
+  const session = open(source);
+  await session.next();
+  const waiting = session.next().then(() => null, (error: ConnectError) => error.code);
+  source.set(world(1, null));
+  source.set(world(2, "spiffe://cluster.local/ns/shop/sa/other"));
+  expect(await waiting).toBe(Code.PermissionDenied);
+});
+
+test("end() wakes the stream and stops listening", async () => {
+  const source = new Worlds();
+  const session = open(source);
+  await session.next();
+  const waiting = session.next();
+  session.end(null);
+  expect(await waiting).toBe(null);
+  expect(source.listeners).toBe(0);
+});
+
+test("ack() keeps the version in force apart from the one that was refused", async () => {
+  const session = open(new Worlds());
+  const first = await session.next();
+  session.ack("inbound", first?.version ?? "", "");
+  session.ack("inbound", "v2", "no");
+  session.ack("outbound/never:80", "v", "not watched");
+  expect(session.status()).toEqual([{
+    name: "inbound",
+    sent: first?.version ?? "",
+    inForce: first?.version ?? "",
+    refused: { version: "v2", reason: "no", atMs: 0 },
+  }]);
+});
