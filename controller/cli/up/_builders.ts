@@ -13,6 +13,7 @@ export function instance(name: string, with_: Partial<Instance> = {}): Instance 
     labels: { app: name.replace(/-\d+$/, "") },
     meshed: true,
     optional: false,
+    ports: [],
     skips: { outboundPorts: [], inboundPorts: [], outboundBlocks: [] },
     command: ["true"],
     workingDir: "/",

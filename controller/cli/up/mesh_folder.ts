@@ -30,6 +30,8 @@ export interface Instance {
   /** Has a sidecar. */
   readonly meshed: boolean;
   readonly optional: boolean;
+  /** TCP ports that it says it listens on. */
+  readonly ports: readonly number[];
   /** What is not captured. */
   readonly skips: Skips;
   readonly command: readonly string[];
@@ -154,6 +156,7 @@ function expand(
       serviceAccount: workload.serviceAccountName,
       labels: meta.labels,
       meshed,
+      ports: workload.ports.filter((port) => port.protocol === "TCP").map((port) => port.port),
       skips,
       optional: meta.annotations[OPTIONAL] === "true",
       command: run.command,

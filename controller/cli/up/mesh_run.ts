@@ -1,32 +1,32 @@
 /** One run of a folder: controller, workloads and their sidecars, following the folder's changes. */
-import { copyFileSync, renameSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { errorText } from "../../../src/base/error.ts";
 import { DEFAULT_PLAN, PROXY_MARK, PROXY_UID } from "../../../src/capture/capture_plan.ts";
 import { Namespace } from "../../../src/capture/namespace.ts";
-import { AddressBook, serviceKey } from "./address_book.ts";
+import { AddressBook } from "./address_book.ts";
+import { controllerFolder, controllerPlan } from "./controller_process.ts";
 import { BRIDGE, Fabric } from "./fabric.ts";
 import { hostsFile } from "./hosts_file.ts";
 import { type Instance, type MeshFolder, MeshFolderReader } from "./mesh_folder.ts";
-import type { Scrape } from "./mesh_stats.ts";
-import { isWanted } from "./mesh_stats.ts";
+import { meshFile, replaceFile, tokensFile } from "./mesh_files.ts";
+import { isWanted, type Scrape } from "./mesh_stats.ts";
+import { findMissing } from "./missing_programs.ts";
 import { NamespaceNames } from "./namespace_names.ts";
 import { type InnerPlan, type Traces, TRACES_FILE } from "./plan.ts";
 import { fetchText, waitUntilReady } from "./probe.ts";
 import type { Progress } from "./progress.ts";
 import { parsePrometheusText } from "./prometheus_text.ts";
 import type { SelfCommand } from "./self_binary.ts";
-import { boundLog, lastLines, privateFile, privateFolder } from "./state_folder.ts";
+import { READY_TIMEOUT_MS, showLog, startUnits } from "./start_units.ts";
+import { boundLog } from "./state_folder.ts";
 import { type ProcessEnd, SupervisedProcess } from "./supervised_process.ts";
 import { ADMIN_PORT, type UnitSettings, WorkloadUnit } from "./workload_unit.ts";
 
 const CONTROLLER_PORT = 8086;
 const CONTROLLER_ADMIN_PORT = 9990;
-/** A part that is not ready by then is reported; the run goes on, as it may become so. */
-const READY_TIMEOUT_MS = 20_000;
 /** Nothing depends on it any more when it is told to end. */
 const CONTROLLER_GRACE_MS = 5_000;
-/** Log lines shown of a part that does not start. */
-const SHOWN_LINES = 12;
 
 export class MeshRun {
   readonly units = new Map<string, WorkloadUnit>();
@@ -80,7 +80,9 @@ export class MeshRun {
       adminAllow: `${this.book.bridge}/32,${this.book.machine}/32`,
       onEnd,
     };
-    this.#controller = this.#newController(self.command, onEnd);
+    const admin = `${this.book.bridge}:${CONTROLLER_ADMIN_PORT}`;
+    const { controllerAddress } = this.#settings;
+    this.#controller = new SupervisedProcess(controllerPlan(plan, self.command, controllerAddress, admin), onEnd);
   }
 
   /** Base of the controller's admin pages. */
@@ -93,8 +95,8 @@ export class MeshRun {
     const progress = this.#progress;
     const begin = performance.now();
     for (const problem of this.folder.problems) progress.warn(problem);
-    this.#findMissing();
-    this.book.assign(this.folder);
+    findMissing(this.folder.instances, this.missing, progress);
+    if (!this.#assign()) return false;
     for (const instance of this.#wanted()) this.#open(instance);
     if (this.units.size === 0) {
       progress.failed(
@@ -112,16 +114,15 @@ export class MeshRun {
     if (reason !== "") {
       if (this.#stopped.signal.aborted) return false;
       progress.failed(`controller is not ready: ${reason}`);
-      this.#showLog(this.#controller.plan.logFile);
+      showLog(progress, this.#controller.plan.logFile);
       return false;
     }
-    copyFileSync(join(this.#controllerFolder, "trust-bundle.pem"), this.#settings.trustBundleFile);
+    copyFileSync(join(controllerFolder(this.#plan), "trust-bundle.pem"), this.#settings.trustBundleFile);
     progress.done("controller ready", controllerBegin);
 
     const sidecarsBegin = performance.now();
-    const ready = await Promise.all([...this.units.values()].map((unit) => this.#run(unit)));
-    const count = ready.filter((each) => each).length - (this.units.size - meshed.length);
-    const text = `${count} of ${meshed.length} sidecars ready`;
+    const count = await startUnits([...this.units.values()], progress, this.#stopped.signal);
+    const text = `${count} of ${meshed.length} sidecars ready, ${this.units.size} apps started`;
     if (meshed.length === 0) progress.note("no workload has a sidecar");
     else if (count === meshed.length) progress.done(text, sidecarsBegin);
     else progress.warn(text);
@@ -135,8 +136,8 @@ export class MeshRun {
     if (!this.reader.changed()) return;
     this.folder = this.reader.read();
     for (const problem of this.folder.problems) this.#progress.warn(`${problem}; the last good content stays`);
-    this.#findMissing();
-    this.book.assign(this.folder);
+    findMissing(this.folder.instances, this.missing, this.#progress);
+    if (!this.#assign()) return;
     const wanted = new Map(this.#wanted().map((instance) => [instance.key, instance]));
     const leaving = [...this.units.values()].filter((unit) => {
       const next = wanted.get(unit.instance.key);
@@ -151,7 +152,7 @@ export class MeshRun {
     for (const { instance } of leaving) this.#progress.note(`${instance.key} stopped: the folder has changed`);
     for (const { key } of coming) this.#progress.note(`${key} starts: the folder has changed`);
     const units = coming.map(({ key }) => this.units.get(key)).filter((unit) => unit !== undefined);
-    void Promise.all(units.map((unit) => this.#run(unit)));
+    void startUnits(units, this.#progress, this.#stopped.signal);
   }
 
   /** Metrics of all sidecars that answer. */
@@ -200,48 +201,18 @@ export class MeshRun {
     });
   }
 
-  get #controllerFolder(): string {
-    return join(this.#plan.stateFolder, "controller");
-  }
-
-  #newController(self: readonly string[], onEnd: (end: ProcessEnd) => void): SupervisedProcess {
-    const { stateFolder, options } = this.#plan;
-    privateFolder(this.#controllerFolder, null);
-    const command = [...self, "controller"];
-    for (const folder of options.folders) command.push("--config-dir", resolve(folder));
-    command.push("--listen", this.#settings.controllerAddress);
-    command.push("--admin", `${this.book.bridge}:${CONTROLLER_ADMIN_PORT}`);
-    command.push("--state-dir", this.#controllerFolder, "--trust-domain", options.trustDomain);
-    command.push("--tokens", join(stateFolder, "tokens.json"), "--addresses", join(stateFolder, "addresses.json"));
-    if (options.leafLifetime !== null) command.push("--leaf-lifetime", options.leafLifetime);
-    return new SupervisedProcess({
-      name: "controller",
-      command,
-      workingDir: "/",
-      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: process.env["HOME"] ?? "/" },
-      logFile: join(stateFolder, "controller.log"),
-      uid: null,
-      inside: (work) => work(),
-    }, onEnd);
-  }
-
   #wanted(): Instance[] {
     return this.folder.instances.filter((instance) => !this.missing.has(instance.key));
   }
 
-  /** Programs that are not installed: an optional workload is left out, another one is reported and tried all the same. */
-  #findMissing(): void {
-    const known = new Set(this.missing);
-    this.missing.clear();
-    for (const { key, command, env, workingDir, optional } of this.folder.instances) {
-      const program = command[0] ?? "";
-      const PATH = env["PATH"] ?? process.env["PATH"] ?? "";
-      if (Bun.which(program, { PATH, cwd: workingDir }) !== null) continue;
-      if (optional) this.missing.add(key);
-      if (known.has(key)) continue;
-      const what = `${key}: the program ${program} is not installed`;
-      if (optional) this.#progress.note(`${what}; going on without it (it is marked optional)`);
-      else this.#progress.warn(what);
+  /** @returns false when there are not enough addresses, or one is wanted twice: it is said */
+  #assign(): boolean {
+    try {
+      this.book.assign(this.folder);
+      return true;
+    } catch (error) {
+      this.#progress.failed(errorText(error));
+      return false;
     }
   }
 
@@ -258,41 +229,19 @@ export class MeshRun {
     return polite;
   }
 
-  /** Sidecar, and the app once it is ready. @returns whether it was ready in time */
-  async #run(unit: WorkloadUnit): Promise<boolean> {
-    let reason = "";
-    if (unit.sidecar !== null) {
-      unit.sidecar.start();
-      const { signal } = this.#stopped;
-      reason = await waitUntilReady(`http://${unit.ip}:${ADMIN_PORT}/ready`, READY_TIMEOUT_MS, signal);
-    }
-    if (this.#stopped.signal.aborted || this.units.get(unit.instance.key) !== unit) return false;
-    if (reason !== "") {
-      this.#progress.failed(
-        `${unit.instance.key}: the sidecar is not ready after ${READY_TIMEOUT_MS / 1000} s: ${reason}`,
-      );
-      this.#showLog(unit.sidecarLog);
-    }
-    unit.app.start();
-    return reason === "";
-  }
-
   /** Tokens and addresses for the controller, hosts for the workloads, traces for the outer process. */
   #writeFiles(): void {
     const { stateFolder } = this.#plan;
-    const tokens: Record<string, object> = {};
-    for (const { instance, tokenHash } of this.units.values()) {
-      if (!instance.meshed) continue;
-      const { namespace, serviceAccount, name } = instance;
-      tokens[tokenHash] = { namespace, serviceAccount, workload: name };
-    }
-    replaceFile(join(stateFolder, "tokens.json"), `${JSON.stringify(tokens, null, 2)}\n`);
+    replaceFile(join(stateFolder, "tokens.json"), tokensFile([...this.units.values()]));
     replaceFile(join(stateFolder, "addresses.json"), this.book.toFile(this.missing));
     for (const unit of this.units.values()) {
       unit.writeHosts(hostsFile(unit.instance, this.folder, this.book, this.missing));
     }
     replaceFile(join(stateFolder, TRACES_FILE), JSON.stringify(this.#traces()));
-    replaceFile(join(stateFolder, "mesh.json"), `${JSON.stringify(this.#mesh(), null, 2)}\n`);
+    const controller = { address: this.#settings.controllerAddress, admin: this.controllerAdmin };
+    const { root } = this.#plan;
+    const mesh = meshFile({ pid: this.#pid, root, controller }, [...this.units.values()], this.folder, this.book);
+    replaceFile(join(stateFolder, "mesh.json"), mesh);
   }
 
   #traces(): Traces {
@@ -305,39 +254,8 @@ export class MeshRun {
     };
   }
 
-  /** What other commands need to find the parts. */
-  #mesh(): object {
-    return {
-      pid: this.#pid,
-      root: this.#plan.root,
-      controller: { address: this.#settings.controllerAddress, admin: this.controllerAdmin },
-      workloads: [...this.units.values()].map(({ instance, ip, ips, sidecar }) => ({
-        namespace: instance.namespace,
-        name: instance.name,
-        workload: instance.workload,
-        addresses: ips,
-        admin: sidecar === null ? null : `http://${ip}:${ADMIN_PORT}`,
-      })),
-      services: this.folder.services.map((service) => ({
-        name: serviceKey(service),
-        address: this.book.service(service),
-      })),
-    };
-  }
-
   #report({ name, how, restartInMs, lastLines: lines }: ProcessEnd): void {
     this.#progress.warn(`${name} ended (${how}), starting again in ${restartInMs / 1000} s`);
     for (const line of lines) this.#progress.line(`    ${line}`);
   }
-
-  #showLog(file: string): void {
-    for (const line of lastLines(file, SHOWN_LINES)) this.#progress.line(`    ${line}`);
-    this.#progress.line(`    (log: ${file})`);
-  }
-}
-
-/** A reader never sees half of it. */
-function replaceFile(file: string, text: string): void {
-  privateFile(`${file}.new`, text, null);
-  renameSync(`${file}.new`, file);
 }

@@ -61,6 +61,7 @@ export class SupervisedProcess {
 
   start(): void {
     const { plan } = this;
+    if (this.#stopping) return;
     this.#timer = null;
     this.#startedAt = performance.now();
     const log = openSync(plan.logFile, "a", 0o644);

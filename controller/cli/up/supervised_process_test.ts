@@ -62,3 +62,10 @@ test("stop() ends a willing process in order, and kills one that ignores SIGTERM
   expect(await Promise.all([willing.stop(5000), deaf.stop(100)])).toEqual([true, false]);
   expect([willing.running, deaf.running]).toEqual([false, false]);
 });
+
+test("start() does nothing after stop()", async () => {
+  const it = supervised(["sleep", "60"], () => {});
+  await it.stop(1000);
+  it.start();
+  expect(it.running).toBe(false);
+});

@@ -6,6 +6,7 @@ import type { CapturePlan } from "../../../src/capture/capture_plan.ts";
 import { type Fabric, insideOf, type Place } from "./fabric.ts";
 import type { Instance } from "./mesh_folder.ts";
 import { boundLog, privateFile, privateFolder } from "./state_folder.ts";
+import { listeningPorts } from "./listening_ports.ts";
 import { type ProcessEnd, SupervisedProcess } from "./supervised_process.ts";
 
 /** Port of a sidecar's metrics, readiness and configuration. */
@@ -104,6 +105,14 @@ export class WorkloadUnit {
   /** Replaces the content of /etc/hosts. In place: the workload sees this very file. */
   writeHosts(hosts: string): void {
     writeFileSync(join(this.folder, "hosts"), hosts);
+  }
+
+  /** Whether something listens on all ports that the workload declares. */
+  isListening(): boolean {
+    const { place, instance } = this;
+    if (place === null) return false;
+    const open = place.net.run(listeningPorts);
+    return instance.ports.every((port) => open.has(port));
   }
 
   /** Stops the app, then the sidecar, then lets go of the namespaces. @returns false when something had to be killed */
