@@ -24,15 +24,7 @@ beforeAll(async () => {
     services: [service("web", PORT, "http"), service("raw", RAW_PORT, null, { app: "web" })],
   });
   app = listenTcp(mesh.ip("web"), PORT, async (peer) => {
-    const head = await readUntilBlankLine(peer);
-    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
-    if (head.startsWith("GET")) {
-      await peer.write(`HTTP/1.1 200 OK\r\ncontent-length: ${GIB}\r\n\r\n`);
-      for (let sent = 0; sent < GIB; sent += CHUNK.length) await peer.write(CHUNK);
-      return;
-    }
-    const got = await check(peer, length);
-    await peer.write(`HTTP/1.1 200 OK\r\ncontent-length: ${got.length}\r\n\r\n${got}`);
+    for (;;) await serveOne(peer);
   });
   raw = listenTcp(mesh.ip("web"), RAW_PORT, async (peer) => {
     await peer.write(await check(peer, 64 * CHUNK.length));
@@ -46,10 +38,22 @@ afterAll(async () => {
   await mesh?.[Symbol.asyncDispose]();
 });
 
+/** GET: a gigabyte of the pattern. Otherwise: reads the body, and says whether it is the pattern. */
+async function serveOne(peer: TcpPeer): Promise<void> {
+  const head = await readUntilBlankLine(peer);
+  if (head.startsWith("GET")) {
+    await peer.write(`HTTP/1.1 200 OK\r\ncontent-length: ${GIB}\r\n\r\n`);
+    for (let sent = 0; sent < GIB; sent += CHUNK.length) await peer.write(CHUNK);
+    return;
+  }
+  const found = await check(peer, Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0));
+  await peer.write(`HTTP/1.1 200 OK\r\ncontent-length: ${found.length}\r\n\r\n${found}`);
+}
+
 async function readUntilBlankLine(peer: TcpPeer): Promise<string> {
   let bytes = Buffer.alloc(0);
   for (;;) {
-    const chunk = await peer.read();
+    const chunk = await peer.read(3_600_000);
     if (chunk === null) throw new Error("ended inside the head");
     bytes = Buffer.concat([bytes, chunk]);
     const end = bytes.indexOf("\r\n\r\n");
