@@ -83,6 +83,7 @@ export class Namespace implements Disposable {
     const directory = process.cwd();
     enter(this);
     try {
+      restoreWorkingDirectory(this.kind, directory);
       return work();
     } finally {
       enter(back);

@@ -100,7 +100,9 @@ async function live(
     await watchUntil(begin + window);
     view.finish();
     if (stopped) progress.failed("stopped before the claims were judged");
-    status = !stopped && await proof.conclude(stop) ? 0 : 1;
+    const claims = stopped ? null : await proof.conclude(stop);
+    if (claims !== null && options.output === "json") process.stdout.write(`${JSON.stringify({ claims })}\n`);
+    status = claims !== null && claims.every((each) => each.holds !== false) ? 0 : 1;
   }
   await watchUntil(end);
   view.finish();

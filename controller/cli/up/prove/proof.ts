@@ -22,6 +22,14 @@ import { WireWatch } from "./wire_watch.ts";
 /** A probe gives up before this by itself. */
 const PROBE_TIMEOUT_MS = 15_000;
 
+/** What became of a claim. */
+export interface ClaimResult {
+  readonly claim: string;
+  /** null: it was left out, as what it is about does not run. */
+  readonly holds: boolean | null;
+  readonly evidence: string;
+}
+
 export class Proof implements Disposable {
   readonly #run: MeshRun;
   readonly #claims: readonly Claim[];
@@ -57,35 +65,36 @@ export class Proof implements Disposable {
     this.#before = await this.#run.scrape();
   }
 
-  /** Judges and prints every claim. @param stop resolves when it shall be broken off @returns whether all hold */
-  async conclude(stop: Promise<void>): Promise<boolean> {
+  /** Judges and prints every claim. @param stop resolves when it shall be broken off @returns all of them, null when broken off */
+  async conclude(stop: Promise<void>): Promise<ClaimResult[] | null> {
     const after = await this.#run.scrape();
     this.#progress.line("\nWhat was claimed, and what was seen:");
-    let held = 0;
-    let skipped = 0;
+    const results: ClaimResult[] = [];
     for (const claim of this.#claims) {
       const needs = claim.needs;
       if (needs !== null && !this.#run.units.has(needs)) {
         this.#progress.note(`${claim.text}: left out, ${needs} does not run`);
-        skipped++;
+        results.push({ claim: claim.text, holds: null, evidence: `${needs} does not run` });
         continue;
       }
       const verdict = await Promise.race([this.#judge(claim, after), stop]);
       if (verdict === undefined) {
         this.#progress.failed("stopped before all claims were judged");
-        return false;
+        return null;
       }
       const { holds, evidence } = verdict;
       if (holds) this.#progress.done(claim.text);
       else this.#progress.failed(claim.text);
       this.#progress.line(`    ${evidence}`);
-      if (holds) held++;
+      results.push({ claim: claim.text, holds, evidence });
     }
-    const asked = this.#claims.length - skipped;
+    const held = results.filter((result) => result.holds === true).length;
+    const skipped = results.filter((result) => result.holds === null).length;
+    const asked = results.length - skipped;
     const left = skipped === 0 ? "" : `, ${skipped} left out`;
     if (held === asked) this.#progress.done(`all ${asked} claims hold${left}`);
     else this.#progress.failed(`${asked - held} of ${asked} claims do not hold${left}`);
-    return held === asked;
+    return results;
   }
 
   [Symbol.dispose](): void {
