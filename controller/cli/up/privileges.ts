@@ -22,7 +22,9 @@ export function findPrivileges(rootless: boolean): Privileges {
 }
 
 function works(command: readonly string[]): boolean {
-  return Bun.spawnSync([...command, "true"], { stdin: "ignore", stdout: "ignore", stderr: "ignore" }).exitCode === 0;
+  const harmless = [command[0] ?? "", "--version"]; // a program that is there for sure
+  return Bun.spawnSync([...command, ...harmless], { stdin: "ignore", stdout: "ignore", stderr: "ignore" }).exitCode ===
+    0;
 }
 
 /** One line that says what stands in the way, and what would help. */
