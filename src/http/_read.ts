@@ -5,6 +5,7 @@ export function frameLength(buffer: Uint8Array, at: number): number {
   return ((buffer[at] as number) << 16) | ((buffer[at + 1] as number) << 8) | (buffer[at + 2] as number); // see above
 }
 
+/** A 32-bit number. */
 export function read32(buffer: Uint8Array, at: number): number {
   const high = ((buffer[at] as number) << 24) | ((buffer[at + 1] as number) << 16); // see above
   return (high | ((buffer[at + 2] as number) << 8) | (buffer[at + 3] as number)) >>> 0;

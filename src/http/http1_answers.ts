@@ -1,7 +1,9 @@
 /** Heads that an HTTP/1.1 connection makes itself. */
 import type { ByteSink } from "../base/byte_sink.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
-import { appendResponseHead, SEND_CLOSE } from "../wire/http1/serialize.ts";
+import type { RequestHead } from "../wire/http1/request_head.ts";
+import { appendResponseHead, SEND_CHUNKED, SEND_CLOSE, SEND_HTTP10, SEND_KEEP_ALIVE } from "../wire/http1/serialize.ts";
+import { CHUNKED, COUNTED, OMITTED, UNTIL_CLOSE } from "./http1_body_writer.ts";
 
 /** Identity of the edit below, for the memo of blocks. */
 const EMPTY_BODY = {};
@@ -37,4 +39,37 @@ export function appendErrorResponse(sink: ByteSink, status: number, detail: stri
   ]);
   appendResponseHead(sink, head, "", SEND_CLOSE, "");
   sink.append(bytes, 0, bytes.length);
+}
+
+/** How the body of a response is sent. `end`: it has none. */
+export function bodyOf(request: RequestHead, head: HeaderBlock, end: boolean): number {
+  if (end || request.block.method === "HEAD" || isBodyless(head.status)) return OMITTED;
+  if (head.contentLength >= 0) return COUNTED;
+  return request.minorVersion === 1 ? CHUNKED : UNTIL_CLOSE;
+}
+
+/**
+ * Appends the head of the final response.
+ *
+ * @param body what `bodyOf` said
+ * @returns 0, or a negative code of wire/http1/error_code.ts with nothing appended
+ */
+export function appendFinalHead(
+  sink: ByteSink,
+  request: RequestHead,
+  head: HeaderBlock,
+  end: boolean,
+  reason: string,
+  body: number,
+  keepAlive: boolean,
+): number {
+  let bits = keepAlive ? 0 : SEND_CLOSE;
+  if (request.minorVersion === 0) bits |= SEND_HTTP10 | (keepAlive ? SEND_KEEP_ALIVE : 0);
+  if (body === CHUNKED) bits |= SEND_CHUNKED;
+  const isEmpty = end && head.contentLength < 0 && !isBodyless(head.status) && request.block.method !== "HEAD";
+  return appendResponseHead(sink, isEmpty ? withEmptyBody(head) : head, reason, bits, "");
+}
+
+function isBodyless(status: number): boolean {
+  return status === 204 || status === 304;
 }

@@ -6,18 +6,19 @@ import type { ConnectionStats } from "../net/connection_stats.ts";
 import { resetConnection } from "../net/reset.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
 import { HAS_TE_TRAILERS, type HeaderBlock } from "../wire/header_block.ts";
-import * as chunked from "../wire/http1/chunked.ts";
 import { HeadCache } from "../wire/http1/head_cache.ts";
-import { findHeadEnd } from "../wire/http1/head_end.ts";
 import { textForCode } from "../wire/http1/error_code.ts";
-import { FRAMING_CHUNKED, FRAMING_LENGTH, FRAMING_NONE, FRAMING_UNTIL_CLOSE } from "../wire/http1/framing.ts";
+import { FRAMING_LENGTH, FRAMING_NONE, FRAMING_UNTIL_CLOSE } from "../wire/http1/framing.ts";
 import { parseResponseHead, responseFraming, type ResponseHead } from "../wire/http1/response_head.ts";
 import * as serialize from "../wire/http1/serialize.ts";
 import { INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from "../wire/http2/error_code.ts";
+import type { Http1ClientOwner } from "./http1_client_owner.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { HTTP1_PAUSE_BYTES } from "./limits.ts";
 import { withEmptyBody } from "./http1_answers.ts";
-import { PartialBytes } from "./partial_bytes.ts";
+import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader.ts";
+import { CHUNKED, COUNTED, Http1BodyWriter, OMITTED } from "./http1_body_writer.ts";
+import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
 import { TcpLeg } from "./tcp_leg.ts";
 
 const IDLE = 0;
@@ -35,15 +36,7 @@ export interface Http1Request {
   readonly upgrade: string;
 }
 
-/** Gets what concerns the connection as a whole. */
-export interface Http1ClientOwner {
-  /** Request and response are complete, and the connection can serve another. */
-  onReusable(connection: Http1Client): void;
-  /** The connection is gone or must not be used again. */
-  onClosed(connection: Http1Client): void;
-}
-
-export class Http1Client implements Leg, SocketOwner, OutboxOwner {
+export class Http1Client implements Leg, SocketOwner, OutboxOwner, BytesReader {
   reason = "";
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
@@ -53,15 +46,13 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
   served = 0;
   readonly #owner: Http1ClientOwner;
   readonly #cache: HeadCache<ResponseHead>;
-  readonly #held = new PartialBytes();
-  #scanned = 0;
+  readonly #held = new HeldBytes();
   #state = IDLE;
   #method = "";
   #request: Http1Request = PLAIN;
   #framing: number = FRAMING_NONE;
-  #bodyLeft = 0;
-  #chunks: chunked.ChunkedDecoder | null = null;
-  #sendsChunks = false;
+  readonly #body = new Http1BodyReader();
+  readonly #out = new Http1BodyWriter();
   #sent = false;
   #anyByte = false;
   /** Bytes follow what was last taken from the buffer: behind a complete response they make the connection unusable. */
@@ -111,9 +102,11 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
     this.#method = head.method;
     const { minorVersion, upgrade } = this.#request;
     const isTunnel = upgrade !== "" || head.method === "CONNECT";
-    this.#sendsChunks = !end && head.contentLength < 0 && !isTunnel;
+    // Before the server agrees to a tunnel, bytes behind the body would be read as another request.
+    const kind = head.contentLength >= 0 || isTunnel ? COUNTED : end ? OMITTED : CHUNKED;
+    this.#out.begin(kind, Math.max(0, head.contentLength));
     let bits = minorVersion === 1 ? 0 : serialize.SEND_HTTP10;
-    if (this.#sendsChunks) bits |= serialize.SEND_CHUNKED;
+    if (kind === CHUNKED) bits |= serialize.SEND_CHUNKED;
     if (upgrade !== "") bits |= serialize.SEND_UPGRADE;
     if ((head.flags & HAS_TE_TRAILERS) !== 0) bits |= serialize.SEND_TE_TRAILERS;
     const needsLength = end && head.contentLength < 0 && !isTunnel && expectsBody(head.method);
@@ -123,7 +116,7 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
       bits,
       upgrade,
     );
-    if (result < 0) return this.#fail(PROTOCOL_ERROR, textForCode(result), true);
+    if (result < 0) return this.#cannotSay(textForCode(result));
     if (end) this.#requestSent();
   }
 
@@ -131,26 +124,21 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
 
   sendData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     if (this.#state === CLOSED || this.#sent) return;
+    if (!this.#out.data(this.outbox, buffer, start, end)) return this.#misframed("longer");
     const bytes = end - start;
     if (bytes > 0) {
-      if (this.#sendsChunks) serialize.appendChunkHeader(this.outbox.begin(), bytes);
-      this.outbox.append(buffer, start, end);
-      if (this.#sendsChunks) serialize.appendChunkEnd(this.outbox.begin());
       if (this.outbox.hasRoom) this.listener?.onConsumed(this, bytes);
       else this.#owed += bytes;
     }
-    if (!fin) return;
-    if (this.#sendsChunks) serialize.appendLastChunk(this.outbox.begin());
-    this.#requestSent();
+    if (!fin || this.#isClosed()) return;
+    if (this.#out.end(this.outbox)) this.#requestSent();
+    else this.#misframed("shorter");
   }
 
   sendTrailers(trailers: HeaderBlock): void {
     if (this.#state === CLOSED || this.#sent) return;
-    // As in responses: the body is complete without trailers that HTTP/1.1 cannot say.
-    if (this.#sendsChunks && serialize.appendTrailers(this.outbox.begin(), trailers) < 0) {
-      serialize.appendLastChunk(this.outbox.begin());
-    }
-    this.#requestSent();
+    if (this.#out.trailers(this.outbox, trailers)) this.#requestSent();
+    else this.#misframed("shorter");
   }
 
   abort(h2Code: number): void {
@@ -182,9 +170,7 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
 
   /** Hands what was received after the head of an upgrade to the tunnel. */
   drainHeld(leg: TcpLeg): void {
-    const { buffer, length } = this.#held;
-    this.#held.clear();
-    if (length > 0) leg.onData(buffer.subarray(0, length));
+    if (this.#held.length > 0) this.#held.read(leg);
     if (this.#paused) this.socket.resume();
   }
 
@@ -197,20 +183,11 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
   onConnectFailed(_error: Error): void {}
 
   onData(buffer: Uint8Array): void {
+    if (this.#state === CLOSED) return;
     this.#anyByte = true;
     if (this.#state === IDLE) return void this.socket.terminate(); // nobody asked: the connection cannot be trusted
-    if (this.#held.length > 0) {
-      const held = this.#held;
-      held.append(buffer, 0, buffer.length);
-      if (findHeadEnd(held.buffer, 0, held.length, this.#scanned) === 0) {
-        this.#scanned = Math.max(0, held.length - 3);
-        return;
-      }
-      const all = held.buffer;
-      const { length } = held;
-      held.clear();
-      this.#read(all, 0, length);
-    } else this.#read(buffer, 0, buffer.length);
+    if (this.#held.length === 0) this.readBytes(buffer, 0, buffer.length);
+    else if (this.#held.completesHead(buffer)) this.#held.read(this);
   }
 
   onDrain(): void {
@@ -234,9 +211,8 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
 
   onClose(error: Error | null): void {
     if (this.#state === CLOSED) return;
-    const wasIdle = this.#state === IDLE;
     const detail = error === null ? "server closed the connection" : error.message;
-    if (wasIdle) {
+    if (this.#state === IDLE) {
       this.#state = CLOSED;
       this.outbox.close();
       return this.#owner.onClosed(this);
@@ -247,26 +223,25 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
 
   // --- receiving
 
-  #read(buffer: Uint8Array, start: number, end: number): void {
+  /** Reads the response; what is behind it is dropped, and the connection then not used again. */
+  readBytes(buffer: Uint8Array, start: number, end: number): void {
     let at = start;
-    while (at < end && this.#state !== CLOSED) {
+    while (at < end) {
       if (this.#state === HEAD) {
         const next = this.#readHead(buffer, at, end);
         if (next < 0) return;
         at = next;
       } else if (this.#state === BODY) at = this.#readBody(buffer, at, end);
-      else return; // bytes beyond the response: the connection is not reused
+      else return;
     }
   }
 
   #readHead(buffer: Uint8Array, start: number, end: number): number {
-    const headEnd = findHeadEnd(buffer, start, end, start);
+    const headEnd = this.#held.findHead(buffer, start, end, 0);
     if (headEnd === 0) {
-      this.#held.append(buffer, start, end);
-      this.#scanned = Math.max(0, end - start - 3);
+      this.#held.keepHead(buffer, start, end);
       return -1;
     }
-    this.#scanned = 0;
     const head = headEnd < 0 ? headEnd : this.#parse(buffer, start, headEnd);
     if (typeof head === "number") {
       this.#fail(PROTOCOL_ERROR, textForCode(head), false);
@@ -275,8 +250,12 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
     const { status } = head.block;
     this.reason = head.reason;
     this.#more = headEnd < end;
+    if (status === 101 && this.#request.upgrade === "") {
+      this.#fail(PROTOCOL_ERROR, "101 to a request that asked for no upgrade", false);
+      return -1;
+    }
     if (status === 101 || (this.#method === "CONNECT" && status >= 200 && status < 300)) {
-      if (headEnd < end) this.#held.append(buffer, headEnd, end);
+      if (headEnd < end) this.#held.keep(buffer, headEnd, end);
       this.listener?.onHead(this, head.block, false);
       return -1;
     }
@@ -299,12 +278,8 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
   #begin(head: ResponseHead): void {
     this.#keepAlive = head.keepAlive && this.#request.minorVersion === 1;
     this.#framing = responseFraming(head, this.#method, head.block.status);
-    this.#bodyLeft = head.contentLength;
     const empty = this.#framing === FRAMING_NONE || (this.#framing === FRAMING_LENGTH && head.contentLength === 0);
-    if (this.#framing === FRAMING_CHUNKED) {
-      this.#chunks ??= new chunked.ChunkedDecoder();
-      this.#chunks.reset();
-    }
+    if (!empty) this.#body.begin(this.#framing, head.contentLength);
     this.#state = empty ? DONE : BODY;
     const { listener } = this;
     if (empty) this.#responseReceived();
@@ -312,47 +287,34 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
   }
 
   #readBody(buffer: Uint8Array, start: number, end: number): number {
-    if (this.#framing === FRAMING_CHUNKED) return this.#readChunks(buffer, start, end);
-    const n = this.#framing === FRAMING_LENGTH ? Math.min(this.#bodyLeft, end - start) : end - start;
-    this.#account(n);
-    if (this.#framing === FRAMING_LENGTH) {
-      this.#bodyLeft -= n;
-      if (this.#bodyLeft === 0) {
-        this.#more = start + n < end;
-        this.#bodyDone(buffer, start, start + n);
-        return start + n;
-      }
-    }
-    this.listener?.onData(this, buffer, start, start + n, false);
-    return start + n;
-  }
-
-  #readChunks(buffer: Uint8Array, start: number, end: number): number {
-    const decoder = this.#chunks as chunked.ChunkedDecoder; // set when framing is chunked
+    const body = this.#body;
     let at = start;
     while (this.#state === BODY) {
-      const event = decoder.next(buffer, at, end);
-      at = decoder.position;
-      if (event === chunked.NEED_MORE) return at;
-      if (event === chunked.DATA) {
-        this.#account(decoder.dataEnd - decoder.dataStart);
-        this.listener?.onData(this, buffer, decoder.dataStart, decoder.dataEnd, false);
-      } else if (event === chunked.END) {
-        const { trailers } = decoder;
-        this.#more = at < end;
-        if (trailers === null) this.#bodyDone(EMPTY, 0, 0);
-        else {
-          const { listener } = this;
-          this.#responseReceived();
-          listener?.onTrailers(this, trailers);
-        }
-        return at;
-      } else {
+      const event = body.next(buffer, at, end);
+      at = body.position;
+      if (event === NEED_MORE) return end;
+      if (event < 0) {
         this.#fail(PROTOCOL_ERROR, textForCode(event), false);
         return end;
       }
+      this.#more = at < end;
+      if (event === END) {
+        this.#bodyEnds();
+        return at;
+      }
+      this.#account(body.dataEnd - body.dataStart);
+      if (event === LAST) this.#bodyDone(buffer, body.dataStart, body.dataEnd);
+      else if (event === DATA) this.listener?.onData(this, buffer, body.dataStart, body.dataEnd, false);
     }
     return at;
+  }
+
+  #bodyEnds(): void {
+    const { trailers } = this.#body;
+    if (trailers === null) return this.#bodyDone(EMPTY, 0, 0);
+    const { listener } = this;
+    this.#responseReceived();
+    listener?.onTrailers(this, trailers);
   }
 
   #account(bytes: number): void {
@@ -397,6 +359,25 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner {
       this.outbox.endWhenFlushed();
       this.#owner.onClosed(this);
     }
+  }
+
+  /** The request cannot be expressed in HTTP/1.1: nothing of it was sent, and the connection serves others. */
+  #cannotSay(detail: string): void {
+    const { listener } = this;
+    this.listener = null;
+    this.#state = IDLE;
+    this.#owner.onReusable(this);
+    listener?.onAbort(this, PROTOCOL_ERROR, true, detail);
+  }
+
+  /** The client's body does not have the length that its head announced. */
+  #misframed(what: string): void {
+    this.#fail(PROTOCOL_ERROR, `the request's body is ${what} than it announced`, false);
+  }
+
+  /** For the places where a write may have ended the connection. */
+  #isClosed(): boolean {
+    return this.#state === CLOSED;
   }
 
   #fail(h2Code: number, detail: string, unprocessed: boolean): void {

@@ -12,18 +12,21 @@ import { resetConnection } from "../net/reset.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
 import { arm, disarm } from "../net/ticker.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
-import * as chunked from "../wire/http1/chunked.ts";
 import { HeadCache } from "../wire/http1/head_cache.ts";
-import { findHeadEnd, skipLeadingCrlf } from "../wire/http1/head_end.ts";
+import { skipLeadingCrlf } from "../wire/http1/head_end.ts";
 import { statusForCode, textForCode } from "../wire/http1/error_code.ts";
 import { parseRequestHead, type RequestHead } from "../wire/http1/request_head.ts";
+import { FRAMING_NONE } from "../wire/http1/framing.ts";
 import * as serialize from "../wire/http1/serialize.ts";
-import { CANCEL, NO_ERROR } from "../wire/http2/error_code.ts";
+import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
+import type { Http1ServerOwner } from "./http1_server_owner.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { HTTP1_PAUSE_BYTES, MAX_PIPELINED_BYTES } from "./limits.ts";
-import { appendErrorResponse, withEmptyBody } from "./http1_answers.ts";
-import { PartialBytes } from "./partial_bytes.ts";
-import { TcpLeg } from "./tcp_leg.ts";
+import { appendErrorResponse, appendFinalHead, bodyOf } from "./http1_answers.ts";
+import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
+import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader.ts";
+import { Http1BodyWriter, UNTIL_CLOSE } from "./http1_body_writer.ts";
+import { TcpLeg, type TcpLegOwner } from "./tcp_leg.ts";
 
 /** From the first byte of a head to its end; slower ones are answered 408 (slow-head attacks hold connections open). */
 export const HEAD_TIMEOUT_MS = 30_000;
@@ -38,17 +41,8 @@ const WAIT = 2;
 const CLOSED = 3;
 const EMPTY = new Uint8Array(0);
 
-/** Gets the requests of the connection. */
-export interface Http1ServerOwner {
-  /** A request began; the owner sets `connection.listener` before it returns. */
-  onRequest(connection: Http1Server, request: RequestHead): void;
-  /** A message that breaks RFC 9112 was answered and the connection is being closed. */
-  onBadRequest(connection: Http1Server, status: number, detail: string): void;
-  /** The connection is gone. */
-  onClosed(connection: Http1Server): void;
-}
-
-export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
+// long-file: one state machine, whose reading and responding halves share all of their state
+export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, TcpLegOwner, BytesReader {
   readonly reason = "";
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
@@ -59,14 +53,12 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
   readonly #owner: Http1ServerOwner;
   readonly #cache: HeadCache<RequestHead>;
   readonly #timer = new Timer(this, 0);
-  readonly #held = new PartialBytes();
-  #scanned = 0;
+  readonly #held = new HeldBytes();
   #state = HEAD;
   #request: RequestHead | null = null;
-  #bodyLeft = 0;
-  #chunks: chunked.ChunkedDecoder | null = null;
-  #sendsBody = false;
-  #sendsChunks = false;
+  readonly #body = new Http1BodyReader();
+  readonly #out = new Http1BodyWriter();
+  #headSent = false;
   #keepAlive = true;
   #responded = false;
   #received = false;
@@ -109,9 +101,11 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
 
   onData(buffer: Uint8Array): void {
     if (this.#lingering || this.#state === CLOSED) return;
-    if (this.#state === WAIT || this.#reading) return this.#hold(buffer, 0, buffer.length);
-    if (this.#held.length > 0) this.#moreHead(buffer);
-    else this.#read(buffer, 0, buffer.length);
+    if (this.#state === WAIT || (this.#state === HEAD && !this.outbox.hasRoom)) {
+      return this.#hold(buffer, 0, buffer.length);
+    }
+    if (this.#held.length === 0) this.readBytes(buffer, 0, buffer.length);
+    else if (this.#held.completesHead(buffer)) this.#held.read(this);
   }
 
   onDrain(): void {
@@ -122,12 +116,13 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
     const owed = this.#owed;
     this.#owed = 0;
     if (owed > 0) this.listener?.onConsumed(this, owed);
+    if (this.#state === HEAD) this.#goOn();
   }
 
   onEnd(): void {
     this.#peerEnded = true;
     // A client may half-close after its request (RFC 9112 §9.6): it still gets the answer.
-    if (this.#state === WAIT) return;
+    if (this.#state === WAIT && !this.#lingering) return;
     if (this.#state === BODY) this.#abortDownstream("client closed in the middle of a body");
     this.#close();
   }
@@ -140,55 +135,43 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
   }
 
   onTimer(_kind: number): void {
+    if (this.#lingering && this.outbox.pending > 0) return this.#reset(); // it does not even read the answer
     if (this.#lingering || (this.isIdle && this.#held.length === 0)) return this.#close();
     if (this.#state === HEAD) this.#refuse(408, "head was not completed in time");
   }
 
   // --- reading
 
-  /** Adds to a split head; looks only at what is new, so that a head sent byte by byte costs linear time. */
-  #moreHead(buffer: Uint8Array): void {
-    const held = this.#held;
-    held.append(buffer, 0, buffer.length);
-    if (findHeadEnd(held.buffer, 0, held.length, this.#scanned) === 0) this.#scanned = Math.max(0, held.length - 3);
-    else this.#readHeld();
-  }
-
-  #readHeld(): void {
-    const { buffer, length } = this.#held;
-    this.#held.clear();
-    this.#read(buffer, 0, length);
-  }
-
-  #read(buffer: Uint8Array, start: number, end: number): void {
+  /** Reads as far as the state allows, and keeps the rest. */
+  readBytes(buffer: Uint8Array, start: number, end: number): void {
     let at = start;
     this.#reading = true;
-    while (at < end) {
+    while (at < end && !this.#lingering) {
       if (this.#state === BODY) at = this.#readBody(buffer, at, end);
-      else if (this.#state === HEAD) {
+      else if (this.#state === HEAD && this.outbox.hasRoom) {
         const next = this.#readHead(buffer, at, end);
         if (next < 0) break;
         at = next;
       } else {
-        if (this.#state === WAIT) this.#hold(buffer, at, end);
+        if (this.#state !== CLOSED) this.#hold(buffer, at, end);
         break;
       }
     }
     this.#reading = false;
+    if (this.#paused) this.#settle();
   }
 
   /** Returns where the body begins, or -1 when more bytes are needed or the connection is being closed. */
   #readHead(buffer: Uint8Array, start: number, end: number): number {
-    const at = this.#scanned > 0 ? start : skipLeadingCrlf(buffer, start, end);
+    const at = skipLeadingCrlf(buffer, start, end);
     if (at === end) return end;
-    const headEnd = findHeadEnd(buffer, at, end, at + this.#scanned);
+    const isResumed = this.#held.isResumed;
+    const headEnd = this.#held.findHead(buffer, at, end, at - start);
     if (headEnd === 0) {
-      arm(this.#timer, HEAD_TIMEOUT_MS);
-      this.#held.append(buffer, at, end);
-      this.#scanned = Math.max(0, end - at - 3);
+      if (!isResumed) arm(this.#timer, HEAD_TIMEOUT_MS); // the time counts from the first byte
+      this.#held.keepHead(buffer, at, end);
       return -1;
     }
-    this.#scanned = 0;
     const head = headEnd < 0 ? headEnd : this.#parse(buffer, at, headEnd);
     if (typeof head === "number") {
       this.#refuse(statusForCode(head), textForCode(head));
@@ -210,59 +193,56 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
   #begin(head: RequestHead): void {
     this.#request = head;
     this.#keepAlive = head.keepAlive;
+    this.#headSent = false;
     this.#responded = false;
-    this.#received = false;
     this.#owed = 0;
-    if (head.framing === 0) {
-      this.#state = WAIT;
-      this.#received = true;
-    } else {
-      this.#state = BODY;
-      this.#bodyLeft = head.contentLength;
-      if (head.framing === 2) {
-        this.#chunks ??= new chunked.ChunkedDecoder();
-        this.#chunks.reset();
-      }
-    }
+    this.#received = head.framing === FRAMING_NONE;
+    this.#state = this.#received ? WAIT : BODY;
+    if (!this.#received) this.#body.begin(head.framing, head.contentLength);
     this.#owner.onRequest(this, head);
   }
 
   #readBody(buffer: Uint8Array, start: number, end: number): number {
-    if (this.#request?.framing === 2) return this.#readChunks(buffer, start, end);
-    const n = Math.min(this.#bodyLeft, end - start);
-    this.#bodyLeft -= n;
-    this.#account(n);
-    if (this.#bodyLeft === 0) this.#bodyDone(buffer, start, start + n);
-    else this.listener?.onData(this, buffer, start, start + n, false);
-    return start + n;
-  }
-
-  #readChunks(buffer: Uint8Array, start: number, end: number): number {
-    const decoder = this.#chunks as chunked.ChunkedDecoder; // set when framing is chunked
+    const body = this.#body;
     let at = start;
     while (this.#state === BODY) {
-      const event = decoder.next(buffer, at, end);
-      at = decoder.position;
-      if (event === chunked.NEED_MORE) return at;
-      if (event === chunked.DATA) {
-        this.#account(decoder.dataEnd - decoder.dataStart);
-        this.listener?.onData(this, buffer, decoder.dataStart, decoder.dataEnd, false);
-      } else if (event === chunked.END) {
-        const { trailers } = decoder;
-        if (trailers === null) this.#bodyDone(EMPTY, 0, 0);
-        else {
-          const { listener } = this;
-          this.#bodyReceived();
-          listener?.onTrailers(this, trailers);
-        }
+      const event = body.next(buffer, at, end);
+      at = body.position;
+      if (event === NEED_MORE) return end;
+      if (event === END) {
+        this.#bodyEnds();
         return at;
-      } else {
-        this.#abortDownstream("request body has malformed chunks");
-        this.#refuse(statusForCode(event), textForCode(event));
+      }
+      if (event < 0) {
+        this.#breaksOff(event);
         return end;
       }
+      this.#account(body.dataEnd - body.dataStart);
+      if (event === LAST) this.#bodyDone(buffer, body.dataStart, body.dataEnd);
+      else if (event === DATA) this.listener?.onData(this, buffer, body.dataStart, body.dataEnd, false);
     }
     return at;
+  }
+
+  #bodyEnds(): void {
+    const { trailers } = this.#body;
+    if (trailers === null) return this.#bodyDone(EMPTY, 0, 0);
+    const { listener } = this;
+    this.#bodyReceived();
+    listener?.onTrailers(this, trailers);
+  }
+
+  /** The body is malformed, and where the next request begins is unknown. */
+  #breaksOff(code: number): void {
+    const { listener } = this;
+    this.listener = null;
+    const detail = textForCode(code);
+    if (this.#headSent) {
+      // A second response would be read as part of the first one.
+      this.#reset();
+      this.#owner.onBadRequest(this, statusForCode(code), detail);
+    } else this.#refuse(statusForCode(code), detail);
+    listener?.onAbort(this, CANCEL, false, detail);
   }
 
   #bodyDone(buffer: Uint8Array, start: number, end: number): void {
@@ -282,8 +262,9 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
     if (this.#unconsumed > HTTP1_PAUSE_BYTES) this.#pause();
   }
 
+  /** Keeps bytes that must not be read yet, and stops more from coming. */
   #hold(buffer: Uint8Array, start: number, end: number): void {
-    this.#held.append(buffer, start, end);
+    this.#held.keep(buffer, start, end);
     if (this.#held.length > MAX_PIPELINED_BYTES) return void this.socket.terminate();
     this.#pause();
   }
@@ -300,32 +281,28 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
     this.socket.resume();
   }
 
+  /** Reads on if nothing stands against it. */
+  #settle(): void {
+    if (this.#reading) return;
+    if (this.#state === HEAD ? !this.outbox.hasRoom : this.#unconsumed >= HTTP1_PAUSE_BYTES >> 1) return;
+    // While a request is served, more is read only to notice that the client goes away.
+    if (this.#state !== WAIT || this.#held.length === 0) this.#resume();
+  }
+
   // --- responding (Leg)
 
   sendHead(head: HeaderBlock, end: boolean, reason: string): void {
     const request = this.#request;
     if (request === null || this.#state === CLOSED) return;
     if (head.status === 101 || (request.isConnect && head.status < 300)) return this.#sendTunnelHead(head, reason);
-    const bodylessStatus = head.status === 204 || head.status === 304;
-    const bodyless = end || request.block.method === "HEAD" || bodylessStatus;
-    this.#sendsChunks = !bodyless && head.contentLength < 0 && request.minorVersion === 1;
-    this.#sendsBody = !bodyless;
-    if (this.closing || this.#peerEnded || (!bodyless && head.contentLength < 0 && !this.#sendsChunks)) {
-      this.#keepAlive = false;
-    }
-    if (!this.#received && end) this.#keepAlive = false;
-    let bits = this.#keepAlive ? 0 : serialize.SEND_CLOSE;
-    if (request.minorVersion === 0) bits |= serialize.SEND_HTTP10 | (this.#keepAlive ? serialize.SEND_KEEP_ALIVE : 0);
-    if (this.#sendsChunks) bits |= serialize.SEND_CHUNKED;
-    const isEmpty = end && head.contentLength < 0 && !bodylessStatus && request.block.method !== "HEAD";
-    const result = serialize.appendResponseHead(
-      this.outbox.begin(),
-      isEmpty ? withEmptyBody(head) : head,
-      reason,
-      bits,
-      "",
-    );
+    const kind = bodyOf(request, head, end);
+    this.#out.begin(kind, head.contentLength);
+    if (this.closing || (this.#peerEnded && this.#held.length === 0) || kind === UNTIL_CLOSE) this.#keepAlive = false;
+    // Answered before it was read to its end: the rest will not be read, at least when it was refused.
+    if (!this.#received && (end || head.status >= 400)) this.#keepAlive = false;
+    const result = appendFinalHead(this.outbox.begin(), request, head, end, reason, kind, this.#keepAlive);
     if (result < 0) return this.#cannotSay(textForCode(result));
+    this.#headSent = true;
     if (end) this.#finishResponse();
   }
 
@@ -336,60 +313,52 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
 
   sendData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     if (this.#request === null || this.#state === CLOSED) return;
+    if (!this.#out.data(this.outbox, buffer, start, end)) return this.#misframed("longer");
     const bytes = end - start;
     if (bytes > 0) {
-      if (this.#sendsBody) {
-        if (this.#sendsChunks) serialize.appendChunkHeader(this.outbox.begin(), bytes);
-        this.outbox.append(buffer, start, end);
-        if (this.#sendsChunks) serialize.appendChunkEnd(this.outbox.begin());
-      }
       if (this.outbox.hasRoom) this.listener?.onConsumed(this, bytes);
       else this.#owed += bytes;
     }
-    if (!fin) return;
-    if (this.#sendsChunks) serialize.appendLastChunk(this.outbox.begin());
-    this.#finishResponse();
+    if (!fin || this.#isClosed()) return;
+    if (this.#out.end(this.outbox)) this.#finishResponse();
+    else this.#misframed("shorter");
   }
 
   sendTrailers(trailers: HeaderBlock): void {
     if (this.#request === null || this.#state === CLOSED) return;
-    // Trailers that HTTP/1.1 cannot say are left out: the body is complete without them.
-    if (this.#sendsChunks && serialize.appendTrailers(this.outbox.begin(), trailers) < 0) {
-      serialize.appendLastChunk(this.outbox.begin());
-    }
-    this.#finishResponse();
+    if (this.#out.trailers(this.outbox, trailers)) this.#finishResponse();
+    else this.#misframed("shorter");
   }
 
   abort(h2Code: number): void {
     if (this.#state === CLOSED) return;
     this.listener = null;
     if (h2Code === NO_ERROR && this.#responded) return;
-    // A response that cannot be completed must not look complete: reset rather than FIN.
-    this.outbox.flush();
-    this.#gone();
-    resetConnection(this.socket);
-    this.#owner.onClosed(this);
+    this.#reset();
   }
 
   consumed(bytes: number): void {
     this.#unconsumed -= bytes;
-    if (this.#state === BODY && this.#unconsumed < HTTP1_PAUSE_BYTES >> 1) this.#resume();
+    if (this.#paused) this.#settle();
   }
 
   /** Takes the socket out of HTTP after 101 or 2xx to CONNECT; bytes already received follow by `drainHeld`. */
   detach(): TcpLeg {
     this.#state = CLOSED;
     disarm(this.#timer);
-    const leg = new TcpLeg(this.socket, this.outbox, this.listener);
+    const leg = new TcpLeg(this.socket, this.outbox, this.listener, this);
     this.listener = null;
     return leg;
   }
 
+  /** The tunnel's socket is gone, and with it the connection. */
+  onLegClosed(): void {
+    this.#owner.onClosed(this);
+  }
+
   /** Hands what was received after the head of an upgrade to the tunnel, and lets the socket go on. */
   drainHeld(leg: TcpLeg): void {
-    const { buffer, length } = this.#held;
-    this.#held.clear();
-    if (length > 0) leg.onData(buffer.subarray(0, length));
+    if (this.#held.length > 0) this.#held.read(leg);
     if (this.#paused) this.socket.resume();
     if (this.#peerEnded) leg.onEnd();
   }
@@ -404,43 +373,56 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
   /** The upstream's response cannot be expressed in HTTP/1.1. */
   #cannotSay(detail: string): void {
     this.#keepAlive = false;
-    this.#sendsBody = false;
-    this.#sendsChunks = false;
     appendErrorResponse(this.outbox.begin(), 502, `the response cannot be said in HTTP/1.1: ${detail}`);
     this.#abortDownstream(detail);
     this.#finishResponse();
   }
 
+  /** The upstream's body does not have the length that its head announced. */
+  #misframed(what: string): void {
+    const { listener } = this;
+    this.listener = null;
+    this.#reset();
+    listener?.onAbort(this, INTERNAL_ERROR, false, `the response's body is ${what} than it announced`);
+  }
+
   #finishResponse(): void {
     this.#responded = true;
     this.listener = null;
-    if (this.#received) this.#next();
-    else {
-      // The request goes on although it was answered: read no more of it, but let the answer arrive.
-      this.#lingering = true;
-      this.#state = WAIT;
-      this.#unconsumed = 0;
-      this.#resume();
-      this.outbox.shutdownWhenFlushed();
-      arm(this.#timer, LINGER_MS);
-    }
+    if (this.#received) return this.#next();
+    // The request goes on although it was answered: read no more of it, but let the answer arrive.
+    this.#state = WAIT;
+    this.#unconsumed = 0;
+    this.#linger();
   }
 
   #next(): void {
     this.#request = null;
     this.#unconsumed = 0;
-    if (!this.#keepAlive || this.closing || this.#peerEnded) return this.#close();
+    if (!this.#keepAlive || this.closing || (this.#peerEnded && this.#held.length === 0)) return this.#close();
     this.#state = HEAD;
     arm(this.#timer, IDLE_TIMEOUT_MS);
+    this.#goOn();
+  }
+
+  /** Takes up what waits, when nothing is being read. */
+  #goOn(): void {
     if (this.#reading) return;
-    if (this.#held.length > 0) this.#readHeld();
-    if (this.#state !== WAIT || this.#held.length === 0) this.#resume();
+    if (this.#held.length > 0) this.#held.read(this);
+    if (this.#peerEnded && this.#state === HEAD && this.outbox.hasRoom) return this.#close(); // no more will come
+    if (this.#paused) this.#settle();
   }
 
   #refuse(status: number, detail: string): void {
     appendErrorResponse(this.outbox.begin(), status, detail);
     this.#owner.onBadRequest(this, status, detail);
+    this.#linger();
+  }
+
+  /** Sends what there is and then FIN, but goes on reading for a moment: closing on unread bytes would lose the answer. */
+  #linger(): void {
     this.#lingering = true;
+    this.#resume();
     this.outbox.shutdownWhenFlushed();
     arm(this.#timer, LINGER_MS);
   }
@@ -457,6 +439,19 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner {
     disarm(this.#timer);
     this.outbox.endWhenFlushed();
     this.#owner.onClosed(this);
+  }
+
+  /** A response that cannot be completed must not look complete: reset rather than FIN. */
+  #reset(): void {
+    this.outbox.flush();
+    this.#gone();
+    resetConnection(this.socket);
+    this.#owner.onClosed(this);
+  }
+
+  /** For the places where a write may have ended the connection. */
+  #isClosed(): boolean {
+    return this.#state === CLOSED;
   }
 
   #gone(): void {

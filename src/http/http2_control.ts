@@ -8,6 +8,7 @@ import type { Http2Connection } from "./http2_connection.ts";
 import type { Http2Reader } from "./http2_reader.ts";
 import { applySettings } from "./http2_settings.ts";
 
+/** More may be sent on a stream, or (stream 0) on the connection (§6.9). */
 export function onWindowUpdate(reader: Http2Reader, buffer: Uint8Array, at: number, length: number, id: number): void {
   const { connection } = reader;
   if (length !== 4) return connection.fail(code.FRAME_SIZE_ERROR, "WINDOW_UPDATE is not 4 bytes");
@@ -36,6 +37,7 @@ export function onWindowUpdate(reader: Http2Reader, buffer: Uint8Array, at: numb
   reader.spendAnswer();
 }
 
+/** The peer ends a stream (§6.4). */
 export function onRstStream(reader: Http2Reader, buffer: Uint8Array, at: number, length: number, id: number): void {
   const { connection } = reader;
   if (length !== 4) return connection.fail(code.FRAME_SIZE_ERROR, "RST_STREAM is not 4 bytes");
@@ -48,6 +50,7 @@ export function onRstStream(reader: Http2Reader, buffer: Uint8Array, at: number,
   connection.abortStream(stream, h2Code, h2Code === code.REFUSED_STREAM, "reset by the peer");
 }
 
+/** The peer's SETTINGS, or its acknowledgement of ours (§6.5). */
 export function onSettings(
   reader: Http2Reader,
   buffer: Uint8Array,
@@ -70,6 +73,7 @@ export function onSettings(
   connection.pumpAll();
 }
 
+/** A PING, or the answer to ours (§6.7). */
 export function onPing(
   reader: Http2Reader,
   buffer: Uint8Array,
@@ -85,6 +89,7 @@ export function onPing(
   if (reader.spendAnswer()) writePingAck(connection.outbox, buffer, at);
 }
 
+/** The peer takes no more streams (§6.8). */
 export function onGoAway(
   connection: Http2Connection,
   buffer: Uint8Array,
@@ -97,6 +102,7 @@ export function onGoAway(
   connection.goAwayReceived(read31(buffer, at));
 }
 
+/** Priorities are not used, but their form is checked (§6.3). */
 export function onPriority(reader: Http2Reader, buffer: Uint8Array, at: number, length: number, id: number): void {
   const { connection } = reader;
   if (id === 0) return connection.fail(code.PROTOCOL_ERROR, "PRIORITY on stream 0");

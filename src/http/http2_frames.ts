@@ -2,11 +2,16 @@
 import type { Outbox } from "../net/outbox.ts";
 import * as frame from "../wire/http2/frame_type.ts";
 
+/** Appends the acknowledgement of the peer's SETTINGS. */
 export function writeSettingsAck(outbox: Outbox): void {
   frame.putFrameHeader(outbox.begin(), 0, frame.SETTINGS, frame.ACK, 0);
 }
 
-/** @param payload what its last 32 bits are, to know the answer by */
+/**
+ * Appends a PING.
+ *
+ * @param payload what its last 32 bits are, to know the answer by
+ */
 export function writePing(outbox: Outbox, payload: number): void {
   const sink = outbox.begin();
   frame.putFrameHeader(sink, 8, frame.PING, 0, 0);
@@ -21,18 +26,21 @@ export function writePingAck(outbox: Outbox, buffer: Uint8Array, start: number):
   sink.append(buffer, start, start + 8);
 }
 
+/** Appends credit of `bytes`, above 0; stream 0 is the connection. */
 export function writeWindowUpdate(outbox: Outbox, streamId: number, bytes: number): void {
   const sink = outbox.begin();
   frame.putFrameHeader(sink, 4, frame.WINDOW_UPDATE, 0, streamId);
   sink.put4(bytes);
 }
 
+/** Appends the end of a stream. */
 export function writeRstStream(outbox: Outbox, streamId: number, h2Code: number): void {
   const sink = outbox.begin();
   frame.putFrameHeader(sink, 4, frame.RST_STREAM, 0, streamId);
   sink.put4(h2Code);
 }
 
+/** Appends the announcement that streams above `lastId` are not served. */
 export function writeGoAway(outbox: Outbox, lastId: number, h2Code: number): void {
   const sink = outbox.begin();
   frame.putFrameHeader(sink, 8, frame.GOAWAY, 0, 0);

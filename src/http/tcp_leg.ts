@@ -14,6 +14,12 @@ import { HTTP1_PAUSE_BYTES } from "./limits.ts";
 
 const EMPTY = new Uint8Array(0);
 
+/** Whoever was responsible for the socket before, and still counts it. */
+export interface TcpLegOwner {
+  /** The socket is gone. */
+  onLegClosed(): void;
+}
+
 export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
   readonly reason = "";
   readonly socket: RawSocket;
@@ -26,13 +32,21 @@ export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
   #unconsumed = 0;
   #paused = false;
   #owed = 0;
+  readonly #owner: TcpLegOwner | null;
 
   /**
    * Takes a socket over from whoever owned it.
    *
    * @param outbox what was already on its way to the socket, or null
+   * @param owner told when the socket is gone, or null
    */
-  constructor(socket: RawSocket, outbox: Outbox | null, listener: LegListener | null) {
+  constructor(
+    socket: RawSocket,
+    outbox: Outbox | null,
+    listener: LegListener | null,
+    owner: TcpLegOwner | null = null,
+  ) {
+    this.#owner = owner;
     this.socket = socket;
     this.listener = listener;
     this.outbox = outbox ?? new Outbox(socket, this);
@@ -98,6 +112,11 @@ export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
     }
   }
 
+  /** The same for bytes that were received before the leg was there. */
+  readBytes(buffer: Uint8Array, start: number, end: number): void {
+    this.onData(buffer.subarray(start, end));
+  }
+
   onDrain(): void {
     this.outbox.onDrain();
   }
@@ -119,6 +138,7 @@ export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
     if (this.#closed) return;
     this.#closed = true;
     this.outbox.close();
+    this.#owner?.onLegClosed();
     const { listener } = this;
     this.listener = null;
     if (this.recvEnd && this.sendEnd) return;

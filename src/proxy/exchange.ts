@@ -11,22 +11,25 @@ import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { Http1Client, type Http1Request } from "../http/http1_client.ts";
 import { Http1Server } from "../http/http1_server.ts";
 import type { Leg } from "../http/leg.ts";
+import { PartialBytes } from "../http/partial_bytes.ts";
 import type { RouteRule } from "../model/outbound.ts";
 import { arm, disarm } from "../net/ticker.ts";
-import { ByteSink } from "../base/byte_sink.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
-import { CANCEL, NO_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
+import { CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { HttpContext } from "./http_context.ts";
+import { ignoredUpgrade, isIgnoredUpgrade } from "./header_edits.ts";
+import { ReplayBody } from "./replay_body.ts";
 import { errorResponse, withStatus } from "./respond.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, failure } from "./upstream/failure.ts";
 import type { Waiter } from "./upstream/waiter.ts";
 
-/** Bytes of a request body kept for a second try (Linkerd's number): larger requests are sent once. */
-export const MAX_REPLAY_BYTES = 64 * 1024;
 /** Tries of one request when endpoints refuse it unseen: enough to get past two that are just leaving. */
 export const MAX_ATTEMPTS = 4;
+
+/** Interim responses to one request: no flow control bounds them, and more than a few are an attack or a loop. */
+export const MAX_INTERIMS = 100;
 
 const REQUEST_TIMEOUT = 0;
 const TRY_TIMEOUT = 1;
@@ -83,13 +86,18 @@ export class Exchange implements Waiter, TimerOwner {
   /** Slot for what the pipeline wants to find again. */
   series: unknown = null;
   #head: HeaderBlock | null = null;
-  #kept: ByteSink | null = null;
-  #replayable = true;
+  readonly #body = new ReplayBody();
+  /** A request for a tunnel: bytes of its body that are still to come, and what the client has sent behind it. */
+  #bodyLeft: number;
+  #early: PartialBytes | null = null;
   #requestDone: boolean;
   #trailers: HeaderBlock | null = null;
   #waiting = false;
   #responseStarted = false;
   #responseDone = false;
+  /** The upstream leg has served the request, and may serve another one by now: it is not ours any more. */
+  #upOver = false;
+  #interims = 0;
   #upConsumed = 0;
   #credited = 0;
   #requestTimer: Timer | null = null;
@@ -109,6 +117,7 @@ export class Exchange implements Waiter, TimerOwner {
     this.request = request;
     this.startedMs = nowMs;
     this.#requestDone = end;
+    this.#bodyLeft = Math.max(0, request.contentLength);
   }
 
   /** The response has begun: the request cannot be sent elsewhere any more. */
@@ -118,7 +127,7 @@ export class Exchange implements Waiter, TimerOwner {
 
   /** The request could be sent once more from the start. */
   get canReplay(): boolean {
-    return this.#replayable && !this.#responseStarted && !this.cancelled && this.attempts < MAX_ATTEMPTS;
+    return this.#body.isWhole && !this.#responseStarted && !this.cancelled && this.attempts < MAX_ATTEMPTS;
   }
 
   /** The request asks for a tunnel: CONNECT in its forms, or an upgrade. */
@@ -155,6 +164,7 @@ export class Exchange implements Waiter, TimerOwner {
     this.#head = head;
     this.http1 = http1;
     this.#upConsumed = 0;
+    this.#upOver = false;
     this.triedMs = this.context.clock();
     endpoint.pending++;
     endpoint.breaker.onRequest();
@@ -168,7 +178,7 @@ export class Exchange implements Waiter, TimerOwner {
     this.endpoint?.ewma.observe(penaltyMs, this.context.clock());
     const { up } = this;
     this.up = null;
-    up?.abort(CANCEL);
+    if (!this.#upOver) up?.abort(CANCEL);
     this.#leaveEndpoint(false);
   }
 
@@ -197,15 +207,14 @@ export class Exchange implements Waiter, TimerOwner {
   onUpstream(leg: Leg): void {
     this.#waiting = false;
     this.up = leg;
-    const kept = this.#kept;
-    const body = kept !== null && kept.length > 0;
-    const isTunnel = this.wantsTunnel;
-    const end = this.#requestDone && !body && this.#trailers === null && !isTunnel;
-    leg.sendHead(this.#head as HeaderBlock, end, ""); // set by dispatch
-    if (end || this.up !== leg) return;
-    if (body) leg.sendData(kept.buffer, 0, kept.length, this.#requestDone && this.#trailers === null && !isTunnel);
-    if (this.#trailers !== null && this.up === leg) leg.sendTrailers(this.#trailers);
-    if (!this.#replayable) this.#kept = null;
+    const kept = this.#body.bytes;
+    const ends = this.#requestDone && this.#trailers === null && !this.wantsTunnel;
+    leg.sendHead(this.#head as HeaderBlock, ends && kept === null, ""); // set by dispatch
+    if (this.up !== leg) return;
+    if (kept !== null) leg.sendData(kept.buffer, 0, kept.length, ends);
+    if (this.up !== leg) return;
+    if (this.#trailers !== null) leg.sendTrailers(this.#trailers);
+    this.#body.sent();
   }
 
   onUpstreamFailed(error: Failure): void {
@@ -222,37 +231,44 @@ export class Exchange implements Waiter, TimerOwner {
     this.headMs = this.context.clock();
     if (this.#tryTimer !== null) disarm(this.#tryTimer);
     this.status = head.status;
+    if (end) this.#upEnds();
     const out = this.pipeline.responseHead(this, head);
     if (out === null) return;
     this.#responseStarted = true;
-    this.#kept = null;
-    this.#replayable = false;
-    if (this.#opensTunnel(leg, head.status)) return this.#openTunnel(out);
+    this.#body.drop();
+    if (this.#opensTunnel(leg, head)) return this.#openTunnel(out);
     if (end) this.#readGrpcStatus(head);
-    this.down.sendHead(out, end, this.reason);
+    // Over the mesh a 2xx would open the tunnel that the application has not opened.
+    const ignored = this.http1.upgrade !== "" && this.upgrade === "" && head.status < 300;
+    this.down.sendHead(ignored ? ignoredUpgrade(out) : out, end, this.reason);
     if (end) this.#responded();
   }
 
   onInterim(leg: Leg, head: HeaderBlock): void {
-    if (leg === this.up) this.down.sendInterim(head);
+    if (leg !== this.up) return;
+    if (++this.#interims > MAX_INTERIMS) return this.fail(failure("upstream_protocol", "too many interim responses"));
+    this.down.sendInterim(head);
   }
 
   onData(leg: Leg, buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     if (leg === this.down) return this.#requestData(buffer, start, end, fin);
     if (leg !== this.up) return;
     this.responseBytes += end - start;
+    if (fin) this.#upEnds();
     this.down.sendData(buffer, start, end, fin);
     if (fin) this.#responded();
   }
 
   onTrailers(leg: Leg, trailers: HeaderBlock): void {
     if (leg === this.down) {
+      if (this.wantsTunnel) return this.#requestData(EMPTY, 0, 0, true);
       this.#requestDone = true;
       this.#trailers = trailers;
       if (this.up !== null) this.up.sendTrailers(trailers);
       return;
     }
     if (leg !== this.up) return;
+    this.#upEnds();
     this.#readGrpcStatus(trailers);
     this.down.sendTrailers(trailers);
     this.#responded();
@@ -266,7 +282,7 @@ export class Exchange implements Waiter, TimerOwner {
         this.down.consumed(this.#upConsumed - this.#credited);
         this.#credited = this.#upConsumed;
       }
-    } else if (leg === this.down) this.up?.consumed(bytes);
+    } else if (leg === this.down && !this.#upOver) this.up?.consumed(bytes);
   }
 
   onAbort(leg: Leg, h2Code: number, unprocessed: boolean, detail: string): void {
@@ -274,15 +290,18 @@ export class Exchange implements Waiter, TimerOwner {
     if (leg === this.down) {
       this.cancelled = true;
       this.error = { code: "cancelled", detail, unprocessed: false };
-      this.#leaveUpstream(h2Code, true);
+      // NO_ERROR would end what it leaves in order, as if it were complete.
+      this.#leaveUpstream(h2Code === NO_ERROR ? CANCEL : h2Code, true);
       return this.#finish();
     }
     if (leg !== this.up) return;
     this.up = null;
-    this.#leaveEndpoint(false);
+    const isUnsayable = unprocessed && h2Code === PROTOCOL_ERROR;
+    this.#leaveEndpoint(isUnsayable);
+    if (isUnsayable) return this.fail(failure("bad_request", `the request cannot be said in HTTP/1.1: ${detail}`));
     if (this.#responseStarted) {
       this.error = failure("upstream_reset", detail);
-      this.down.abort(h2Code);
+      this.down.abort(h2Code === NO_ERROR ? INTERNAL_ERROR : h2Code);
       return this.#finish();
     }
     const code = unprocessed && h2Code !== REFUSED_STREAM ? "upstream_closed" : "upstream_reset";
@@ -306,47 +325,65 @@ export class Exchange implements Waiter, TimerOwner {
   // --- inside
 
   #requestData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
-    const bytes = end - start;
-    this.requestBytes += bytes;
+    this.requestBytes += end - start;
     if (fin) this.#requestDone = true;
-    const up = this.up;
-    if (bytes > 0 && (up === null || this.#replayable)) this.#keep(buffer, start, end, up === null);
-    if (up !== null) {
-      up.sendData(buffer, start, end, fin);
-      if (fin && this.tunnel && this.#responseDone) this.#finish();
+    if (this.wantsTunnel && !this.tunnel) return this.#beforeTunnel(buffer, start, end);
+    this.#forward(buffer, start, end, fin);
+  }
+
+  #forward(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
+    const { up } = this;
+    if (up === null || this.#body.isWhole) this.#body.keep(buffer, start, end, up === null);
+    if (up === null) return;
+    up.sendData(buffer, start, end, fin);
+    if (fin && this.tunnel && this.#responseDone) this.#finish();
+  }
+
+  /**
+   * Bytes behind the head of a request for a tunnel: its body goes on, what follows waits until the server has agreed. A
+   * server that does not would read it as another request, which no policy has seen.
+   */
+  #beforeTunnel(buffer: Uint8Array, start: number, end: number): void {
+    const body = Math.min(this.#bodyLeft, end - start);
+    this.#bodyLeft -= body;
+    if (body < end - start) (this.#early ??= new PartialBytes()).append(buffer, start + body, end);
+    if (body > 0) this.#forward(buffer, start, start + body, false);
+    if (this.#requestDone && this.#bodyLeft > 0) {
+      this.fail(failure("bad_request", "the request's body is shorter than it announced"));
     }
   }
 
-  #keep(buffer: Uint8Array, start: number, end: number, must: boolean): void {
-    if (this.#replayable && this.requestBytes > MAX_REPLAY_BYTES) {
-      this.#replayable = false;
-      if (!must) this.#kept = null;
-    }
-    if (!this.#replayable && !must) return;
-    (this.#kept ??= new ByteSink(end - start)).append(buffer, start, end);
-  }
-
-  #opensTunnel(leg: Leg, status: number): boolean {
+  #opensTunnel(leg: Leg, head: HeaderBlock): boolean {
     if (!this.wantsTunnel) return false;
-    if (leg instanceof Http1Client && this.http1.upgrade !== "") return status === 101;
-    return status >= 200 && status < 300;
+    if (leg instanceof Http1Client && this.http1.upgrade !== "") return head.status === 101;
+    return head.status >= 200 && head.status < 300 && !(this.upgrade !== "" && isIgnoredUpgrade(head));
   }
 
   #openTunnel(head: HeaderBlock): void {
     this.tunnel = true;
-    this.#requestDone = false;
+    if (this.#requestTimer !== null) disarm(this.#requestTimer); // the request is over, the tunnel has no limit
     const { up, down } = this;
+    if (down instanceof Http1Server) this.#requestDone = false; // its connection goes on
     const upTcp = up instanceof Http1Client ? up.detach() : null;
     if (upTcp !== null) this.up = upTcp;
     const isUpgrade = down instanceof Http1Server && this.request.method !== "CONNECT";
     const status = isUpgrade ? 101 : 200;
     down.sendHead(head.status === status ? head : withStatus(head, status), false, "");
+    if (this.finished) return; // the client is gone
     if (down instanceof Http1Server) {
       const downTcp = down.detach();
       this.down = downTcp;
       down.drainHeld(downTcp);
     }
+    const early = this.#early;
+    this.#early = null;
+    if (early !== null) this.up?.sendData(early.buffer, 0, early.length, this.#requestDone);
+    else if (this.#requestDone) this.up?.sendData(EMPTY, 0, 0, true);
     if (upTcp !== null && up instanceof Http1Client && this.up === upTcp) up.drainHeld(upTcp);
+  }
+
+  #upEnds(): void {
+    this.#upOver = this.#requestDone && !this.wantsTunnel;
   }
 
   /** The response is complete. */
@@ -378,8 +415,8 @@ export class Exchange implements Waiter, TimerOwner {
     if (this.#waiting) {
       this.#waiting = false;
       this.cancelled = true;
-    } else if (up !== null) up.abort(h2Code);
-    else return;
+    } else if (up === null) return;
+    else if (!this.#upOver) up.abort(h2Code);
     this.#leaveEndpoint(blameless);
   }
 
@@ -397,7 +434,8 @@ export class Exchange implements Waiter, TimerOwner {
     this.finished = true;
     if (this.#requestTimer !== null) disarm(this.#requestTimer);
     if (this.#tryTimer !== null) disarm(this.#tryTimer);
-    this.#kept = null;
+    this.#body.drop();
+    this.#early = null;
     const { endpoint } = this;
     this.pipeline.finished(this);
     if (endpoint !== null && !this.#waiting) {

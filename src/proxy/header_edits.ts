@@ -4,6 +4,7 @@
  *   tulle-orig-proto    client side → server side: the request was HTTP/1.x; the application gets it as such
  *   tulle-orig-method   … and its method, when an upgrade travels as extended CONNECT
  *   tulle-orig-reason   server side → client side: a reason phrase that is not the usual one
+ *   tulle-upgrade       … "ignored": a 2xx that opens no tunnel, because the application did not take the upgrade
  *   tulle-client-id     server side → application: verified SPIFFE ID of the client
  *
  * Names that start with "tulle-", and x-forwarded-client-cert, never pass from an application or from outside: what the
@@ -21,6 +22,7 @@ const RESERVED_PREFIX = "tulle-";
 const ORIG_PROTO = "tulle-orig-proto";
 const ORIG_METHOD = "tulle-orig-method";
 const ORIG_REASON = "tulle-orig-reason";
+const UPGRADE = "tulle-upgrade";
 
 /** An edit is identified by an object, which blocks remember. */
 const STRIP = {};
@@ -92,13 +94,27 @@ export function withReason(block: HeaderBlock, reason: string): HeaderBlock {
 /** The response as the client's sidecar hands it on: without what only sidecars tell each other. */
 export function outboundResponse(block: HeaderBlock): HeaderBlock {
   if (block.editKey === RESPONSE && block.editValue !== null) return block.editValue;
-  return remember(block, RESPONSE, without(block, (name) => name === ORIG_REASON || name === "tulle-unprocessed"));
+  return remember(block, RESPONSE, without(block, isForSidecars));
 }
 
 /** The response as it leaves the application's sidecar: nothing that an application might say in our name. */
 export function inboundResponse(block: HeaderBlock): HeaderBlock {
   if (block.editKey === APPLICATION && block.editValue !== null) return block.editValue;
   return remember(block, APPLICATION, without(block, (name) => name.startsWith(RESERVED_PREFIX)));
+}
+
+/** The answer to an upgrade that the application ignored, on its way to the client's sidecar. */
+export function ignoredUpgrade(block: HeaderBlock): HeaderBlock {
+  return headerBlock(block, [...block.fields, UPGRADE, "ignored"]);
+}
+
+/** Whether the server's sidecar says that its 2xx opens no tunnel. */
+export function isIgnoredUpgrade(block: HeaderBlock): boolean {
+  return block.get(UPGRADE) !== null;
+}
+
+function isForSidecars(name: string): boolean {
+  return name === ORIG_REASON || name === UPGRADE || name === "tulle-unprocessed";
 }
 
 /** The same block when no name is to go. */

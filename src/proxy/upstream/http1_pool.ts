@@ -1,6 +1,7 @@
 /** HTTP/1.1 connections to one endpoint: idle ones are reused, the latest first, so that a burst's surplus ages out. */
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
-import { Http1Client, type Http1ClientOwner } from "../../http/http1_client.ts";
+import { Http1Client } from "../../http/http1_client.ts";
+import type { Http1ClientOwner } from "../../http/http1_client_owner.ts";
 import type { RawSocket } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { HeadCache } from "../../wire/http1/head_cache.ts";
