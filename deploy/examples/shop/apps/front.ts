@@ -12,6 +12,8 @@ import { RedisClient } from "bun";
 const PORT = 8080;
 /** Longest time for one call behind; above what the slow replica takes. */
 const CALL_TIMEOUT_MS = 2_000;
+/** Pause between attempts to reach Redis; above the time that one may take. */
+const REDIS_RETRY_MS = 2_500;
 
 interface Products {
   products: { name: string; priceCents: number }[];
@@ -30,7 +32,21 @@ const Catalogue = shop["Catalogue"] as grpc.ServiceClientConstructor; // its onl
 const catalogue = new Catalogue("catalogue:50051", grpc.credentials.createInsecure()) as unknown as {
   ListProducts: ListProducts;
 };
-const redis = new RedisClient("redis://redis:6379", { connectionTimeout: CALL_TIMEOUT_MS });
+/** Commands fail at once while there is no connection: the shop does not wait for its counter. */
+let redis = newRedis();
+
+function newRedis(): RedisClient {
+  const options = { connectionTimeout: CALL_TIMEOUT_MS, enableOfflineQueue: false, autoReconnect: false };
+  const client = new RedisClient("redis://redis:6379", options);
+  client.connect().catch(() => {}); // tried again below
+  return client;
+}
+
+setInterval(() => {
+  if (redis.connected) return;
+  redis.close();
+  redis = newRedis();
+}, REDIS_RETRY_MS);
 
 function listProducts(): Promise<Products> {
   return new Promise((resolve, reject) => {
