@@ -1,5 +1,5 @@
 /** One run of one load against one subject: rate, CPU per unit of work and process, latencies, memory. */
-import { cpuNs, memory } from "../support/proc.ts";
+import { cpuNs, type Memory, memory } from "../support/proc.ts";
 import { type Case, type Load, protocolOf } from "./cases.ts";
 import { runH2load } from "./load/h2load.ts";
 import type { LoadResult, Marks } from "./load/result.ts";
@@ -14,6 +14,7 @@ export interface Measurement {
   readonly cpuUsB: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Of one proxy: of a pair the larger, by private memory. */
   readonly rssMb: number;
   readonly anonMb: number;
   readonly failed: number;
@@ -54,10 +55,14 @@ export async function measure(rig: Rig, subject: Subject, load: Load, times: Run
     cpuUsB: cpu.b / 1000 / work,
     p50Us: result.p50Us,
     p99Us: result.p99Us,
-    ...memory([...sides.a, ...sides.b]),
+    ...largest(memory(sides.a), memory(sides.b)),
     failed: result.failed,
     busy: cpu.wallNs > 0 ? (cpu.a + cpu.b) / cpu.wallNs : 0,
   };
+}
+
+function largest(a: Memory, b: Memory): Memory {
+  return b.anonMb > a.anonMb ? b : a;
 }
 
 async function generate(rig: Rig, load: Load, target: Target, times: RunTimes, marks: Marks): Promise<LoadResult> {

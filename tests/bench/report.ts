@@ -15,6 +15,7 @@ export interface Row {
   readonly cpuUsB: number;
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Memory of one proxy; of a pair, of the one with more. */
   readonly rssMb: number;
   readonly anonMb: number;
   readonly failed: number;
@@ -70,7 +71,7 @@ const COLUMNS = [
   "cpu µs (A+B)",
   "p50 µs",
   "p99 µs",
-  "RSS",
+  "RSS MB",
   "anon MB",
   "busy",
   "failed",

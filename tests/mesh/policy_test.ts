@@ -1,7 +1,7 @@
 /** Authorization as a client sees it: who is admitted, what the refusal says, and what changes when policies do. */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
-import { fetchOnce, header, type HttpApp, reply, serveHttp } from "../support/http1.ts";
+import { fetchOnce, header, Http1Client, type HttpApp, reply, serveHttp } from "../support/http1.ts";
 import { startLoad } from "../support/http_load.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { allowAccounts, httpRoute, type Resource, server, service, workload } from "../support/resources.ts";
@@ -111,6 +111,33 @@ test.skipIf(isDirect)("a route's policy holds for its paths alone", async () => 
   expect((await ask("stranger", "/private")).status).toBe(403);
   expect((await ask("front", "/private")).status).toBe(200);
   expect([403, 404]).toContain((await ask("front", "/neither")).status);
+});
+
+test.skipIf(isDirect)("what cannot be read as HTTP does not get around the policy of routes", async () => {
+  mesh.apply([
+    server("web", "web", PORT, { proxyProtocol: "HTTP/1" }),
+    httpRoute("public", { kind: "Server", name: "web" }, [{
+      matches: [{ path: { type: "PathPrefix", value: "/public" } }],
+    }]),
+    ...allowAccounts("public", { kind: "HTTPRoute", name: "public" }, ["front", "stranger"]),
+  ]);
+  await eventually(async () => expect((await ask("stranger", "/private")).status).not.toBe(200));
+  await eventually(async () => expect((await ask("stranger", "/public")).status).toBe(200));
+  const before = app.requests();
+  for (
+    const text of ["GET /private x HTTP/1.1\r\nhost: web\r\n\r\n", "\x00\x01\x02", "G(T /private HTTP/1.1\r\n\r\n"]
+  ) {
+    using peer = await connectTcp(mesh.to("stranger", `web:${PORT}`));
+    await peer.write(text);
+    const answer = await peer.readAll(5_000).catch(() => Buffer.alloc(0)); // a reset is a refusal too
+    expect(answer.toString("latin1")).not.toContain("HTTP/1.1 200");
+  }
+  // Nor on a connection whose first request was good.
+  using client = await Http1Client.connect(mesh.to("stranger", `web:${PORT}`));
+  expect((await client.get("/public")).status).toBe(200);
+  await client.peer.write("GET /private x HTTP/1.1\r\nhost: web\r\n\r\n");
+  expect((await client.readResponse()).status).toBe(400);
+  expect(app.requests()).toBe(before + 1);
 });
 
 test.skipIf(isDirect)("a broken file is refused with its place, and what was in force stays", async () => {
