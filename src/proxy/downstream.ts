@@ -84,8 +84,8 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
 
   #http1Request(connection: Http1Server, request: RequestHead): void {
     const end = request.framing === FRAMING_NONE;
-    const exchange = new Exchange(this.pipeline, this, connection, request.block, end, this.clock());
-    exchange.upgrade = request.upgrade;
+    const { block, upgrade } = request;
+    const exchange = new Exchange(this.pipeline, this, connection, block, end, this.clock(), upgrade);
     exchange.clientMinorVersion = request.minorVersion;
     connection.listener = exchange;
     this.pipeline.route(exchange);

@@ -7,20 +7,20 @@
  * The body of the request is passed on as it comes. Its first bytes are also kept, bounded, until the response begins,
  * so that a request that an endpoint certainly did not act on can be sent to another one.
  */
-import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
+import type { TimerOwner } from "../base/timer_wheel.ts";
 import { Http1Client, type Http1Request } from "../http/http1_client.ts";
 import { Http1Server } from "../http/http1_server.ts";
 import type { Leg } from "../http/leg.ts";
-import { PartialBytes } from "../http/partial_bytes.ts";
 import type { RouteRule } from "../model/outbound.ts";
-import { arm, disarm } from "../net/ticker.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";
+import { Deadlines, TRY_TIMEOUT } from "./deadlines.ts";
 import type { HttpContext } from "./http_context.ts";
 import { ignoredUpgrade, isIgnoredUpgrade } from "./header_edits.ts";
 import { ReplayBody } from "./replay_body.ts";
 import { errorResponse, withStatus } from "./respond.ts";
+import { TunnelRequest } from "./tunnel_request.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, failure } from "./upstream/failure.ts";
 import type { Waiter } from "./upstream/waiter.ts";
@@ -31,8 +31,6 @@ export const MAX_ATTEMPTS = 4;
 /** Interim responses to one request: no flow control bounds them, and more than a few are an attack or a loop. */
 export const MAX_INTERIMS = 100;
 
-const REQUEST_TIMEOUT = 0;
-const TRY_TIMEOUT = 1;
 const EMPTY = new Uint8Array(0);
 const PLAIN: Http1Request = { minorVersion: 1, upgrade: "" };
 
@@ -48,6 +46,7 @@ export interface HttpPipeline {
   finished(exchange: Exchange): void;
 }
 
+// long-file: one state machine; what has a state of its own is in replay_body, tunnel_request and deadlines
 export class Exchange implements Waiter, TimerOwner {
   readonly pipeline: HttpPipeline;
   readonly context: HttpContext;
@@ -58,7 +57,7 @@ export class Exchange implements Waiter, TimerOwner {
   up: Leg | null = null;
   http1: Http1Request = PLAIN;
   /** What the client asked an HTTP/1.1 connection to be upgraded to; "" for nothing. */
-  upgrade = "";
+  readonly upgrade: string;
   /** HTTP/1 minor version of the client, -1 when it speaks HTTP/2. */
   clientMinorVersion = -1;
   endpoint: EndpointState | null = null;
@@ -87,9 +86,7 @@ export class Exchange implements Waiter, TimerOwner {
   series: unknown = null;
   #head: HeaderBlock | null = null;
   readonly #body = new ReplayBody();
-  /** A request for a tunnel: bytes of its body that are still to come, and what the client has sent behind it. */
-  #bodyLeft: number;
-  #early: PartialBytes | null = null;
+  readonly #tunnelRequest: TunnelRequest | null;
   #requestDone: boolean;
   #trailers: HeaderBlock | null = null;
   #waiting = false;
@@ -100,8 +97,7 @@ export class Exchange implements Waiter, TimerOwner {
   #interims = 0;
   #upConsumed = 0;
   #credited = 0;
-  #requestTimer: Timer | null = null;
-  #tryTimer: Timer | null = null;
+  readonly #deadlines = new Deadlines(this);
 
   constructor(
     pipeline: HttpPipeline,
@@ -110,6 +106,7 @@ export class Exchange implements Waiter, TimerOwner {
     request: HeaderBlock,
     end: boolean,
     nowMs: number,
+    upgrade = "",
   ) {
     this.pipeline = pipeline;
     this.context = context;
@@ -117,7 +114,8 @@ export class Exchange implements Waiter, TimerOwner {
     this.request = request;
     this.startedMs = nowMs;
     this.#requestDone = end;
-    this.#bodyLeft = Math.max(0, request.contentLength);
+    this.upgrade = upgrade;
+    this.#tunnelRequest = this.wantsTunnel ? new TunnelRequest(request.contentLength) : null;
   }
 
   /** The response has begun: the request cannot be sent elsewhere any more. */
@@ -139,7 +137,7 @@ export class Exchange implements Waiter, TimerOwner {
 
   /** Limits the whole exchange; 0 for no limit. */
   limit(timeoutMs: number): void {
-    if (timeoutMs > 0) arm(this.#requestTimer ??= new Timer(this, REQUEST_TIMEOUT), timeoutMs);
+    this.#deadlines.armRequest(timeoutMs);
   }
 
   /**
@@ -169,7 +167,7 @@ export class Exchange implements Waiter, TimerOwner {
     endpoint.pending++;
     endpoint.breaker.onRequest();
     this.#waiting = true;
-    if (tryTimeoutMs > 0) arm(this.#tryTimer ??= new Timer(this, TRY_TIMEOUT), tryTimeoutMs);
+    this.#deadlines.armTry(tryTimeoutMs);
     endpoint.acquireRequest(this, http2, this.attempts > 1);
   }
 
@@ -229,7 +227,7 @@ export class Exchange implements Waiter, TimerOwner {
   onHead(leg: Leg, head: HeaderBlock, end: boolean): void {
     if (leg !== this.up) return;
     this.headMs = this.context.clock();
-    if (this.#tryTimer !== null) disarm(this.#tryTimer);
+    this.#deadlines.disarmTry();
     this.status = head.status;
     if (end) this.#upEnds();
     const out = this.pipeline.responseHead(this, head);
@@ -327,8 +325,13 @@ export class Exchange implements Waiter, TimerOwner {
   #requestData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     this.requestBytes += end - start;
     if (fin) this.#requestDone = true;
-    if (this.wantsTunnel && !this.tunnel) return this.#beforeTunnel(buffer, start, end);
-    this.#forward(buffer, start, end, fin);
+    const request = this.#tunnelRequest;
+    if (request === null || this.tunnel) return this.#forward(buffer, start, end, fin);
+    const body = request.take(buffer, start, end);
+    if (body > 0) this.#forward(buffer, start, start + body, false);
+    if (fin && request.bodyLeft > 0) {
+      this.fail(failure("bad_request", "the request's body is shorter than it announced"));
+    }
   }
 
   #forward(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
@@ -339,20 +342,6 @@ export class Exchange implements Waiter, TimerOwner {
     if (fin && this.tunnel && this.#responseDone) this.#finish();
   }
 
-  /**
-   * Bytes behind the head of a request for a tunnel: its body goes on, what follows waits until the server has agreed. A
-   * server that does not would read it as another request, which no policy has seen.
-   */
-  #beforeTunnel(buffer: Uint8Array, start: number, end: number): void {
-    const body = Math.min(this.#bodyLeft, end - start);
-    this.#bodyLeft -= body;
-    if (body < end - start) (this.#early ??= new PartialBytes()).append(buffer, start + body, end);
-    if (body > 0) this.#forward(buffer, start, start + body, false);
-    if (this.#requestDone && this.#bodyLeft > 0) {
-      this.fail(failure("bad_request", "the request's body is shorter than it announced"));
-    }
-  }
-
   #opensTunnel(leg: Leg, head: HeaderBlock): boolean {
     if (!this.wantsTunnel) return false;
     if (leg instanceof Http1Client && this.http1.upgrade !== "") return head.status === 101;
@@ -361,7 +350,7 @@ export class Exchange implements Waiter, TimerOwner {
 
   #openTunnel(head: HeaderBlock): void {
     this.tunnel = true;
-    if (this.#requestTimer !== null) disarm(this.#requestTimer); // the request is over, the tunnel has no limit
+    this.#deadlines.disarm(); // the request is over, the tunnel has no limit
     const { up, down } = this;
     if (down instanceof Http1Server) this.#requestDone = false; // its connection goes on
     const upTcp = up instanceof Http1Client ? up.detach() : null;
@@ -375,10 +364,7 @@ export class Exchange implements Waiter, TimerOwner {
       this.down = downTcp;
       down.drainHeld(downTcp);
     }
-    const early = this.#early;
-    this.#early = null;
-    if (early !== null) this.up?.sendData(early.buffer, 0, early.length, this.#requestDone);
-    else if (this.#requestDone) this.up?.sendData(EMPTY, 0, 0, true);
+    if (this.up !== null) this.#tunnelRequest?.open(this.up, this.#requestDone);
     if (upTcp !== null && up instanceof Http1Client && this.up === upTcp) up.drainHeld(upTcp);
   }
 
@@ -432,10 +418,8 @@ export class Exchange implements Waiter, TimerOwner {
   #finish(): void {
     if (this.finished) return;
     this.finished = true;
-    if (this.#requestTimer !== null) disarm(this.#requestTimer);
-    if (this.#tryTimer !== null) disarm(this.#tryTimer);
+    this.#deadlines.disarm();
     this.#body.drop();
-    this.#early = null;
     const { endpoint } = this;
     this.pipeline.finished(this);
     if (endpoint !== null && !this.#waiting) {

@@ -1,0 +1,37 @@
+/** The two limits of an exchange, on timers that are made when a rule has them. */
+import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
+import { arm, disarm } from "../net/ticker.ts";
+
+/** Kinds of the timers: the whole exchange, and one attempt until its response head. */
+export const REQUEST_TIMEOUT = 0;
+export const TRY_TIMEOUT = 1;
+
+export class Deadlines {
+  readonly #owner: TimerOwner;
+  #request: Timer | null = null;
+  #try: Timer | null = null;
+
+  /** @param owner its `onTimer` gets the kind */
+  constructor(owner: TimerOwner) {
+    this.#owner = owner;
+  }
+
+  /** Limits the exchange; 0 for no limit. */
+  armRequest(timeoutMs: number): void {
+    if (timeoutMs > 0) arm(this.#request ??= new Timer(this.#owner, REQUEST_TIMEOUT), timeoutMs);
+  }
+
+  /** Limits the attempt; 0 for no limit. */
+  armTry(timeoutMs: number): void {
+    if (timeoutMs > 0) arm(this.#try ??= new Timer(this.#owner, TRY_TIMEOUT), timeoutMs);
+  }
+
+  disarmTry(): void {
+    if (this.#try !== null) disarm(this.#try);
+  }
+
+  disarm(): void {
+    if (this.#request !== null) disarm(this.#request);
+    this.disarmTry();
+  }
+}
