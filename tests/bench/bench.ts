@@ -9,9 +9,6 @@ import { loadAverage, machineText, type Report, type Row, rowOf, tableOf } from 
 import { type Rig, startRig, type Subject } from "./rig.ts";
 import { directSubject, startSubjects } from "./subjects.ts";
 
-/** Time for a pair to shake hands for all its pooled connections (some open one per stream), and to compile its code. */
-const PREPARE_MS = { h1: 1_100, h2: 600, opaque: 0 } as const;
-
 const options = parseOptions(process.argv.slice(2));
 if ("stop" in options) {
   process.stdout.write(options.stop);
@@ -75,7 +72,7 @@ async function warmUp(rig: Rig, item: Case, chosen: BenchOptions, warmed: Set<st
     if (subject.shape !== item.shape || warmed.has(key)) continue;
     warmed.add(key);
     if (item.shape === "hop" && subject.proxy !== "tulle") continue; // nothing to prepare
-    await tryMeasure(rig, subject, { ...item, load }, { ...chosen, warmMs: PREPARE_MS[protocol], runMs: 50 });
+    await tryMeasure(rig, subject, { ...item, load }, { ...chosen, warmMs: chosen.prepareMs[protocol], runMs: 50 });
   }
 }
 

@@ -81,7 +81,7 @@ const [host, port] = address(values.listen);
 const tls: TlsOptions | null = values.cert === undefined || values.key === undefined ? null : {
   cert: readFileSync(values.cert, "utf8"),
   key: readFileSync(values.key, "utf8"),
-  ca: "",
+  ca: readFileSync(values.cert, "utf8"), // clients are not asked for a certificate; it must parse all the same
   ALPNProtocols: Buffer.from("\x02h2\x08http/1.1", "latin1"),
   rejectUnauthorized: false,
   minVersion: 0x0304,

@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly runMs: number;
   /** Load before the measured time, so that connections, pools and compiled code are there. */
   readonly warmMs: number;
+  /** Time to prepare a pair per protocol: some open a TLS connection per stream, and code gets compiled. */
+  readonly prepareMs: { readonly h1: number; readonly h2: number; readonly opaque: number };
   /** Time without traffic after which the idle memory is read. */
   readonly idleMs: number;
 }
@@ -63,8 +65,9 @@ export function parseOptions(args: readonly string[]): BenchOptions | { readonly
     cases: new RegExp(given.get("--cases") ?? ""),
     proxies,
     rounds: Number(given.get("--rounds") ?? (quick ? 1 : 3)),
-    runMs: Number(given.get("--run-ms") ?? (quick ? 250 : 2000)),
-    warmMs: quick ? 120 : 500,
-    idleMs: quick ? 1_500 : 60_000,
+    runMs: Number(given.get("--run-ms") ?? (quick ? 200 : 2000)),
+    warmMs: quick ? 100 : 500,
+    prepareMs: quick ? { h1: 800, h2: 400, opaque: 0 } : { h1: 1_500, h2: 1_500, opaque: 0 },
+    idleMs: quick ? 1_000 : 60_000,
   };
 }

@@ -12,10 +12,7 @@ import { LOAD_CORE, PROXY_CORE, type Rig, type Subject } from "../rig.ts";
 import { startAll, subjectOf } from "./_processes.ts";
 
 const BINARY = join(import.meta.dirname, "..", "..", "..", "dist", "tulle");
-/**
- * A plain TLS listener over the engine. It is told by environment: HOP_CERTIFICATE, HOP_KEY (files), HOP_H1 and HOP_H2
- * ("listen address=backend address").
- */
+/** The engine behind a plain TLS listener; the product itself terminates only mutual TLS. */
 const HOP_PROXY = join(import.meta.dirname, "..", "hop_proxy.ts");
 
 export function tulleProgram(): string | null {
@@ -27,17 +24,13 @@ export async function tulleHop(_program: string, rig: Rig): Promise<Subject | nu
   if (!existsSync(HOP_PROXY)) return null;
   const [h1 = 0, h2 = 0] = await freePorts(2);
   const { backendHost, backends, files } = rig;
-  const env = {
-    HOP_CERTIFICATE: files.certificate,
-    HOP_KEY: files.key,
-    HOP_H1: `127.0.0.1:${h1}=${backendHost}:${backends.h1}`,
-    HOP_H2: `127.0.0.1:${h2}=${backendHost}:${backends.h2}`,
+  const start = (protocol: "h1" | "h2", port: number) => async () => {
+    const addresses = ["--listen", `127.0.0.1:${port}`, "--upstream", `${backendHost}:${backends[protocol]}`];
+    const argv = [process.execPath, HOP_PROXY, ...addresses, "--cert", files.certificate, "--key", files.key];
+    const child = await startServer({ argv, name: `tulle hop ${protocol}`, core: PROXY_CORE, port });
+    return { child, side: "a", protocols: [protocol] } as const;
   };
-  const sides = await startAll([async () => {
-    const argv = [process.execPath, HOP_PROXY];
-    const child = await startServer({ argv, env, name: "tulle hop", core: PROXY_CORE, port: h1 });
-    return { child, side: "a", protocols: ["h1", "h2"] };
-  }]);
+  const sides = await startAll([start("h1", h1), start("h2", h2)]);
   const target = (port: number) => ({ host: "127.0.0.1", port, tls: true });
   return subjectOf("tulle", "hop", { h1: target(h1), h2: target(h2) }, sides);
 }
