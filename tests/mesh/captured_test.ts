@@ -22,7 +22,7 @@ const tools = need(
   ...["mariadb-install-db", "postgres", "psql", "nsenter"] as const,
 );
 const isPossible = tools !== null && means() === "here" && !isDirect;
-if (!isPossible) console.log("skip: captured_test.ts needs root and the servers named above");
+if (!isPossible) console.log("skipped: captured_test.ts needs root and the servers named above");
 
 /** Virtual addresses of the services; nothing has them on a wire. */
 const IP = { nginx: "10.96.9.1", h2: "10.96.9.2", redis: "10.96.9.3", mariadb: "10.96.9.4", postgres: "10.96.9.5" };

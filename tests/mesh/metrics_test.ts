@@ -10,8 +10,6 @@ setDefaultTimeout(30_000);
 
 const PORT = 8080;
 const REQUESTS = 37;
-/** Complaint that stays: the name is Linkerd's, so that existing dashboards work. */
-const KEPT_NAME = "response_latency_ms metric names should not contain abbreviated units";
 const promtool = need("promtool");
 let mesh: Mesh;
 let app: HttpApp;

@@ -12,7 +12,7 @@ export function need<Name extends string>(...names: readonly Name[]): Readonly<R
     const program = findProgram(name);
     if (program === null) {
       const source = MESH_PACKAGES.find((entry) => entry.program === name)?.name ?? name;
-      console.log(`skip: ${name} is not installed (apt-get install ${source})`);
+      console.log(`skipped: ${name} is not installed (apt-get install ${source})`);
       return null;
     }
     found[name] = program;
