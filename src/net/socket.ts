@@ -81,12 +81,21 @@ const handlers: SocketHandler<SocketOwner> = {
     gone(socket.data, error ?? null);
   },
   error(socket, error) {
-    gone(socket.data, error);
+    // Thrown by one of these handlers: a bug. It costs this connection, whose state nobody can trust now, and no other.
+    reportBug(error);
+    socket.terminate();
   },
   connectError(socket, error) {
     socket.data.onConnectFailed(error);
   },
 };
+
+let reportBug: (error: Error) => void = (error) => console.error(error);
+
+/** Says who is told of exceptions in handlers of sockets; by default they go to stderr. */
+export function onSocketBug(report: (error: Error) => void): void {
+  reportBug = report;
+}
 
 /** A listener that can be stopped. */
 export interface Listener {
@@ -141,14 +150,19 @@ export function listen(
  */
 export function dial(host: string, port: number, owner: SocketOwner, tls: TlsOptions | null = null): void {
   if (tls === null && dialMark !== null) return dialMarked(host, port, owner, dialMark);
-  Bun.connect<SocketOwner>({
-    hostname: host,
-    port,
-    data: owner,
-    allowHalfOpen: true,
-    ...(tls === null ? {} : { tls: tls as unknown as Bun.TLSOptions }), // see listen
-    socket: handlers,
-  }).catch(ignore); // the failure has reached connectError
+  try {
+    Bun.connect<SocketOwner>({
+      hostname: host,
+      port,
+      data: owner,
+      allowHalfOpen: true,
+      ...(tls === null ? {} : { tls: tls as unknown as Bun.TLSOptions }), // see listen
+      socket: handlers,
+    }).catch(ignore); // the failure has reached connectError
+  } catch (cause) {
+    // An address that the runtime does not take: port 70000, an empty host, a certificate that it cannot read.
+    queueMicrotask(() => owner.onConnectFailed(cause as Error)); // the runtime throws errors only
+  }
 }
 
 let dialMark: number | null = null;
@@ -171,7 +185,8 @@ export function tlsOf(socket: RawSocket): Socket<SocketOwner> {
   return socket;
 }
 
-function gone(owner: SocketOwner, error: Error | null): void {
+function gone(owner: SocketOwner | undefined, error: Error | null): void {
+  if (owner === undefined) return; // its acceptor threw
   const { stats } = owner;
   owner.stats = null;
   stats?.close();

@@ -53,7 +53,7 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
     this.#owner = owner;
     this.stats = statsOf(socket);
     socket.data = this;
-    if (serverFirst) this.onSoon();
+    if (serverFirst) queueMicrotask(() => this.onSoon()); // the owner does not hold this object yet
     else soon.add(this);
   }
 
@@ -82,7 +82,10 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
     this.#early.append(buffer, 0, buffer.length);
     const { buffer: bytes, length } = this.#early;
     const kind = classify(bytes, length);
-    if (kind === "more") return arm(this.#undecided, UNDECIDED_MS);
+    if (kind === "more") {
+      if (this.#undecided.tick < 0) arm(this.#undecided, UNDECIDED_MS);
+      return;
+    }
     if (kind === "opaque") return this.#opaque(false);
     this.#decide();
     this.#tunnel?.cancel();

@@ -14,6 +14,7 @@ export class FakeSocket {
   data!: SocketOwner; // set by the engine that takes the socket
   readonly remoteAddress = "192.0.2.1";
   readonly localAddress = "192.0.2.2";
+  readonly fd = -1;
   /** Bytes that writes may still take; a write beyond is short until `drain` gives more. */
   room: number = Infinity;
   paused = false;
