@@ -122,11 +122,12 @@ export class MeshRun {
 
     const sidecarsBegin = performance.now();
     const count = await startUnits([...this.units.values()], progress, this.#stopped.signal);
+    if (this.#stopped.signal.aborted) return false;
     const text = `${count} of ${meshed.length} sidecars ready, ${this.units.size} apps started`;
     if (meshed.length === 0) progress.note("no workload has a sidecar");
     else if (count === meshed.length) progress.done(text, sidecarsBegin);
     else progress.warn(text);
-    return !this.#stopped.signal.aborted;
+    return true;
   }
 
   /** Looks for changes of the folder and follows them; keeps logs bounded. */
