@@ -7,7 +7,9 @@ import { client, server, tracesOnMachine, UpFolder } from "./_folder.ts";
 const can = Bun.spawnSync(["unshare", "--user", "--map-root-user", "true"], { stderr: "ignore" }).exitCode === 0;
 /** Another user where we are root; otherwise we are one already. */
 const args = means() === "here" ? ["--rootless"] : [];
-const TEST_MS = 60_000;
+const TEST_MS = 90_000;
+/** Far above the second that it takes, for busy machines. */
+const READY_MS = 40_000;
 
 if (!can) test.skip("user namespaces are not allowed here", () => {});
 
@@ -24,7 +26,7 @@ metadata: { name: shop, annotations: { tulle.dev/default-inbound-policy: all-aut
   });
   const before = tracesOnMachine();
   await using up = folder.up([...args, "-o", "json"]);
-  await up.waitForOutput(/of \d+ sidecars ready/);
+  await up.waitForOutput(/of \d+ sidecars ready/, READY_MS);
   await eventually(() => {
     expect(folder.log("shop.client-0/app.log")).toContain("replica 0");
     expect(folder.log("shop.stranger-0/app.log")).toContain("forbidden");
@@ -41,6 +43,6 @@ test.if(can)("up lets the sidecar's own connections out, to a workload that has 
   const headless = unmeshed.replace("spec: { selector", "spec: { clusterIP: None, selector");
   using folder = new UpFolder({ "plain.yaml": headless, "client.yaml": client("client", "http://plain:8000/") });
   await using up = folder.up(args);
-  await up.waitForOutput(/of \d+ sidecars ready/);
+  await up.waitForOutput(/of \d+ sidecars ready/, READY_MS);
   await eventually(() => expect(folder.log("shop.client-0/app.log")).toContain("replica 0"));
 }, TEST_MS);

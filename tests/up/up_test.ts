@@ -7,7 +7,9 @@ import { means } from "../capture/_bed.ts";
 import { client, server, shell, tracesOnMachine, UpFolder } from "./_folder.ts";
 
 const isRoot = means() === "here";
-const TEST_MS = 60_000;
+const TEST_MS = 90_000;
+/** Far above the second that it takes, for busy machines. */
+const READY_MS = 40_000;
 const READY = /of \d+ sidecars ready/;
 
 interface Tick {
@@ -49,7 +51,7 @@ metadata: { name: shop, annotations: { tulle.dev/default-inbound-policy: all-aut
     }---\n${client("stranger", "http://web.shop:8000/", { "tulle.dev/inject": "disabled" })}`,
   });
   await using up = folder.up();
-  await up.waitForOutput(READY);
+  await up.waitForOutput(READY, READY_MS);
   await eventually(() => {
     expect(folder.log("shop.bare-0/app.log")).toContain("replica 0");
     expect(folder.log("shop.full-0/app.log")).toContain("replica 0");
@@ -61,7 +63,7 @@ metadata: { name: shop, annotations: { tulle.dev/default-inbound-policy: all-aut
 test.if(isRoot)("up lets the machine look at sidecars, and enter workloads by name", async () => {
   using folder = new UpFolder({ "mesh.yaml": server("web") });
   await using up = folder.up();
-  await up.waitForOutput(READY);
+  await up.waitForOutput(READY, READY_MS);
   const [web] = folder.info().workloads;
   const metrics = await fetch(`${web?.admin}/metrics`);
   const config = await fetch(`${web?.admin}/config`);
@@ -75,7 +77,7 @@ test.if(isRoot)("up stops in order when it is asked to", async () => {
   using folder = new UpFolder({ "mesh.yaml": server("web") });
   const before = tracesOnMachine();
   await using up = folder.up();
-  await up.waitForOutput(READY);
+  await up.waitForOutput(READY, READY_MS);
   up.signal("SIGINT");
   expect(await up.exited).toBe(0);
   expect(up.output()).toContain("stopped in order");
@@ -86,7 +88,7 @@ test.if(isRoot)("up leaves nothing when it is killed", async () => {
   using folder = new UpFolder({ "mesh.yaml": server("web") });
   const before = tracesOnMachine();
   await using up = folder.up();
-  await up.waitForOutput(READY);
+  await up.waitForOutput(READY, READY_MS);
   const { pid } = folder.info();
   up.signal("SIGKILL");
   await eventually(() => {
@@ -98,7 +100,7 @@ test.if(isRoot)("up cleans up when its inner process is killed", async () => {
   using folder = new UpFolder({ "mesh.yaml": server("web") });
   const before = tracesOnMachine();
   await using up = folder.up();
-  await up.waitForOutput(READY);
+  await up.waitForOutput(READY, READY_MS);
   process.kill(folder.info().pid, "SIGKILL");
   expect(await up.exited).not.toBe(0);
   expect([folder.stateFolders(), tracesOnMachine()]).toEqual([[], before]);
@@ -109,7 +111,7 @@ test.if(isRoot)("up runs beside another one", async () => {
   using second = new UpFolder({ "mesh.yaml": server("web") });
   await using one = first.up();
   await using two = second.up();
-  await Promise.all([one.waitForOutput(READY), two.waitForOutput(READY)]);
+  await Promise.all([one.waitForOutput(READY, READY_MS), two.waitForOutput(READY, READY_MS)]);
   const addresses = [first, second].map((folder) => folder.info().workloads[0]?.addresses[0] ?? "");
   expect(new Set(addresses).size).toBe(2);
   const answers = await Promise.all(
@@ -121,7 +123,7 @@ test.if(isRoot)("up runs beside another one", async () => {
 test.if(isRoot)("up follows the folder: starts what comes, stops what goes, and survives mistakes", async () => {
   using folder = new UpFolder({ "web.yaml": server("web") });
   await using up = folder.up();
-  await up.waitForOutput(READY);
+  await up.waitForOutput(READY, READY_MS);
   folder.write("client.yaml", client("client", "http://web/"));
   await eventually(() => expect(folder.log("shop.client-0/app.log")).toContain("replica 0"));
   folder.write(
