@@ -71,7 +71,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   startPlain(): void {
     const { protocol } = this.#client.portPolicy().spec;
     if (protocol === "opaque") return this.opaque(this.#socket, null, NOTHING, false);
-    this.#sniffer = new Sniffer(this.#socket, this, false);
+    this.#sniffer = new Sniffer(this.#socket, this, protocol, false);
   }
 
   // --- what it turned out to be

@@ -126,7 +126,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
     const { protocol } = entry.current.target;
     if (protocol === "opaque") return this.opaque(this.#socket, null, NOTHING, false);
     const until = serverFirst.get(entry.key) ?? 0;
-    this.#sniffer = new Sniffer(this.#socket, this, protocol === "detect" && until > deps.clock());
+    this.#sniffer = new Sniffer(this.#socket, this, protocol, protocol === "detect" && until > deps.clock());
   }
 
   #refuse(): void {

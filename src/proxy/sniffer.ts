@@ -11,6 +11,7 @@ import type { ConnectionStats } from "../net/connection_stats.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
 import { Soon, type SoonOwner } from "../net/soon.ts";
 import { classify } from "./detect/classify.ts";
+import type { Protocol } from "../model/outbound.ts";
 import type { Tunnel } from "./tunnel.ts";
 
 /**
@@ -41,16 +42,22 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
   readonly #owner: SnifferOwner;
+  readonly #declared: Protocol;
   readonly #early = new PartialBytes();
   readonly #undecided = new Timer(this, 0);
   #tunnel: Tunnel | null = null;
   #decided = false;
   #ended = false;
 
-  /** @param serverFirst the server is known to speak first here: it is asked at once */
-  constructor(socket: RawSocket, owner: SnifferOwner, serverFirst: boolean) {
+  /**
+   * @param declared what the port is said to speak; on a port of HTTP what is not HTTP is a malformed request, and is
+   *   answered as one
+   * @param serverFirst the server is known to speak first here: it is asked at once
+   */
+  constructor(socket: RawSocket, owner: SnifferOwner, declared: Protocol, serverFirst: boolean) {
     this.socket = socket;
     this.#owner = owner;
+    this.#declared = declared;
     this.stats = statsOf(socket);
     socket.data = this;
     if (serverFirst) queueMicrotask(() => this.onSoon()); // the owner does not hold this object yet
@@ -117,7 +124,10 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
     this.#decide();
     const { buffer, length } = this.#early;
     const { socket } = this;
-    this.#owner.opaque(socket, this.#tunnel, buffer.subarray(0, length), serverFirst);
+    const early = buffer.subarray(0, length);
+    if (this.#declared === "detect" || this.#declared === "opaque") {
+      this.#owner.opaque(socket, this.#tunnel, early, serverFirst);
+    } else this.#owner.http(socket, this.#declared !== "http1", early);
     if (this.#ended) socket.data.onEnd();
   }
 
