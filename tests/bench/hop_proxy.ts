@@ -86,7 +86,11 @@ const tls: TlsOptions | null = values.cert === undefined || values.key === undef
   rejectUnauthorized: false,
   minVersion: 0x0304,
 };
-const listener: Listener = listen({ host, port }, (socket): SocketOwner => new Sniffer(socket, client, "http1", false), tls);
+const listener: Listener = listen(
+  { host, port },
+  (socket): SocketOwner => new Sniffer(socket, client, "http1", false),
+  tls,
+);
 console.log(JSON.stringify({ port: listener.port }));
 
 function address(text: string): [string, number] {
