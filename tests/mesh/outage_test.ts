@@ -1,29 +1,35 @@
 /** Certificates change, the controller dies, a sidecar drains: under load, and no request fails. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { type HttpApp, reply, serveHttp } from "../support/http1.ts";
+import { Http1Client, type HttpApp, reply, serveHttp } from "../support/http1.ts";
 import { startLoad } from "../support/http_load.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { service, workload } from "../support/resources.ts";
-import { Http1Client } from "../support/http1.ts";
+import { connectTcp, listenTcp, type TcpListener } from "../support/tcp.ts";
 
 setDefaultTimeout(58_000);
 
 const PORT = 8080;
+const ECHO_PORT = 9000;
 let mesh: Mesh;
 let app: HttpApp;
+let echo: TcpListener;
 const target = () => mesh.to("front", `web:${PORT}`);
 
 beforeAll(async () => {
   mesh = await startMesh({
-    workloads: [workload("front", { calls: [`web:${PORT}`] }), workload("web")],
-    services: [service("web", PORT, "http")],
+    workloads: [workload("front", { calls: [`web:${PORT}`, `echo:${ECHO_PORT}`] }), workload("web")],
+    services: [service("web", PORT, "http"), service("echo", ECHO_PORT, "tulle.dev/opaque", { app: "web" })],
     leafLifetime: "10s",
   });
   app = serveHttp(mesh.ip("web"), PORT, async (_request, peer) => await peer.write(reply(200, "ok")));
+  echo = listenTcp(mesh.ip("web"), ECHO_PORT, async (peer) => {
+    for (let bytes = await peer.read(); bytes !== null; bytes = await peer.read()) await peer.write(bytes);
+  });
 });
 
 afterAll(async () => {
   app?.[Symbol.dispose]();
+  echo?.[Symbol.dispose]();
   await mesh?.[Symbol.asyncDispose]();
 });
 
@@ -39,7 +45,12 @@ test.skipIf(isDirect)("certificates of ten seconds are renewed under load withou
   // Some connections stay, some are new all the time, so that both kept and fresh connections meet each certificate.
   const kept = startLoad(target(), { connections: 4, pauseMs: 2 });
   const fresh = startLoad(target(), { connections: 2, requestsPerConnection: 3, pauseMs: 2 });
-  await Bun.sleep(22_000); // more than two lifetimes
+  using opaque = await connectTcp(mesh.to("front", `echo:${ECHO_PORT}`));
+  for (let turn = 0; turn < 220; turn++) { // 22 s: more than two lifetimes
+    await opaque.write(`turn ${turn}`);
+    expect((await opaque.readExactly(`turn ${turn}`.length)).toString()).toBe(`turn ${turn}`);
+    await Bun.sleep(100);
+  }
   const reports = [await kept.stop(), await fresh.stop()];
   for (const report of reports) expect(report).toMatchObject({ failed: 0, reasons: {} });
   expect(reports.reduce((sum, report) => sum + report.ok, 0)).toBeGreaterThan(1_000);
