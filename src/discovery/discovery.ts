@@ -137,6 +137,11 @@ export class Discovery {
     return { ready: false, reasons: [`no inbound policy yet from controller ${controller}: ${why}`] };
   }
 
+  /** Whether the stream to the controller is open. */
+  get isConnected(): boolean {
+    return this.#subscription.report().state === "open";
+  }
+
   dump(): DiscoveryDump {
     return {
       stream: this.#subscription.report(),

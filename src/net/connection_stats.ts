@@ -7,19 +7,35 @@ export interface ByteCounters {
   addWrite(bytes: number): void;
 }
 
+/** Counts of connections of one kind. */
+export interface ConnectionCounters extends ByteCounters {
+  onOpen(): void;
+  /** @param errno "" for an orderly end */
+  onClose(errno?: string): void;
+}
+
 const open = new Set<ConnectionStats>();
+
+/** Counts a connection that this proxy has opened, from now to its end. */
+export function countConnection(socket: RawSocket, counters: ConnectionCounters): ConnectionStats {
+  counters.onOpen();
+  return new ConnectionStats(socket, counters, counters);
+}
 
 export class ConnectionStats {
   /** Bytes received so far; added to by the socket's data handler. */
   read = 0;
   readonly #socket: RawSocket;
   readonly #counters: ByteCounters;
+  readonly #closing: ConnectionCounters | null;
   #reportedRead = 0;
   #reportedWritten = 0;
 
-  constructor(socket: RawSocket, counters: ByteCounters) {
+  /** @param closing told when the connection ends; null when its owner tells it */
+  constructor(socket: RawSocket, counters: ByteCounters, closing: ConnectionCounters | null = null) {
     this.#socket = socket;
     this.#counters = counters;
+    this.#closing = closing;
     open.add(this);
   }
 
@@ -32,10 +48,11 @@ export class ConnectionStats {
     this.#reportedWritten = written;
   }
 
-  /** The connection is gone: reports for the last time. */
-  close(): void {
+  /** The connection is gone: reports for the last time. @param errno "" for an orderly end */
+  close(errno: string): void {
     this.report();
     open.delete(this);
+    this.#closing?.onClose(errno);
   }
 }
 

@@ -185,11 +185,17 @@ export function tlsOf(socket: RawSocket): Socket<SocketOwner> {
   return socket;
 }
 
+/** Code of an error of the system, for metrics. */
+function errnoOf(error: Error): string {
+  const { code } = error as { code?: unknown }; // present on errors of sockets
+  return typeof code === "string" ? code : "error";
+}
+
 function gone(owner: SocketOwner | undefined, error: Error | null): void {
   if (owner === undefined) return; // its acceptor threw
   const { stats } = owner;
   owner.stats = null;
-  stats?.close();
+  stats?.close(error === null ? "" : errnoOf(error));
   owner.onClose(error);
 }
 

@@ -15,7 +15,7 @@ import { TCP_PROTOCOL } from "./header_edits.ts";
 import type { HttpContext } from "./http_context.ts";
 import type { Inbound } from "./inbound.ts";
 import type { InboundClient } from "./inbound_client.ts";
-import type { ConnectionCounters } from "./observe.ts";
+import type { ConnectionCounters } from "../net/connection_stats.ts";
 import { errorResponse } from "./respond.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";

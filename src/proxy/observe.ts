@@ -1,10 +1,9 @@
 /** What the pipelines report; metrics, access log and tap stand behind it. */
-import type { ByteCounters } from "../net/connection_stats.ts";
+import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { Exchange } from "./exchange.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
-import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { FailureCode } from "./upstream/failure.ts";
 
 export interface HttpObserver {
@@ -16,20 +15,12 @@ export interface HttpObserver {
   onFinished(exchange: Exchange): void;
 }
 
-/** Counts of connections of one kind. */
-export interface ConnectionCounters extends ByteCounters {
-  onOpen(): void;
-  /** @param errno "" for an orderly end */
-  onClose(errno?: string): void;
-}
-
 /** What the first bytes of a connection turned out to be. */
 export type Detected = "http/1" | "http/2" | "not_http" | "server_first" | "closed";
 
 export interface OutboundObserver {
-  /** Counters of connections from the pod's own processes to a target, and from this proxy to its endpoints. */
+  /** Counters of connections from the pod's own processes to a target. */
   clients(entry: TargetEntry): ConnectionCounters;
-  endpoints(entry: TargetEntry, endpoint: EndpointState): ConnectionCounters;
   onDetected(result: Detected): void;
   onTcpError(code: FailureCode): void;
   onBadRequest(status: number): void;

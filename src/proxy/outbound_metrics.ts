@@ -1,10 +1,11 @@
 /** Metrics, access log and tap of what leaves the workload. */
-import type { RouteRule } from "../model/outbound.ts";
+import type { Backend, Endpoint, RouteRule } from "../model/outbound.ts";
 import type { HttpSeries } from "../telemetry/http_series.ts";
 import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
-import type { ConnectionCounters, Detected, HttpObserver, OutboundObserver } from "./observe.ts";
+import type { ConnectionCounters } from "../net/connection_stats.ts";
+import type { Detected, HttpObserver, OutboundObserver } from "./observe.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 import { type EventSink, isSuccess, latencyOf } from "./events.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
@@ -59,16 +60,16 @@ export class OutboundMetrics implements HttpObserver, OutboundObserver {
     });
   }
 
-  endpoints(entry: TargetEntry, endpoint: EndpointState): ConnectionCounters {
-    const { parent, authority } = entry.current.target;
+  /** Counters of this proxy's connections to an endpoint. */
+  endpoints(endpoint: Endpoint, backend: Backend, meshed: boolean, authority: string): ConnectionCounters {
     return this.#metrics.tcpSeries({
       direction: "outbound",
       peer: "dst",
-      tls: endpoint.meshed ? "true" : "no_identity",
+      tls: meshed ? "true" : "no_identity",
       authority,
-      serverId: endpoint.endpoint.identity,
-      dstNamespace: parent.namespace,
-      dstService: parent.kind === "Service" ? parent.name : "",
+      serverId: meshed ? endpoint.identity : "",
+      dstNamespace: backend.ref.namespace,
+      dstService: backend.ref.kind === "Service" ? backend.ref.name : "",
     });
   }
 

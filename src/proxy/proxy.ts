@@ -91,7 +91,7 @@ export class Proxy {
     const { settings, credentials, clock, random } = deps;
     this.#deps = deps;
     const own = new Set(settings.addresses);
-    this.upstreams = new Upstreams(credentials, own, clock, random);
+    this.upstreams = new Upstreams(credentials, own, clock, random, deps.outboundMetrics);
     this.targets = new OutboundTargets(this.upstreams);
     this.#applications = new Applications(clock);
     const { live } = this;

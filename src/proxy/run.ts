@@ -22,6 +22,7 @@ import { registerProcessMetrics } from "../telemetry/process_metrics.ts";
 import { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import { renderMetrics } from "../telemetry/render.ts";
 import { TapHub } from "../telemetry/tap.ts";
+import { BalancerMetrics } from "./balancer_metrics.ts";
 import { configDump } from "./config_dump.ts";
 import { Credentials } from "./credentials.ts";
 import { EventSink } from "./events.ts";
@@ -78,6 +79,9 @@ class Runner {
   readonly #discovery: Discovery;
   readonly #client: ControllerClient;
   readonly #proxy: Proxy;
+  readonly #balancers: BalancerMetrics;
+  #seenOk = 0;
+  #seenErrors = 0;
   #admin: AdminServer | null = null;
   #ended: () => void = () => {};
 
@@ -135,8 +139,10 @@ class Runner {
       clock: () => performance.now(),
       random: Math.random,
     });
+    this.#balancers = new BalancerMetrics(metrics, this.#proxy.upstreams);
     registerProcessMetrics(metrics.registry);
     metrics.registry.onCollect(reportOpenConnections);
+    metrics.registry.onCollect(() => this.#collect());
   }
 
   /** Starts everything; resolves when the proxy has ended. */
@@ -150,7 +156,6 @@ class Runner {
       this.#credentials.use(identity);
       this.#proxy.startMesh();
       this.#discovery.credentialsChanged();
-      this.#metrics.countCertRefresh("ok");
       this.#metrics.certExpirationSeconds.set(identity.notAfterMs / 1000);
       this.#metrics.certRefreshSeconds.set(Math.floor(Date.now() / 1000));
       this.#log.debug("certificate in force", {
@@ -190,6 +195,15 @@ class Runner {
       },
       follow: (key: string, listener: Parameters<Discovery["onChange"]>[1]) => table.onChange(key, listener),
     };
+  }
+
+  /** Brings what other parts count up to date for a scrape. */
+  #collect(): void {
+    const { refreshOk, refreshError } = this.#identity.report();
+    for (; this.#seenOk < refreshOk; this.#seenOk++) this.#metrics.countCertRefresh("ok");
+    for (; this.#seenErrors < refreshError; this.#seenErrors++) this.#metrics.countCertRefresh("error");
+    this.#metrics.controllerConnected.set(this.#discovery.isConnected ? 1 : 0);
+    this.#balancers.collect(this.#proxy.targets.all());
   }
 
   #adminServer() {

@@ -1,4 +1,5 @@
 /** What a proxy knows about one endpoint, and its connections to it. Outlives snapshots: what was learnt is kept. */
+import type { ConnectionCounters } from "../../net/connection_stats.ts";
 import type { RawSocket } from "../../net/socket.ts";
 import { TcpLeg } from "../../http/tcp_leg.ts";
 import type { Backend, Endpoint } from "../../model/outbound.ts";
@@ -31,6 +32,7 @@ export class EndpointState implements Candidate {
   /** Memo: metric series of requests that a rule sends here, valid while `seriesKey` is that rule. */
   seriesKey: object | null = null;
   series: unknown = null;
+  readonly #counters: ConnectionCounters | null;
   readonly #target: string;
   readonly #credentials: MeshCredentials;
   #requests: Http2Pool | null = null;
@@ -40,6 +42,7 @@ export class EndpointState implements Candidate {
   /**
    * @param meshed whether to go through the endpoint's sidecar (false also for this very workload)
    * @param target logical name, sent in the transport header
+   * @param counters counts the connections that are opened to it, null for nobody
    */
   constructor(
     endpoint: Endpoint,
@@ -48,7 +51,9 @@ export class EndpointState implements Candidate {
     target: string,
     credentials: MeshCredentials,
     nowMs: number,
+    counters: ConnectionCounters | null = null,
   ) {
+    this.#counters = counters;
     this.endpoint = endpoint;
     this.weight = endpoint.weight;
     this.meshed = meshed;
@@ -82,7 +87,9 @@ export class EndpointState implements Candidate {
       this.#requests ??= this.#http2Pool(this.meshed ? REQUEST_SPREAD : PLAIN_SPREAD);
       return this.#requests.acquire(waiter);
     }
-    this.#http1 ??= new Http1Pool((pool) => new PlainDial(this.endpoint.ip, this.endpoint.port, pool).start());
+    this.#http1 ??= new Http1Pool((pool) =>
+      new PlainDial(this.endpoint.ip, this.endpoint.port, pool, this.#counters).start()
+    );
     this.#http1.acquire(waiter, fresh);
   }
 
@@ -92,7 +99,7 @@ export class EndpointState implements Candidate {
       this.#tunnels ??= this.#http2Pool(TUNNEL_SPREAD);
       return this.#tunnels.acquire(waiter);
     }
-    new PlainDial(this.endpoint.ip, this.endpoint.port, new TunnelDial(waiter)).start();
+    new PlainDial(this.endpoint.ip, this.endpoint.port, new TunnelDial(waiter), this.#counters).start();
   }
 
   /** The endpoint has left: nothing new is sent, what runs finishes. */
@@ -105,8 +112,8 @@ export class EndpointState implements Candidate {
   #http2Pool(spread: number): Http2Pool {
     const { endpoint } = this;
     return new Http2Pool(this.meshed, spread, (pool) => {
-      if (this.meshed) new MeshDial(endpoint, this.#target, this.#credentials, pool).start();
-      else new PlainDial(endpoint.ip, endpoint.port, pool).start();
+      if (this.meshed) new MeshDial(endpoint, this.#target, this.#credentials, pool, this.#counters).start();
+      else new PlainDial(endpoint.ip, endpoint.port, pool, this.#counters).start();
     });
   }
 }

@@ -5,7 +5,7 @@
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { PartialBytes } from "../../http/partial_bytes.ts";
 import type { Endpoint } from "../../model/outbound.ts";
-import type { ConnectionStats } from "../../net/connection_stats.ts";
+import { type ConnectionCounters, type ConnectionStats, countConnection } from "../../net/connection_stats.ts";
 import { dial, type RawSocket, type SocketOwner, type TlsOptions } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import {
@@ -42,6 +42,7 @@ export class MeshDial implements SocketOwner, TimerOwner {
   readonly #endpoint: Endpoint;
   readonly #target: string;
   readonly #credentials: MeshCredentials;
+  readonly #counters: ConnectionCounters | null;
   readonly #owner: MeshDialOwner;
   readonly #timer = new Timer(this, 0);
   stats: ConnectionStats | null = null;
@@ -50,7 +51,15 @@ export class MeshDial implements SocketOwner, TimerOwner {
   #verified = false;
   #done = false;
 
-  constructor(endpoint: Endpoint, target: string, credentials: MeshCredentials, owner: MeshDialOwner) {
+  /** @param counters counts the connection, null for nobody */
+  constructor(
+    endpoint: Endpoint,
+    target: string,
+    credentials: MeshCredentials,
+    owner: MeshDialOwner,
+    counters: ConnectionCounters | null = null,
+  ) {
+    this.#counters = counters;
     this.#endpoint = endpoint;
     this.#target = target;
     this.#credentials = credentials;
@@ -95,8 +104,10 @@ export class MeshDial implements SocketOwner, TimerOwner {
     if (refusal !== null) return this.#fail(refusal);
     this.#done = true;
     disarm(this.#timer);
+    const socket = this.#socket as RawSocket; // data came from it
+    if (this.#counters !== null) this.stats = countConnection(socket, this.#counters);
     const early = reply.next < length ? bytes.subarray(reply.next, length) : null;
-    this.#owner.onConnected(this.#socket as RawSocket, early); // data came from it
+    this.#owner.onConnected(socket, early);
   }
 
   onDrain(): void {}

@@ -1,6 +1,6 @@
 /** Opens a plain TCP connection to an endpoint: an application beside this proxy, or a peer without a sidecar. */
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
-import type { ConnectionStats } from "../../net/connection_stats.ts";
+import { type ConnectionCounters, type ConnectionStats, countConnection } from "../../net/connection_stats.ts";
 import { dial, type RawSocket, type SocketOwner } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { type Failure, unsent } from "./failure.ts";
@@ -20,9 +20,12 @@ export class PlainDial implements SocketOwner, TimerOwner {
   readonly #owner: PlainDialOwner;
   readonly #timer = new Timer(this, 0);
   stats: ConnectionStats | null = null;
+  readonly #counters: ConnectionCounters | null;
   #done = false;
 
-  constructor(ip: string, port: number, owner: PlainDialOwner) {
+  /** @param counters counts the connection, null for nobody */
+  constructor(ip: string, port: number, owner: PlainDialOwner, counters: ConnectionCounters | null = null) {
+    this.#counters = counters;
     this.#ip = ip;
     this.#port = port;
     this.#owner = owner;
@@ -39,6 +42,7 @@ export class PlainDial implements SocketOwner, TimerOwner {
     this.#done = true;
     disarm(this.#timer);
     socket.setNoDelay(true);
+    if (this.#counters !== null) this.stats = countConnection(socket, this.#counters);
     this.#owner.onConnected(socket, null);
   }
 

@@ -1,8 +1,14 @@
 /** All endpoints that this proxy knows, by what they are; snapshots come and go over them. */
 import type { Backend, Endpoint, OutboundTarget } from "../../model/outbound.ts";
+import type { ConnectionCounters } from "../../net/connection_stats.ts";
 import { pick } from "./balance_p2c.ts";
 import { EndpointState } from "./endpoint_state.ts";
 import type { MeshCredentials } from "./mesh_dial.ts";
+
+/** Makes the counters of connections to an endpoint. */
+export interface EndpointCounters {
+  endpoints(endpoint: Endpoint, backend: Backend, meshed: boolean, authority: string): ConnectionCounters;
+}
 
 /** Endpoints of a backend, as a snapshot has them. */
 export interface Balancer {
@@ -12,6 +18,7 @@ export interface Balancer {
 
 export class Upstreams {
   readonly #credentials: MeshCredentials;
+  readonly #counters: EndpointCounters | null;
   readonly #own: ReadonlySet<string>;
   readonly #clock: () => number;
   readonly #random: () => number;
@@ -23,8 +30,16 @@ export class Upstreams {
    * @param own addresses of this workload: it is reached without a detour through its own sidecar
    * @param clock monotonic milliseconds
    * @param random uniform in [0, 1)
+   * @param counters counts the connections to an endpoint, null for nobody
    */
-  constructor(credentials: MeshCredentials, own: ReadonlySet<string>, clock: () => number, random: () => number) {
+  constructor(
+    credentials: MeshCredentials,
+    own: ReadonlySet<string>,
+    clock: () => number,
+    random: () => number,
+    counters: EndpointCounters | null = null,
+  ) {
+    this.#counters = counters;
     this.#credentials = credentials;
     this.#own = own;
     this.#clock = clock;
@@ -85,7 +100,9 @@ export class Upstreams {
     let entry = this.#states.get(key);
     if (entry === undefined) {
       const meshed = endpoint.identity !== "" && !this.#own.has(endpoint.ip);
-      const state = new EndpointState(endpoint, backend, meshed, authority, this.#credentials, this.#clock());
+      const counters = this.#counters?.endpoints(endpoint, backend, meshed, authority) ?? null;
+      const now = this.#clock();
+      const state = new EndpointState(endpoint, backend, meshed, authority, this.#credentials, now, counters);
       entry = { state, refs: 0 };
       this.#states.set(key, entry);
     }
