@@ -146,3 +146,8 @@ function splitHostPort(text: string, minPort: number): HostPort | null {
   const port = Number(match[3]);
   return port >= minPort && port <= 65535 ? { host: match[1] ?? match[2] ?? "", port } : null;
 }
+
+/** Whether capture must be seen to work. */
+export function readCapture(text: string): Read<"off" | "required"> {
+  return text === "off" || text === "required" ? { value: text } : { want: "off or required" };
+}

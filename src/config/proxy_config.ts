@@ -33,6 +33,8 @@ export interface ProxyConfig {
   readonly uid: number | null;
   /** Null: its own connections are known by its user. */
   readonly dialMark: number | null;
+  /** "required": not ready before a connection of its own was seen to be redirected. */
+  readonly capture: "off" | "required";
   readonly outboundForwards: readonly read.Forward[];
   readonly drainGraceMs: number;
 }
@@ -89,6 +91,12 @@ const KEYS = {
   accessLog: key("ACCESS_LOG", read.readAccessLog, "off", "off, or json: a line for each request on stdout."),
   logLevel: key("LOG_LEVEL", read.readLogLevel, "info", "debug, info, warn or error."),
   uid: key("UID", read.readUid, "", "Becomes this user once it listens; capture exempts it. 2102 in a cluster."),
+  capture: key(
+    "CAPTURE",
+    read.readCapture,
+    "off",
+    "required: ready only once capture was seen to work; off: do not look.",
+  ),
   dialMark: key(
     "DIAL_MARK",
     read.readMark,
@@ -139,6 +147,7 @@ export function parseProxyConfig(env: Readonly<Record<string, string | undefined
     logLevel: take(KEYS.logLevel),
     uid: optional(KEYS.uid),
     dialMark: optional(KEYS.dialMark),
+    capture: take(KEYS.capture),
     outboundForwards: take(KEYS.outboundForwards),
     drainGraceMs: take(KEYS.drainGraceMs),
   };

@@ -24,6 +24,7 @@ import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { OutboundObserver } from "./observe.ts";
 import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
 import { pickBackend } from "./route/pick.ts";
+import type { SelfTest } from "./self_test.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
@@ -42,6 +43,7 @@ export interface OutboundDeps {
   readonly pipeline: HttpPipeline;
   readonly observer: OutboundObserver;
   readonly live: Live;
+  readonly selfTest: SelfTest;
   /** Asks the controller for a target; resolves to an entry, or to the reason why there is none. */
   discover(key: string, timeoutMs: number): Promise<TargetEntry | string>;
   /** True for this proxy's own listeners, which must never be dialled from here. */
@@ -99,6 +101,10 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
     deps.live.add(this);
     const isIPv6 = socket.remoteAddress.includes(":") && !socket.remoteAddress.startsWith("::ffff:");
     const address = this.#fixed ?? originalDestination(socket.fd, isIPv6);
+    if (address !== null && deps.selfTest.takes(address)) {
+      deps.live.delete(this);
+      return void socket.end();
+    }
     if (address === null || deps.isLoop(address)) {
       deps.observer.onTcpError("bad_request");
       return this.#refuse();

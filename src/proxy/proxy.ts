@@ -24,6 +24,7 @@ import type { OutboundMetrics } from "./outbound_metrics.ts";
 import { OutboundTargets, type TargetEntry } from "./outbound_targets.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
 import { compileRoutes } from "./route/compile.ts";
+import { SelfTest } from "./self_test.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
 
 /** An address to listen on. */
@@ -78,6 +79,7 @@ export class Proxy {
   readonly upstreams: Upstreams;
   readonly targets: OutboundTargets;
   readonly live = new Live();
+  readonly selfTest = new SelfTest();
   readonly #deps: ProxyDeps;
   readonly #policy: { current: InboundView } = { current: compileInbound(NOTHING_ALLOWED, compileRoutes) };
   readonly #applications: Applications;
@@ -101,6 +103,7 @@ export class Proxy {
       pipeline: new OutboundHttp(this.upstreams, deps.outboundMetrics, clock()),
       observer: deps.outboundMetrics,
       live,
+      selfTest: this.selfTest,
       discover: (key, timeoutMs) => this.#discover(key, timeoutMs),
       isLoop: (address) => this.#isLoop(address),
       clock,

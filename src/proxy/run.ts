@@ -152,6 +152,7 @@ class Runner {
     this.#admin = listenAdmin(this.#adminServer(), config.adminAddress);
     this.#proxy.start();
     if (config.uid !== null) dropPrivileges(config.uid);
+    if (config.capture === "required") this.#proxy.selfTest.start();
     this.#identity.onChange((identity) => {
       this.#credentials.use(identity);
       this.#proxy.startMesh();
@@ -221,6 +222,11 @@ class Runner {
   #readiness(): { readonly ready: boolean; readonly reasons: readonly string[] } {
     const reasons = [...this.#discovery.ready().reasons];
     if (this.#proxy.isDraining) reasons.push("draining");
+    if (this.#config.capture === "required" && !this.#proxy.selfTest.passed) {
+      reasons.push(
+        "capture does not work: a connection of the proxy's own was not redirected; are the rules of table inet tulle there?",
+      );
+    }
     if (this.#identity.current() === null) {
       const { lastError } = this.#identity.report();
       reasons.push(lastError === "" ? "no certificate yet" : `no certificate yet: ${lastError}`);

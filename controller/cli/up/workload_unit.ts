@@ -145,6 +145,7 @@ export class WorkloadUnit {
         TULLE_WORKLOAD_NAME: instance.name,
         TULLE_WORKLOAD_ADDRESSES: this.ips.join(","),
         TULLE_ADMIN_ALLOW: adminAllow,
+        TULLE_CAPTURE: "required",
         TULLE_CONTROLLER_ADDRESS: controllerAddress,
         TULLE_TRUST_BUNDLE_FILE: trustBundleFile,
         TULLE_TOKEN_FILE: join(folder, "token"),
