@@ -60,6 +60,9 @@ interface Totals {
   tlsOpened: number;
   /** Seen from the app's side only, where one cannot tell. */
   tlsUnknown: boolean;
+  /** Bytes of the connections from a sidecar to endpoints, and those over mutual TLS. */
+  wayOnBytes: number;
+  wayOnTlsBytes: number;
   bytes: number;
   readonly buckets: Map<number, number>;
 }
@@ -102,15 +105,16 @@ function collect(scrapes: readonly Scrape[]): Map<string, Totals> {
       const { labels, value } = sample;
       const outbound = labels["direction"] === "outbound";
       if (!outbound && labels["direction"] !== "inbound") continue;
-      // Of the two connections that a sidecar has for each that it accepts, the accepted one is counted.
-      if (labels["peer"] === "dst") continue;
       const parts = [
         outbound ? workload : key,
         outbound ? "outbound" : "inbound",
         outbound ? peerOf(labels) : "",
         routeOf(labels),
       ];
-      add(totalsFor(out, JSON.stringify(parts)), sample.name, labels, value);
+      // Of the two connections that a sidecar has for each that it accepts, the accepted one is counted; whether the
+      // way on is protected, the other one says.
+      if (labels["peer"] === "dst") addWayOn(totalsFor(out, JSON.stringify(parts)), sample.name, labels, value);
+      else add(totalsFor(out, JSON.stringify(parts)), sample.name, labels, value);
     }
   }
   return out;
@@ -154,6 +158,12 @@ function add(totals: Totals, name: string, labels: Readonly<Record<string, strin
   }
 }
 
+function addWayOn(totals: Totals, name: string, labels: Readonly<Record<string, string>>, value: number): void {
+  if (name !== "tcp_read_bytes_total" && name !== "tcp_write_bytes_total") return;
+  totals.wayOnBytes += value;
+  if (labels["tls"] === "true") totals.wayOnTlsBytes += value;
+}
+
 function emptyTotals(): Totals {
   return {
     requests: 0,
@@ -164,6 +174,8 @@ function emptyTotals(): Totals {
     tlsOpened: 0,
     tlsUnknown: false,
     bytes: 0,
+    wayOnBytes: 0,
+    wayOnTlsBytes: 0,
     buckets: new Map(),
   };
 }
@@ -182,6 +194,8 @@ function subtract(now: Totals, before: Totals | undefined): Totals {
     tlsOpened: now.tlsOpened - before.tlsOpened,
     tlsUnknown: now.tlsUnknown,
     bytes: now.bytes - before.bytes,
+    wayOnBytes: now.wayOnBytes - before.wayOnBytes,
+    wayOnTlsBytes: now.wayOnTlsBytes - before.wayOnTlsBytes,
     buckets,
   };
 }
@@ -212,11 +226,17 @@ function rowsOf(key: string, since: Totals, ever: Totals, seconds: number): Stat
       p50Ms: null,
       p95Ms: null,
       p99Ms: null,
-      tls: ever.tlsUnknown || ever.opened === 0 ? null : ever.tlsOpened / ever.opened,
+      tls: tlsShare(ever),
       bytesRate: since.bytes / seconds,
     });
   }
   return rows;
+}
+
+/** Of an application's own connection nobody can say: there the way on counts, by bytes. */
+function tlsShare(ever: Totals): number | null {
+  if (ever.tlsUnknown) return ever.wayOnBytes === 0 ? null : ever.wayOnTlsBytes / ever.wayOnBytes;
+  return ever.opened === 0 ? null : ever.tlsOpened / ever.opened;
 }
 
 /** Connections that carry requests are seen as requests: their own rows say nothing more. */
