@@ -28,12 +28,15 @@ import {
   workloadResource,
   type WorkloadSpec,
 } from "./resources.ts";
+import { tulleCommand } from "./tulle_command.ts";
 
 /** Time for a controller or a sidecar to be ready; far above what it takes, for busy machines. */
 const READY_MS = 20_000;
 const CONTROLLER_PORT = 8086;
 const CONTROLLER_ADMIN_PORT = 9990;
 const ADMIN_PORT = 4191;
+
+export { tulleCommand };
 
 export const isDirect = process.env["TULLE_TEST_DIRECT"] === "1";
 
@@ -46,7 +49,7 @@ export interface MeshOptions {
   readonly leafLifetime?: string;
   /** First three numbers of the addresses; default: random, so that meshes run side by side. */
   readonly subnet?: string;
-  /** Command that is `tulle`; default: TULLE_BINARY, else src/main.ts. */
+  /** Command that is `tulle`; default: see tulleCommand(). */
   readonly tulle?: readonly string[];
   /** Cores to pin to. */
   readonly controllerCore?: number;
@@ -89,12 +92,6 @@ export interface Mesh extends AsyncDisposable {
   ca(): Promise<TestCa>;
   /** The roots a client has to trust, as PEM. */
   trustBundleFile: string;
-}
-
-/** The command that runs tulle: the binary in TULLE_BINARY, or the sources. */
-export function tulleCommand(): readonly string[] {
-  const binary = process.env["TULLE_BINARY"];
-  return binary === undefined ? [process.execPath, join(import.meta.dirname, "..", "..", "src", "main.ts")] : [binary];
 }
 
 export function randomSubnet(): string {
