@@ -63,7 +63,9 @@ export class EndpointState implements Candidate {
     this.#credentials = credentials;
   }
 
+  /** An endpoint of which nothing is known yet is tried at once, by one request at a time. */
   load(nowMs: number): number {
+    if (this.pending === 0 && !this.ewma.isMeasured) return 0;
     return (this.ewma.value(nowMs) * (this.pending + 1)) / this.weight;
   }
 

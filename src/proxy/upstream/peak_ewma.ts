@@ -35,7 +35,12 @@ export class PeakEwma {
     this.#value = this.#value * keep + rttMs * (1 - keep);
   }
 
-  /** The estimate now, milliseconds: what was measured, forgotten towards the default's fraction while nothing is. */
+  /** Something was measured. */
+  get isMeasured(): boolean {
+    return this.#seen;
+  }
+
+  /** The estimate now, milliseconds: the default until something is measured; forgotten while nothing is. */
   value(nowMs: number): number {
     if (!this.#seen) return this.#defaultMs;
     const age = nowMs - this.#atMs;

@@ -1,0 +1,51 @@
+import { expect, test } from "bun:test";
+import { NO_RESOURCE } from "../../model/resource.ts";
+import type { Backend, Endpoint } from "../../model/outbound.ts";
+import { pick } from "./balance_p2c.ts";
+import { EndpointState } from "./endpoint_state.ts";
+
+const credentials = { clientTls: () => null, verifyPeer: () => ({ ok: false, code: "none", reason: "" }) as const };
+
+function state(ip: string): EndpointState {
+  const endpoint: Endpoint = {
+    ip,
+    port: 80,
+    key: `${ip}:80`,
+    identity: "",
+    meshPort: 0,
+    zone: "",
+    weight: 1,
+    workload: "",
+  };
+  const backend: Backend = {
+    ref: NO_RESOURCE,
+    port: 80,
+    protocol: "detect",
+    endpoints: [endpoint],
+    defaultRttMs: 30,
+    decayMs: 10_000,
+    breaker: { consecutiveFailures: 7, minPenaltyMs: 1000, maxPenaltyMs: 60_000 },
+    key: ip,
+  };
+  return new EndpointState(endpoint, backend, false, "t", credentials, 0);
+}
+
+test("load() of an endpoint that was never used draws one request, not a stampede", () => {
+  const known = state("10.0.0.1");
+  const fresh = state("10.0.0.2");
+  known.ewma.observe(2, 0);
+  expect(pick([known, fresh], 1, Math.random)).toBe(fresh);
+  fresh.pending = 1;
+  expect(pick([known, fresh], 1, Math.random)).toBe(known);
+});
+
+test("two equal endpoints share the requests of one sequential client", () => {
+  const both = [state("10.0.0.1"), state("10.0.0.2")];
+  const counts = new Map<EndpointState, number>();
+  for (let now = 0; now < 10_000; now += 50) {
+    const chosen = pick(both, now, Math.random) as EndpointState; // there are two
+    chosen.ewma.observe(2 + Math.random(), now);
+    counts.set(chosen, (counts.get(chosen) ?? 0) + 1);
+  }
+  for (const one of both) expect(counts.get(one) ?? 0).toBeGreaterThan(40);
+});
