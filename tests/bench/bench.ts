@@ -41,11 +41,9 @@ try {
     }
   }
   const warmed = new Set<string>();
-  // Idle memory first: nothing has touched the proxies yet.
-  const ordered = [...selected].sort((a, b) => Number(b.load.kind === "idle") - Number(a.load.kind === "idle"));
   const rows: Row[] = [];
   const base = new Map<string, Row>();
-  for (const item of ordered) {
+  for (const item of selected) {
     if (interrupted) break;
     await warmUp(rig, item, options, warmed);
     const found = await runCase(rig, item, options, base);

@@ -41,7 +41,15 @@ const HTTP: readonly { name: string; load: Load }[] = [
   { name: "h2-10k-4x32", load: http("h2", "/10k", 4, 32) },
 ];
 
+/** In the order they are run: memory first, while nothing else has touched the proxies. */
 export const CASES: readonly Case[] = [
+  { name: "idle", shape: "pair", load: { kind: "idle" }, unit: "" },
+  {
+    name: "pair-h1-1000rps",
+    shape: "pair",
+    load: { kind: "open", protocol: "h1", path: "/s", clients: 16, ratePerS: 1000 },
+    unit: "requests/s",
+  },
   ...HTTP.map(({ name, load }): Case => ({ name: `hop-${name}`, shape: "hop", load, unit: "requests/s" })),
   ...HTTP.map(({ name, load }): Case => ({ name: `pair-${name}`, shape: "pair", load, unit: "requests/s" })),
   {
@@ -64,7 +72,6 @@ export const CASES: readonly Case[] = [
     load: { kind: "pingpong", clients: 32, bytes: 100 },
     unit: "round trips/s",
   },
-  { name: "idle", shape: "pair", load: { kind: "idle" }, unit: "" },
 ];
 
 /** The protocol a load speaks; idle has none and is asked of the HTTP processes. */
