@@ -119,7 +119,7 @@ export class Tunnel implements Waiter {
   // --- events of legs
 
   onHead(leg: Leg, head: HeaderBlock, end: boolean): void {
-    if (leg !== this.up) return;
+    if (leg !== this.up || this.#finished) return;
     if (head.status === 200 && !end) return this.#open();
     const code = head.status === 403 ? "denied" : "unreachable";
     const detail = head.get("tulle-error-detail") ?? `peer answered ${head.status}`;
@@ -132,6 +132,7 @@ export class Tunnel implements Waiter {
   onInterim(_leg: Leg, _head: HeaderBlock): void {}
 
   onData(leg: Leg, buffer: Uint8Array, start: number, end: number, fin: boolean): void {
+    if (this.#finished) return;
     if (leg === this.up) return this.#fromServer(buffer, start, end, fin);
     if (leg !== this.down) return;
     this.sentBytes += end - start;

@@ -1,0 +1,222 @@
+import { expect, test } from "bun:test";
+import { FakeSocket, turn } from "../../../tests/support/fake_socket.ts";
+import { END_STREAM, goaway, H2Peer, headers, settings } from "../../../tests/support/h2_peer.ts";
+import { Recorder, requestHead } from "../../../tests/support/legs.ts";
+import type { Leg } from "../../http/leg.ts";
+import { type Failure, unsent } from "./failure.ts";
+import { Http1Pool } from "./http1_pool.ts";
+import { Http2Pool } from "./http2_pool.ts";
+import { MAX_QUEUED, type Waiter } from "./waiter.ts";
+
+/** Sends a GET as soon as it has a leg. */
+class Asker extends Recorder implements Waiter {
+  readonly http1 = { minorVersion: 1, upgrade: "" } as const;
+  cancelled = false;
+  leg: Leg | null = null;
+  failure: Failure | null = null;
+
+  onUpstream(leg: Leg): void {
+    this.leg = leg;
+    leg.sendHead(requestHead("GET"), true, "");
+  }
+  onUpstreamFailed(failure: Failure): void {
+    this.failure = failure;
+  }
+}
+
+const NO_CONTENT = "HTTP/1.1 204 No Content\r\n\r\n";
+const refused = unsent("connect_failed", "nobody listens");
+
+function http1(): { pool: Http1Pool; dials: () => number; accept(): FakeSocket } {
+  let dials = 0;
+  const pool = new Http1Pool(() => dials++);
+  return {
+    pool,
+    dials: () => dials,
+    accept() {
+      const socket = new FakeSocket();
+      pool.onConnected(socket.raw, null);
+      return socket;
+    },
+  };
+}
+
+function ask(pool: Http1Pool | Http2Pool, fresh = false): Asker {
+  const asker = new Asker();
+  if (pool instanceof Http1Pool) pool.acquire(asker, fresh);
+  else pool.acquire(asker);
+  return asker;
+}
+
+test("Http1Pool connects once for each that waits, and uses idle connections first", () => {
+  const { pool, dials, accept } = http1();
+  const first = ask(pool);
+  const second = ask(pool);
+  expect(dials()).toBe(2);
+  const socket = accept();
+  socket.deliver(NO_CONTENT);
+  expect(first.events).toEqual(["head 204 end"]);
+  expect(second.leg).toBe(first.leg as never); // the first connection was free before the second stood
+  accept();
+  ask(pool);
+  expect(dials()).toBe(2);
+  expect(pool.size).toBe(2);
+});
+
+test("Http1Pool gives a second try a connection that cannot have been idle", () => {
+  const { pool, dials, accept } = http1();
+  ask(pool);
+  accept().deliver(NO_CONTENT);
+  ask(pool, true);
+  expect(dials()).toBe(2);
+});
+
+test("Http1Pool fails all that wait when nothing can be connected, and one while others are served", () => {
+  const { pool, accept } = http1();
+  const all = [ask(pool), ask(pool), ask(pool)];
+  accept();
+  pool.onDialFailed(refused);
+  expect(all.map((a) => a.failure?.code ?? null)).toEqual([null, "connect_failed", null]);
+  const other = http1();
+  const both = [ask(other.pool), ask(other.pool)];
+  other.pool.onDialFailed(refused);
+  other.pool.onDialFailed(refused);
+  expect(both.map((a) => a.failure?.code)).toEqual(["connect_failed", "connect_failed"]);
+});
+
+test("Http1Pool refuses more than it may hold, and skips those that have given up", () => {
+  const { pool, accept } = http1();
+  const all = Array.from({ length: MAX_QUEUED }, () => ask(pool));
+  expect(ask(pool).failure?.code).toBe("queue_full");
+  for (const asker of all.slice(0, -1)) asker.cancelled = true;
+  accept();
+  expect(all.at(-1)?.leg).not.toBeNull();
+});
+
+test("Http1Pool closes what nobody needed for an interval, and keeps what is used", async () => {
+  const { pool, accept } = http1();
+  ask(pool);
+  ask(pool);
+  const sockets = [accept(), accept()];
+  for (const socket of sockets) socket.deliver(NO_CONTENT);
+  ask(pool); // the latest
+  sockets[1]?.deliver(NO_CONTENT);
+  pool.onTimer(0);
+  await turn();
+  expect(sockets.filter((s) => s.closed).length).toBe(1);
+  pool.onTimer(0);
+  pool.onTimer(0);
+  await turn();
+  expect(pool.size).toBe(0);
+});
+
+test("Http1Pool connects again for those that wait when a connection goes", () => {
+  const { pool, dials, accept } = http1();
+  ask(pool);
+  const socket = accept();
+  ask(pool);
+  pool.onDialFailed(refused); // the second's; there is nobody to tell but the one that waits
+  const third = ask(pool);
+  const before = dials();
+  socket.reset();
+  expect(dials()).toBeGreaterThanOrEqual(before);
+  accept();
+  expect(third.leg).not.toBeNull();
+});
+
+test("Http1Pool closes idle connections at shutdown and others when they are done", async () => {
+  const { pool, accept } = http1();
+  ask(pool);
+  ask(pool);
+  const sockets = [accept(), accept()];
+  sockets[0]?.deliver(NO_CONTENT);
+  pool.shutdown();
+  await turn();
+  expect(sockets.map((s) => s.closed)).toEqual([true, false]);
+  sockets[1]?.deliver(NO_CONTENT);
+  await turn();
+  expect(sockets[1]?.closed).toBe(true);
+  expect(pool.size).toBe(0);
+});
+
+function http2(): { pool: Http2Pool; dials: () => number; accept(values?: Record<number, number>): H2Peer } {
+  let dials = 0;
+  const pool = new Http2Pool(false, 100, () => dials++);
+  return {
+    pool,
+    dials: () => dials,
+    accept(values = {}) {
+      const socket = new FakeSocket();
+      pool.onConnected(socket.raw, null);
+      const peer = new H2Peer(socket, true);
+      peer.send(settings(values));
+      return peer;
+    },
+  };
+}
+
+const noContent = (id: number) => headers(id, { ":status": "204" }, END_STREAM);
+
+test("Http2Pool carries all on one connection, and connects once for many that wait", () => {
+  const { pool, dials, accept } = http2();
+  const all = Array.from({ length: 50 }, () => ask(pool));
+  expect(dials()).toBe(1);
+  const peer = accept();
+  expect(all.every((a) => a.leg !== null)).toBe(true);
+  peer.send(noContent(1));
+  expect(all[0]?.events).toEqual(["head 204 end"]);
+});
+
+test("Http2Pool serves its queue one by one when the peer allows one stream at a time", () => {
+  const { pool, accept } = http2();
+  ask(pool).cancelled = false;
+  const peer = accept({ 3: 1 });
+  const more = [ask(pool), ask(pool)];
+  for (let id = 1; id <= 5; id += 2) peer.send(noContent(id));
+  expect(more.map((a) => a.events)).toEqual([["head 204 end"], ["head 204 end"]]);
+});
+
+test("Http2Pool opens a further connection when one is full", () => {
+  const { pool, dials, accept } = http2();
+  ask(pool);
+  accept({ 3: 1 });
+  const second = ask(pool);
+  expect(dials()).toBe(2);
+  accept();
+  expect(second.leg).not.toBeNull();
+  expect(pool.size).toBe(2);
+});
+
+test("Http2Pool turns to a new connection at GOAWAY, and drops the old one when it is done", async () => {
+  const { pool, dials, accept } = http2();
+  const first = ask(pool);
+  const old = accept();
+  old.send(goaway(1, 0));
+  const second = ask(pool);
+  expect(dials()).toBe(2);
+  accept();
+  expect(second.leg).not.toBeNull();
+  old.send(noContent(1));
+  await turn();
+  expect(first.events).toEqual(["head 204 end"]);
+  expect(old.socket.closed).toBe(true);
+  expect(pool.size).toBe(1);
+});
+
+test("Http2Pool fails those that wait when nothing can be connected", () => {
+  const { pool } = http2();
+  const all = [ask(pool), ask(pool)];
+  pool.onDialFailed(refused);
+  expect(all.map((a) => a.failure?.code)).toEqual(["connect_failed", "connect_failed"]);
+});
+
+test("Http2Pool sends those that still wait at shutdown elsewhere", async () => {
+  const { pool, accept } = http2();
+  const asker = ask(pool);
+  pool.shutdown();
+  const peer = accept();
+  await turn();
+  expect(asker.failure?.unprocessed).toBe(true);
+  expect(peer.socket.closed).toBe(true);
+  expect(pool.size).toBe(0);
+});
