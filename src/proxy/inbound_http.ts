@@ -20,18 +20,21 @@ export class InboundHttp implements HttpPipeline {
 
   route(exchange: Exchange): void {
     const client = clientOf(exchange);
-    const verdict = client.policy().request(exchange.request);
+    // Decided on what the application will see: an upgrade travels between sidecars as CONNECT, and is a GET to it.
+    const head = inboundRequest(exchange.request, client.mark, client.isMesh);
+    const verdict = client.policy().request(head);
     exchange.verdict = verdict;
     this.#observer.onVerdict(exchange, verdict);
     if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.reason));
-    this.#send(exchange, client);
+    this.#send(exchange, client, head);
   }
 
   retry(exchange: Exchange, error: Failure): boolean {
     // There is one application: only a connection that it had closed while idle is worth another try.
     if (error.code !== "upstream_closed" && error.code !== "upstream_reset") return false;
     if (!isFree(exchange, error)) return false;
-    this.#send(exchange, clientOf(exchange));
+    const client = clientOf(exchange);
+    this.#send(exchange, client, inboundRequest(exchange.request, client.mark, client.isMesh));
     return true;
   }
 
@@ -46,8 +49,7 @@ export class InboundHttp implements HttpPipeline {
     this.#observer.onFinished(exchange);
   }
 
-  #send(exchange: Exchange, client: InboundClient): void {
-    const head = inboundRequest(exchange.request, client.mark, client.isMesh);
+  #send(exchange: Exchange, client: InboundClient, head: HeaderBlock): void {
     if (!client.isMesh) {
       const minor = exchange.clientMinorVersion;
       const http1 = exchange.upgrade !== ""
