@@ -37,6 +37,8 @@ export interface InboundDeps {
 export class Inbound {
   readonly deps: InboundDeps;
   readonly heads = new HeadCache<RequestHead>();
+  /** Connections on the mesh port that have not been admitted yet. */
+  handshakes = 0;
 
   constructor(deps: InboundDeps) {
     this.deps = deps;
@@ -84,6 +86,10 @@ class PlainAccept implements SocketOwner {
 
   onOpen(socket: RawSocket): void {
     const { deps } = this.#inbound;
+    if (deps.live.isFull) {
+      deps.observer.onTcpError("overloaded");
+      return resetConnection(socket);
+    }
     const peer = plainIp(socket.remoteAddress);
     const address = originalDestination(socket.fd, peer.includes(":"));
     if (address === null || deps.isOwnPort(address.port)) {

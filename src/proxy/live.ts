@@ -1,5 +1,11 @@
 /** What is alive in the proxy: being in the set keeps the drain waiting. */
 
+/**
+ * Accepted connections, of applications and of clients together, beyond which new ones are refused (`overloaded`): with
+ * the connections they cause they stay within 20,000 descriptors, the hard limit of common container runtimes.
+ */
+export const MAX_CONNECTIONS = 16_384;
+
 /** Something that can be asked to finish. */
 export interface Drainable {
   /** Takes no new work, lets what runs finish, then ends by itself. */
@@ -13,6 +19,11 @@ export class Live {
   /** Connections that are open. */
   get size(): number {
     return this.#all.size;
+  }
+
+  /** No further connection may be taken. */
+  get isFull(): boolean {
+    return this.#all.size >= MAX_CONNECTIONS;
   }
 
   add(item: Drainable): void {

@@ -26,6 +26,12 @@ import type { MeshCredentials } from "./upstream/mesh_dial.ts";
 /** From accept to the header: a handshake takes a millisecond, a slow one is an attack or a dead peer. */
 export const HANDSHAKE_TIMEOUT_MS = 5000;
 
+/**
+ * Handshakes at a time: each costs half a millisecond of processor and some 30 KB, so that a flood of them is turned away
+ * (without an answer, before the handshake) rather than served late.
+ */
+export const MAX_HANDSHAKES = 1024;
+
 export class MeshAccept implements SocketOwner, TimerOwner {
   stats: ConnectionStats | null = null;
   readonly #inbound: Inbound;
@@ -37,6 +43,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
   readonly #received = new PartialBytes();
   #identity: string | null = null;
   #done = false;
+  #counted = false;
 
   constructor(
     inbound: Inbound,
@@ -51,6 +58,13 @@ export class MeshAccept implements SocketOwner, TimerOwner {
   }
 
   onOpen(socket: RawSocket): void {
+    if (this.#inbound.handshakes >= MAX_HANDSHAKES || this.#inbound.deps.live.isFull) {
+      this.#done = true;
+      this.#inbound.deps.observer.onRefusedPeer("overloaded", "too many connections, or handshakes at a time");
+      return void socket.terminate();
+    }
+    this.#inbound.handshakes++;
+    this.#counted = true;
     arm(this.#timer, HANDSHAKE_TIMEOUT_MS);
     if (!this.#present(socket)) this.#refuse("no_certificate", "this proxy has no certificate yet");
   }
@@ -132,6 +146,10 @@ export class MeshAccept implements SocketOwner, TimerOwner {
 
   #end(): void {
     this.#done = true;
+    if (this.#counted) {
+      this.#counted = false;
+      this.#inbound.handshakes--;
+    }
     disarm(this.#timer);
   }
 }

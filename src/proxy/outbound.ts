@@ -98,6 +98,10 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
 
   onOpen(socket: RawSocket): void {
     const { deps } = this.#outbound;
+    if (deps.live.isFull) {
+      deps.observer.onTcpError("overloaded");
+      return this.#refuse();
+    }
     deps.live.add(this);
     const isIPv6 = socket.remoteAddress.includes(":") && !socket.remoteAddress.startsWith("::ffff:");
     const address = this.#fixed ?? originalDestination(socket.fd, isIPv6);

@@ -1,0 +1,26 @@
+import { expect, test } from "bun:test";
+import { type Drainable, Live, MAX_CONNECTIONS } from "./live.ts";
+
+test("isFull is true from the limit on, and false again when one has ended", () => {
+  const live = new Live();
+  const items: Drainable[] = Array.from({ length: MAX_CONNECTIONS }, () => ({ shutdown() {} }));
+  for (const item of items) {
+    expect(live.isFull).toBe(false);
+    live.add(item);
+  }
+  expect(live.isFull).toBe(true);
+  live.delete(items[0] as Drainable); // there are some
+  expect(live.isFull).toBe(false);
+});
+
+test("drain() asks all to finish and calls back once, when the last one has", () => {
+  const live = new Live();
+  const asked: number[] = [];
+  const items = [1, 2].map((n) => ({ shutdown: () => void asked.push(n) }));
+  items.forEach((item) => live.add(item));
+  let done = 0;
+  live.drain(() => void done++);
+  expect(asked).toEqual([1, 2]);
+  for (const item of items) live.delete(item);
+  expect(done).toBe(1);
+});
