@@ -1,4 +1,4 @@
-/** The two limits of an exchange, on timers that are made when a rule has them. */
+/** The two limits of an exchange that has any, on timers that are made when they are needed. */
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { arm, disarm } from "../net/ticker.ts";
 
@@ -16,14 +16,14 @@ export class Deadlines {
     this.#owner = owner;
   }
 
-  /** Limits the exchange; 0 for no limit. */
+  /** Limits the exchange. */
   armRequest(timeoutMs: number): void {
-    if (timeoutMs > 0) arm(this.#request ??= new Timer(this.#owner, REQUEST_TIMEOUT), timeoutMs);
+    arm(this.#request ??= new Timer(this.#owner, REQUEST_TIMEOUT), timeoutMs);
   }
 
-  /** Limits the attempt; 0 for no limit. */
+  /** Limits the attempt. */
   armTry(timeoutMs: number): void {
-    if (timeoutMs > 0) arm(this.#try ??= new Timer(this.#owner, TRY_TIMEOUT), timeoutMs);
+    arm(this.#try ??= new Timer(this.#owner, TRY_TIMEOUT), timeoutMs);
   }
 
   disarmTry(): void {

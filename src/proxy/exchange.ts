@@ -85,7 +85,9 @@ export class Exchange implements Waiter, TimerOwner {
   /** Slot for what the pipeline wants to find again. */
   series: unknown = null;
   #head: HeaderBlock | null = null;
-  readonly #body = new ReplayBody();
+  /** Null while there is no body, as in most requests. */
+  #body: ReplayBody | null = null;
+  #replayable = true;
   readonly #tunnelRequest: TunnelRequest | null;
   #requestDone: boolean;
   #trailers: HeaderBlock | null = null;
@@ -97,7 +99,7 @@ export class Exchange implements Waiter, TimerOwner {
   #interims = 0;
   #upConsumed = 0;
   #credited = 0;
-  readonly #deadlines = new Deadlines(this);
+  #deadlines: Deadlines | null = null;
 
   constructor(
     pipeline: HttpPipeline,
@@ -125,7 +127,7 @@ export class Exchange implements Waiter, TimerOwner {
 
   /** The request could be sent once more from the start. */
   get canReplay(): boolean {
-    return this.#body.isWhole && !this.#responseStarted && !this.cancelled && this.attempts < MAX_ATTEMPTS;
+    return this.#replayable && !this.#responseStarted && !this.cancelled && this.attempts < MAX_ATTEMPTS;
   }
 
   /** The request asks for a tunnel: CONNECT in its forms, or an upgrade. */
@@ -137,7 +139,7 @@ export class Exchange implements Waiter, TimerOwner {
 
   /** Limits the whole exchange; 0 for no limit. */
   limit(timeoutMs: number): void {
-    this.#deadlines.armRequest(timeoutMs);
+    if (timeoutMs > 0) (this.#deadlines ??= new Deadlines(this)).armRequest(timeoutMs);
   }
 
   /**
@@ -167,7 +169,7 @@ export class Exchange implements Waiter, TimerOwner {
     endpoint.pending++;
     endpoint.breaker.onRequest();
     this.#waiting = true;
-    this.#deadlines.armTry(tryTimeoutMs);
+    if (tryTimeoutMs > 0) (this.#deadlines ??= new Deadlines(this)).armTry(tryTimeoutMs);
     endpoint.acquireRequest(this, http2, this.attempts > 1);
   }
 
@@ -205,14 +207,14 @@ export class Exchange implements Waiter, TimerOwner {
   onUpstream(leg: Leg): void {
     this.#waiting = false;
     this.up = leg;
-    const kept = this.#body.bytes;
+    const kept = this.#body === null ? null : this.#body.bytes;
     const ends = this.#requestDone && this.#trailers === null && !this.wantsTunnel;
     leg.sendHead(this.#head as HeaderBlock, ends && kept === null, ""); // set by dispatch
     if (this.up !== leg) return;
     if (kept !== null) leg.sendData(kept.buffer, 0, kept.length, ends);
     if (this.up !== leg) return;
     if (this.#trailers !== null) leg.sendTrailers(this.#trailers);
-    this.#body.sent();
+    this.#body?.sent();
   }
 
   onUpstreamFailed(error: Failure): void {
@@ -227,13 +229,14 @@ export class Exchange implements Waiter, TimerOwner {
   onHead(leg: Leg, head: HeaderBlock, end: boolean): void {
     if (leg !== this.up) return;
     this.headMs = this.context.clock();
-    this.#deadlines.disarmTry();
+    this.#deadlines?.disarmTry();
     this.status = head.status;
     if (end) this.#upEnds();
     const out = this.pipeline.responseHead(this, head);
     if (out === null) return;
     this.#responseStarted = true;
-    this.#body.drop();
+    this.#replayable = false;
+    this.#body = null;
     if (this.#opensTunnel(leg, head)) return this.#openTunnel(out);
     if (end) this.#readGrpcStatus(head);
     // Over the mesh a 2xx would open the tunnel that the application has not opened.
@@ -336,7 +339,11 @@ export class Exchange implements Waiter, TimerOwner {
 
   #forward(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     const { up } = this;
-    if (up === null || this.#body.isWhole) this.#body.keep(buffer, start, end, up === null);
+    if (end > start && (up === null || this.#replayable)) {
+      const body = this.#body ??= new ReplayBody();
+      body.keep(buffer, start, end, up === null);
+      this.#replayable &&= body.isWhole;
+    }
     if (up === null) return;
     up.sendData(buffer, start, end, fin);
     if (fin && this.tunnel && this.#responseDone) this.#finish();
@@ -350,7 +357,7 @@ export class Exchange implements Waiter, TimerOwner {
 
   #openTunnel(head: HeaderBlock): void {
     this.tunnel = true;
-    this.#deadlines.disarm(); // the request is over, the tunnel has no limit
+    this.#deadlines?.disarm(); // the request is over, the tunnel has no limit
     const { up, down } = this;
     if (down instanceof Http1Server) this.#requestDone = false; // its connection goes on
     const upTcp = up instanceof Http1Client ? up.detach() : null;
@@ -418,8 +425,8 @@ export class Exchange implements Waiter, TimerOwner {
   #finish(): void {
     if (this.finished) return;
     this.finished = true;
-    this.#deadlines.disarm();
-    this.#body.drop();
+    this.#deadlines?.disarm();
+    this.#body = null;
     const { endpoint } = this;
     this.pipeline.finished(this);
     if (endpoint !== null && !this.#waiting) {

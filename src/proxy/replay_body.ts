@@ -22,18 +22,12 @@ export class ReplayBody {
       this.isWhole = false;
       if (!must) this.#bytes = null;
     }
-    if (start === end || (!this.isWhole && !must)) return;
+    if (!this.isWhole && !must) return;
     (this.#bytes ??= new ByteSink(end - start)).append(buffer, start, end);
   }
 
   /** The bytes were sent: those of a body that is too large to be sent again are dropped. */
   sent(): void {
     if (!this.isWhole) this.#bytes = null;
-  }
-
-  /** The request will not be sent again. */
-  drop(): void {
-    this.isWhole = false;
-    this.#bytes = null;
   }
 }
