@@ -15,7 +15,7 @@ import { savedIdentity } from "../identity/saved.ts";
 import { IdentityStore } from "../identity/store.ts";
 import { verifyPeer } from "../identity/verify.ts";
 import { reportOpenConnections } from "../net/connection_stats.ts";
-import { type RawSocket, setDialMark } from "../net/socket.ts";
+import { onSocketBug, type RawSocket, setDialMark } from "../net/socket.ts";
 import { dropPrivileges } from "../net/user.ts";
 import { AccessLog } from "../telemetry/access_log.ts";
 import { registerProcessMetrics } from "../telemetry/process_metrics.ts";
@@ -65,6 +65,9 @@ export async function runProxy(argv: string[]): Promise<void> {
   });
   for (const warning of parsed.warnings) log.warn(warning);
   if (config.dialMark !== null) setDialMark(config.dialMark);
+  onSocketBug((error) =>
+    log.error("a connection was ended by a bug of the proxy", { error: error.stack ?? error.message })
+  );
   await new Runner(config, log).run();
 }
 
