@@ -47,6 +47,8 @@ export const GOAWAY_GRACE_MS = 1_000;
 const MAX_31_BITS = 0x7fff_ffff;
 
 const HEAD = 0;
+/** How long a client that has announced its end may take to close. */
+const PEER_LEAVING_MS = 2_000;
 const GRACE = 1;
 /** What the PING behind a first GOAWAY carries; those that keep alive carry 0. */
 const GOAWAY_PING = 1;
@@ -145,7 +147,8 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
   onEnd(): void {
     this.outbox.flush(); // answers of this turn
     this.#lost("peer closed the connection");
-    this.#close();
+    this.outbox.close();
+    this.socket.end();
   }
 
   onClose(error: Error | null): void {
@@ -334,7 +337,10 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
         this.abortStream(stream, code.REFUSED_STREAM, true, "peer is going away");
       }
     }
-    if (this.streams.size === 0) this.#idle();
+    if (this.streams.size > 0) return;
+    // A client that is going away closes by itself; closing first would answer what it still sends with a reset.
+    if (this.isServer) arm(this.#grace, PEER_LEAVING_MS);
+    else this.#idle();
   }
 
   /** Closes because the peer broke the protocol: GOAWAY with the code, then the end for all streams. */
@@ -343,7 +349,8 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     writeGoAway(this.outbox, this.#reader.lastPeerId, h2Code);
     this.outbox.flush();
     this.#lost(detail);
-    this.#close();
+    this.outbox.close(); // a peer that does not read is not waited for
+    this.socket.end();
   }
 
   /** Closes because the peer is gone without a word. */
@@ -351,12 +358,6 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     this.#lost(detail);
     this.outbox.close();
     this.socket.terminate();
-  }
-
-  /** Closes without waiting for a peer that does not read. */
-  #close(): void {
-    this.outbox.close();
-    this.socket.end();
   }
 
   #drain(): void {

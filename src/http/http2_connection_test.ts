@@ -322,6 +322,17 @@ test("shutdown() of a server serves what is under way, refuses what comes later,
   expect(owner.events.at(-1)).toBe("closed drained");
 });
 
+test("GOAWAY from a client does not end what it still sends: its PING is answered, and it may take a while to close", async () => {
+  const { peer, connection, socket } = await server();
+  peer.send(frame(7, 0, 0, Buffer.alloc(8)));
+  peer.send(frame(6, 0, 0, Buffer.from("12345678")));
+  expect(brief(await peer.frames())).toEqual(["PING 0 ACK"]);
+  expect(socket.closed).toBe(false);
+  connection.onTimer(1);
+  await peer.frames();
+  expect(socket.closed).toBe(true);
+});
+
 test("shutdown() does not wait for ever for a client that does not acknowledge", async () => {
   const { peer, connection, socket } = await server();
   connection.shutdown();
