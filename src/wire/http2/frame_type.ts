@@ -39,9 +39,6 @@ export const SETTINGS_MAX_HEADER_LIST_SIZE = 6;
 /** RFC 8441 §3. */
 export const SETTINGS_ENABLE_CONNECT_PROTOCOL = 8;
 
-/** Bytes of one setting: identifier (16), value (32). */
-const SETTING_BYTES = 6;
-
 /** Appends a frame header. `length` is the payload's, in bytes. */
 export function putFrameHeader(sink: ByteSink, length: number, type: number, flags: number, streamId: number): void {
   sink.reserve(FRAME_HEADER_BYTES);
