@@ -32,6 +32,11 @@ import { TcpLeg, type TcpLegOwner } from "./tcp_leg.ts";
 export const HEAD_TIMEOUT_MS = 30_000;
 /** Between requests: longer than the keep-alive of common clients' pools, so that it is they who close. */
 export const IDLE_TIMEOUT_MS = 600_000;
+/**
+ * How long a client that has sent FIN after its request may go without a byte of the answer. Other proxies give the
+ * request up at once; a client that only half-closed gets what comes in time.
+ */
+const HALF_CLOSED_MS = 5_000;
 /** After a response to a request that was not read to its end: how long we go on reading so that the response is not lost to a reset. */
 const LINGER_MS = 2_000;
 
@@ -67,6 +72,8 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
   #paused = false;
   #owed = 0;
   #peerEnded = false;
+  /** Bytes written when the half-closed client was last looked at. */
+  #writtenBefore = 0;
   #lingering = false;
 
   /** @param cache heads seen before; shared by the connections of a listener */
@@ -121,8 +128,8 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
 
   onEnd(): void {
     this.#peerEnded = true;
-    // A client may half-close after its request (RFC 9112 §9.6): it still gets the answer.
-    if (this.#state === WAIT && !this.#lingering) return;
+    // A client may half-close after its request (RFC 9112 §9.6): it still gets an answer that comes soon.
+    if (this.#state === WAIT && !this.#lingering) return this.#watchHalfClosed();
     if (this.#state === BODY) this.#abortDownstream("client closed in the middle of a body");
     this.#close();
   }
@@ -138,6 +145,19 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
     if (this.#lingering && this.outbox.pending > 0) return this.#reset(); // it does not even read the answer
     if (this.#lingering || (this.isIdle && this.#held.length === 0)) return this.#close();
     if (this.#state === HEAD) this.#refuse(408, "head was not completed in time");
+    else if (this.#peerEnded && this.#state === WAIT) this.#checkHalfClosed();
+  }
+
+  #watchHalfClosed(): void {
+    this.#writtenBefore = this.outbox.written;
+    arm(this.#timer, HALF_CLOSED_MS);
+  }
+
+  /** Most clients that send FIN have gone: nothing tells them from one that reads on but a write, and none is due. */
+  #checkHalfClosed(): void {
+    if (this.outbox.written > this.#writtenBefore || this.outbox.pending > 0) return this.#watchHalfClosed();
+    this.#abortDownstream("client closed its side and no answer came");
+    this.#close();
   }
 
   // --- reading
