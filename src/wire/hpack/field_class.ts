@@ -51,13 +51,19 @@ const IN_AUTHORITY = 8;
 const IN_SCHEME = 16;
 /** For each byte, the sets of characters above that it is in. */
 const SETS = new Uint8Array(256);
-for (let c = 0x21; c < 256; c++) {
-  const char = String.fromCharCode(c);
-  if (c !== 0x7f) SETS[c] = IN_PATH;
-  if (c < 0x7f && !`@/?#\\"<>^\`{|}`.includes(char)) SETS[c] = (SETS[c] as number) | IN_AUTHORITY; // c < 256
-  if (/[!#$%&'*+.^_`|~0-9a-z-]/.test(char)) SETS[c] = (SETS[c] as number) | IN_NAME | IN_TOKEN; // c < 256
-  if (/[A-Z]/.test(char)) SETS[c] = (SETS[c] as number) | IN_TOKEN; // c < 256
-  if (/[a-zA-Z0-9+.-]/.test(char)) SETS[c] = (SETS[c] as number) | IN_SCHEME; // c < 256
+SETS.fill(IN_PATH, 0x21);
+SETS[0x7f] = 0;
+const LOWER = "abcdefghijklmnopqrstuvwxyz";
+const UPPER = LOWER.toUpperCase();
+const DIGITS = "0123456789";
+const TOKEN_MARKS = "!#$%&'*+-.^_`|~";
+add(LOWER + DIGITS + TOKEN_MARKS, IN_NAME | IN_TOKEN);
+add(UPPER, IN_TOKEN);
+add(LOWER + UPPER + DIGITS + "+-.", IN_SCHEME);
+add(LOWER + UPPER + DIGITS + "!$%&'()*+,-.:;=[]_~", IN_AUTHORITY);
+
+function add(chars: string, sets: number): void {
+  for (const char of chars) SETS[char.charCodeAt(0)] = (SETS[char.charCodeAt(0)] as number) | sets; // ASCII
 }
 
 function all(text: string, set: number): boolean {

@@ -33,14 +33,42 @@ export const CODE_BITS: Uint8Array = new Uint8Array(SYMBOLS);
 /** Each symbol's code, right-aligned. */
 export const CODES: Uint32Array = new Uint32Array(SYMBOLS);
 
-let symbol = 0;
-for (let i = 0; i < RUNS.length; i += 2) {
-  const end = symbol + (RUNS[i] as number); // in range: the loop's bound
-  CODE_BITS.fill(RUNS[i + 1] as number, symbol, end);
-  symbol = end;
+/** Longest code, bits. */
+export const MAX_CODE_BITS = 30;
+/** By length in bits: the first code of that length, right-aligned. */
+export const FIRST_CODE: Uint32Array = new Uint32Array(MAX_CODE_BITS + 1);
+/** By length in bits: codes that are shorter, and so the rank of the first one of that length. */
+export const RANK: Uint16Array = new Uint16Array(MAX_CODE_BITS + 2);
+/** Symbols by rank: in the order of their codes. */
+export const BY_RANK: Uint16Array = new Uint16Array(SYMBOLS);
+
+fillLengths();
+fillCodes();
+
+function fillLengths(): void {
+  let symbol = 0;
+  for (let i = 0; i < RUNS.length; i += 2) {
+    const end = symbol + (RUNS[i] as number); // in range: the loop's bound
+    const bits = RUNS[i + 1] as number; // likewise
+    CODE_BITS.fill(bits, symbol, end);
+    RANK[bits + 1] = (RANK[bits + 1] as number) + end - symbol; // for now: how many there are of `bits` bits
+    symbol = end;
+  }
 }
-let code = 0;
-for (let bits = 5; bits <= 30; bits++) {
-  code *= 2;
-  for (let s = 0; s < SYMBOLS; s++) if (CODE_BITS[s] === bits) CODES[s] = code++;
+
+function fillCodes(): void {
+  let code = 0;
+  for (let bits = 5; bits <= MAX_CODE_BITS; bits++) {
+    FIRST_CODE[bits] = code;
+    code = 2 * (code + (RANK[bits + 1] as number));
+    RANK[bits + 1] = (RANK[bits + 1] as number) + (RANK[bits] as number);
+  }
+  const next = RANK.slice();
+  for (let symbol = 0; symbol < SYMBOLS; symbol++) {
+    const bits = CODE_BITS[symbol] as number; // symbol < SYMBOLS
+    const rank = next[bits] as number; // bits <= MAX_CODE_BITS
+    next[bits] = rank + 1;
+    CODES[symbol] = (FIRST_CODE[bits] as number) + rank - (RANK[bits] as number);
+    BY_RANK[rank] = symbol;
+  }
 }

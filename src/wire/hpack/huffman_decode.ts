@@ -1,17 +1,17 @@
 /**
  * Huffman decoding (RFC 7541 §5.2): a table of 12 bits that yields up to two symbols a step for the codes of all common
- * characters, and a walk of the code tree for the rest. 16 KiB of table, where the usual machine of one byte a step would
- * take 256 KiB of every proxy's private memory.
+ * characters, and a search by length for the rest. 16 KiB of table, where the usual machine of one byte a step would
+ * take 256 KiB of every proxy's private memory. Entries are made when they are first met.
  */
-import { CODE_BITS, CODES, EOS, SYMBOLS } from "./huffman_code.ts";
+import { BY_RANK, EOS, FIRST_CODE, MAX_CODE_BITS, RANK } from "./huffman_code.ts";
 
 /** Index width of the fast table. Every code of a character that fields commonly hold has at most 12 bits. */
 const FAST_BITS = 12;
 const FAST_SIZE = 1 << FAST_BITS;
-/** Entry: first symbol | second symbol << 8 | bits of both << 16 | bits of the first << 20 | symbols << 24; 0: a longer code. */
+/** Entry: first symbol | second symbol << 8 | bits of both << 16 | bits of the first << 20 | symbols << 24; or one of: */
 const FAST = new Int32Array(FAST_SIZE);
-/** Two children a node: the next node, or ~symbol. */
-const TREE = new Int16Array(2 * SYMBOLS);
+const UNMADE = 0;
+const LONGER_CODE = -1;
 
 /** Most bytes that `bytes` Huffman bytes decode to (5 bits at least each), with one to spare for the paired store. */
 export function maxDecodedBytes(bytes: number): number {
@@ -39,14 +39,20 @@ export function decodeHuffman(buf: Uint8Array, start: number, end: number, out: 
     if (bits < FAST_BITS) break;
     do {
       const entry = FAST[(acc >>> (bits - FAST_BITS)) & (FAST_SIZE - 1)] as number; // masked index
-      if (entry === 0) break;
+      if (entry <= 0) break; // UNMADE or LONGER_CODE
       out[length] = entry & 0xff;
       out[length + 1] = (entry >>> 8) & 0xff;
       length += entry >>> 24;
       bits -= (entry >>> 16) & 15;
     } while (bits >= FAST_BITS);
-    if (bits < FAST_BITS || (FAST[(acc >>> (bits - FAST_BITS)) & (FAST_SIZE - 1)] as number) !== 0) continue;
-    let node = 0;
+    if (bits < FAST_BITS) continue;
+    const index = (acc >>> (bits - FAST_BITS)) & (FAST_SIZE - 1);
+    if (FAST[index] === UNMADE) FAST[index] = entryOf(index);
+    if (FAST[index] !== LONGER_CODE) continue;
+    let code = index;
+    let width = FAST_BITS;
+    bits -= FAST_BITS;
+    let rank: number;
     do {
       if (bits === 0) {
         if (at === end) return -1;
@@ -54,18 +60,22 @@ export function decodeHuffman(buf: Uint8Array, start: number, end: number, out: 
         bits = 8;
       }
       bits--;
-      node = TREE[2 * node + ((acc >>> bits) & 1)] as number; // nodes are below SYMBOLS
-    } while (node >= 0);
-    const symbol = ~node;
+      width++;
+      code = (code << 1) | ((acc >>> bits) & 1);
+      rank = rankOf(code, width);
+    } while (rank < 0);
+    const symbol = BY_RANK[rank] as number; // what rankOf() says is in range
     if (symbol === EOS) return -1;
     if ((symbol < 0x20 && symbol !== 0x09) || symbol === 0x7f) control = 1;
     out[length++] = symbol;
   }
   while (bits > 0) {
     const pad = FAST_BITS - bits;
-    const entry = FAST[((acc << pad) | ((1 << pad) - 1)) & (FAST_SIZE - 1)] as number; // masked index
+    const index = ((acc << pad) | ((1 << pad) - 1)) & (FAST_SIZE - 1);
+    if (FAST[index] === UNMADE) FAST[index] = entryOf(index);
+    const entry = FAST[index] as number; // masked index
     const used = (entry >>> 20) & 15;
-    if (entry === 0 || used > bits) break;
+    if (entry === LONGER_CODE || used > bits) break;
     out[length++] = entry & 0xff;
     bits -= used;
   }
@@ -74,31 +84,31 @@ export function decodeHuffman(buf: Uint8Array, start: number, end: number, out: 
   return 2 * length + control;
 }
 
-let nodes = 1;
-for (let symbol = 0; symbol < SYMBOLS; symbol++) {
-  const code = CODES[symbol] as number; // symbol < SYMBOLS
-  let node = 0;
-  for (let bit = (CODE_BITS[symbol] as number) - 1; bit > 0; bit--) {
-    const child = 2 * node + ((code >>> bit) & 1);
-    if (TREE[child] === 0) TREE[child] = nodes++;
-    node = TREE[child] as number; // just set
-  }
-  TREE[2 * node + (code & 1)] = ~symbol;
-}
-
-for (let index = 0; index < FAST_SIZE; index++) {
+/** The entry of FAST for these 12 bits. */
+function entryOf(index: number): number {
   let used = 0;
   let firstBits = 0;
   let count = 0;
   let symbols = 0;
-  while (count < 2) {
-    let node = 0;
-    let bit = used;
-    while (node >= 0 && bit < FAST_BITS) node = TREE[2 * node + ((index >>> (FAST_BITS - 1 - bit++)) & 1)] as number;
-    if (node >= 0) break;
-    symbols |= ~node << (8 * count++);
-    used = bit;
+  for (let width = 5; count < 2 && used + width <= FAST_BITS; width++) {
+    const rank = rankOf((index >>> (FAST_BITS - used - width)) & ((1 << width) - 1), width);
+    if (rank < 0) continue;
+    symbols |= (BY_RANK[rank] as number) << (8 * count++); // what rankOf() says is in range
+    used += width;
     if (count === 1) firstBits = used;
+    width = 4; // the next symbol: from 5 on
   }
-  FAST[index] = count === 0 ? 0 : symbols | (used << 16) | (firstBits << 20) | (count << 24);
+  return count === 0 ? LONGER_CODE : symbols | (used << 16) | (firstBits << 20) | (count << 24);
+}
+
+/**
+ * The rank of a code that is not the beginning of a longer one.
+ *
+ * @param code its bits, right-aligned; nothing shorter than `width` may be a code
+ * @returns -1 when it is the beginning of a longer one
+ */
+function rankOf(code: number, width: number): number {
+  if (width > MAX_CODE_BITS) return -1;
+  const rank = (RANK[width] as number) + code - (FIRST_CODE[width] as number); // width <= MAX_CODE_BITS
+  return rank < (RANK[width + 1] as number) ? rank : -1; // RANK has one more
 }

@@ -4,11 +4,10 @@ import { CODE_BITS, CODES } from "./huffman_code.ts";
 /** Codes up to this length go the short way: with 15 bits pending they still fit a 32-bit accumulator. */
 const SHORT_BITS = 16;
 /** code << 5 | bits for each byte whose code is short, else 0. */
-const SHORT = new Uint32Array(256);
-for (let byte = 0; byte < 256; byte++) {
-  const bits = CODE_BITS[byte] as number; // byte < 256
-  if (bits <= SHORT_BITS) SHORT[byte] = ((CODES[byte] as number) << 5) | bits;
-}
+const SHORT = CODES.map((code, symbol) => {
+  const bits = CODE_BITS[symbol] as number; // as many as codes
+  return bits <= SHORT_BITS ? (code << 5) | bits : 0;
+});
 
 /** What stands for a character above U+00FF, which the caller should never pass: no such one may turn into a control byte. */
 const REPLACEMENT = 0x3f;

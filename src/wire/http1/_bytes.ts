@@ -17,13 +17,20 @@ export const HOST_BYTE = new Uint8Array(256);
 /** Value of a hexadecimal digit, 255 for every other byte. */
 export const HEX_VALUE = new Uint8Array(256).fill(255);
 
-for (let b = 0; b < 256; b++) {
-  const c = String.fromCharCode(b);
-  if (/[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(c)) TOKEN_LOWER[b] = c.toLowerCase().charCodeAt(0);
-  if (b === HTAB || (b >= SP && b !== 0x7f)) VALUE_BYTE[b] = 1;
-  if (b > SP && b < 0x7f && c !== "#") TARGET_BYTE[b] = 1;
-  if (/[A-Za-z0-9\-._~%!$&'()*+;=]/.test(c)) HOST_BYTE[b] = 1;
-  if (/[0-9A-Fa-f]/.test(c)) HEX_VALUE[b] = parseInt(c, 16);
+// By lists: a regular expression for each byte would leave compiled code in every proxy's memory.
+const LOWER = "abcdefghijklmnopqrstuvwxyz";
+const LETTERS_AND_DIGITS = `${LOWER}${LOWER.toUpperCase()}0123456789`;
+mark(TOKEN_LOWER, LETTERS_AND_DIGITS + "!#$%&'*+-.^_`|~", (c) => c.toLowerCase().charCodeAt(0));
+mark(HOST_BYTE, LETTERS_AND_DIGITS + "-._~%!$&'()*+;=", () => 1);
+mark(HEX_VALUE, "0123456789abcdefABCDEF", (c) => parseInt(c, 16));
+VALUE_BYTE.fill(1, SP);
+VALUE_BYTE[HTAB] = 1;
+VALUE_BYTE[0x7f] = 0;
+TARGET_BYTE.fill(1, SP + 1, 0x7f);
+TARGET_BYTE[0x23] = 0; // "#"
+
+function mark(table: Uint8Array, chars: string, valueOf: (char: string) => number): void {
+  for (const char of chars) table[char.charCodeAt(0)] = valueOf(char);
 }
 
 /** The same bytes as a Buffer: sockets hand those out already; anything else is wrapped without a copy. */

@@ -33,8 +33,7 @@ import { standardPhrase } from "./_reason.ts";
 import { MAX_METHOD_BYTES, MAX_TARGET_BYTES } from "./limits.ts";
 
 /** 1 for characters of a field name that is in lower case. */
-const LOWER_TOKEN_BYTE = new Uint8Array(256);
-for (let b = 0; b < 256; b++) LOWER_TOKEN_BYTE[b] = b !== 0 && TOKEN_LOWER[b] === b ? 1 : 0;
+const LOWER_TOKEN_BYTE = TOKEN_LOWER.map((lower, byte) => lower !== 0 && lower === byte ? 1 : 0);
 
 /** Any byte: for text that was checked or is ours. */
 const ANY_BYTE = new Uint8Array(256).fill(1);

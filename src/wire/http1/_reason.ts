@@ -63,8 +63,7 @@ const PHRASES: Readonly<Record<number, string>> = {
   511: "Network Authentication Required",
 };
 
-const TABLE: string[] = [];
-for (let status = 0; status < 1000; status++) TABLE.push(PHRASES[status] ?? "");
+const TABLE: readonly string[] = Array.from({ length: 1000 }, (_, status) => PHRASES[status] ?? "");
 
 /** The registered phrase of a status, "" when there is none. */
 export function standardPhrase(status: number): string {

@@ -33,8 +33,10 @@ const SUFFIX_BITS = SEND_CLOSE | SEND_KEEP_ALIVE | SEND_CHUNKED | SEND_TE_TRAILE
 const STATUS_LINE_BYTES = 15;
 
 /** The lines that depend on the connection, with the final empty line, by SUFFIX_BITS. */
-const SUFFIXES: Uint8Array[] = [];
-for (let bits = 0; bits <= SUFFIX_BITS; bits++) SUFFIXES.push(latin1Bytes(suffixText(bits, "")));
+const SUFFIXES: readonly Uint8Array[] = Array.from(
+  { length: SUFFIX_BITS + 1 },
+  (_, bits) => latin1Bytes(suffixText(bits, "")),
+);
 
 const LAST_CHUNK = latin1Bytes("0\r\n\r\n");
 /** "0" and CR LF, the last chunk without the end of its trailers. */
