@@ -1,8 +1,8 @@
 /** The identity in force: key, certificate and roots, ready for TLS. Replaced as a whole at each renewal. */
-import { createSecureContext } from "node:tls";
 import { bad, ok, type Result } from "../model/result.ts";
 import { parseSpiffeId } from "../model/spiffe_id.ts";
 import type { CertifyReply, TrustBundle } from "../model/trust.ts";
+import { tlsProblem } from "../net/tls_check.ts";
 import { parseCertificate } from "./certificate.ts";
 import { toPem } from "./pem.ts";
 
@@ -20,11 +20,6 @@ export interface Identity {
   readonly trustVersion: number;
   /** Counts replacements in this process; equal numbers are the same object. */
   readonly generation: number;
-  /**
-   * For a listener: `open(socket) { socket.setKeyCert(identity.secureContext) }` presents this certificate and verifies
-   * against these roots. Whether a certificate is asked for is the listener's own setting.
-   */
-  readonly secureContext: object;
 }
 
 /** Key, certificate and roots, before they are checked against each other. */
@@ -59,8 +54,8 @@ export function buildIdentity(parts: IdentityParts, generation: number): Result<
   if (reply.bundle.roots.length === 0) return bad("trust_bundle.roots", "none", "at least one root");
   const certPem = reply.chain.map((der) => toPem("CERTIFICATE", der)).join("");
   const caPem = rootsPem(reply.bundle);
-  const context = nativeContext(keyPem, certPem, caPem);
-  if (!context.ok) return context;
+  const problem = tlsProblem({ key: keyPem, cert: certPem, ca: caPem });
+  if (problem !== "") return bad("certificate", problem, "a key, chain and roots that TLS accepts");
   return ok({
     spiffeId: reply.spiffeId,
     trustDomain: id.trustDomain,
@@ -71,7 +66,6 @@ export function buildIdentity(parts: IdentityParts, generation: number): Result<
     notAfterMs,
     trustVersion: reply.bundle.version,
     generation,
-    secureContext: context.value,
   });
 }
 
@@ -79,27 +73,13 @@ export function buildIdentity(parts: IdentityParts, generation: number): Result<
 export function withBundle(identity: Identity, bundle: TrustBundle, generation: number): Result<Identity> {
   if (bundle.roots.length === 0) return bad("trust_bundle.roots", "none", "at least one root");
   const caPem = rootsPem(bundle);
-  const context = nativeContext(identity.keyPem, identity.certPem, caPem);
-  if (!context.ok) return context;
-  return ok({ ...identity, caPem, trustVersion: bundle.version, generation, secureContext: context.value });
+  const problem = tlsProblem({ key: identity.keyPem, cert: identity.certPem, ca: caPem });
+  if (problem !== "") return bad("trust_bundle.roots", problem, "roots that TLS accepts");
+  return ok({ ...identity, caPem, trustVersion: bundle.version, generation });
 }
 
 function rootsPem(bundle: TrustBundle): string {
   return bundle.roots.map((der) => toPem("CERTIFICATE", der)).join("");
-}
-
-/** The native half of a SecureContext: the object itself is not taken by `setKeyCert`. */
-function nativeContext(key: string, cert: string, ca: string): Result<object> {
-  try {
-    const context = createSecureContext({ key, cert, ca, minVersion: "TLSv1.3" }) as { context?: object };
-    return context.context === undefined ? bad("secure context", "no native part", "one") : ok(context.context);
-  } catch (error) {
-    return bad(
-      "certificate",
-      error instanceof Error ? error.message : String(error),
-      "a key, chain and roots that TLS accepts",
-    );
-  }
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

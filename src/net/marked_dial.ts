@@ -3,6 +3,7 @@
  * its application are the same user (rootless). The runtime offers no hook before connect, hence the C library.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
+import { libc } from "./_libc.ts";
 import { ipBytes } from "./ip_bytes.ts";
 import type { ConnectionStats } from "./connection_stats.ts";
 import type { RawSocket, SocketOwner } from "./socket.ts";
@@ -16,12 +17,16 @@ const SO_MARK = 36;
 /** struct sockaddr_in6, the larger of the two. */
 const SOCKADDR_BYTES = 28;
 
-const libc = dlopen("libc.so.6", {
-  socket: { args: [i32, i32, i32], returns: i32 },
-  connect: { args: [i32, FFIType.ptr, u32], returns: i32 },
-  setsockopt: { args: [i32, i32, i32, FFIType.ptr, u32], returns: i32 },
-  close: { args: [i32], returns: i32 },
-}).symbols;
+/** Opens what only marked connections need. */
+function open() {
+  return dlopen("libc.so.6", {
+    socket: { args: [i32, i32, i32], returns: i32 },
+    connect: { args: [i32, FFIType.ptr, u32], returns: i32 },
+    close: { args: [i32], returns: i32 },
+  }).symbols;
+}
+
+let opened: ReturnType<typeof open> | null = null;
 
 /** Backed by buffers of their own: see orig_dst.ts. */
 const value = new Uint32Array(new ArrayBuffer(4));
@@ -37,18 +42,19 @@ export function connectMarked(ip: string, port: number, mark: number): number | 
   const bytes = ipBytes(ip);
   if (bytes === null) return `${ip} is not an IP address`;
   const family = bytes.length === 4 ? AF_INET : AF_INET6;
-  const fd = libc.socket(family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
+  const { socket, connect, close } = opened ??= open();
+  const fd = socket(family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
   if (fd < 0) return "no socket: are there descriptors left?";
   value[0] = mark;
   if (libc.setsockopt(fd, SOL_SOCKET, SO_MARK, ptr(value), 4) !== 0) {
-    libc.close(fd);
+    close(fd);
     return "cannot set SO_MARK: CAP_NET_ADMIN is missing in this network namespace";
   }
   address.fill(0);
   addressView.setUint16(0, family, true);
   addressView.setUint16(2, port);
   address.set(bytes, family === AF_INET ? 4 : 8);
-  libc.connect(fd, ptr(address), family === AF_INET ? 16 : SOCKADDR_BYTES); // EINPROGRESS: events say what became of it
+  connect(fd, ptr(address), family === AF_INET ? 16 : SOCKADDR_BYTES); // EINPROGRESS: events say what became of it
   return fd;
 }
 

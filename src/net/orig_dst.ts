@@ -4,7 +4,8 @@
  * The buffers are backed by an ArrayBuffer of their own: a plain Uint8Array may be moved by the collector, and the
  * kernel would then write to memory that is no longer ours (seen as misrouting).
  */
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { ptr } from "bun:ffi";
+import { libc } from "./_libc.ts";
 
 const SOL_IP = 0;
 const SOL_IPV6 = 41;
@@ -13,9 +14,6 @@ const SO_ORIGINAL_DST = 80;
 /** struct sockaddr_in6, the larger of the two. */
 const SOCKADDR_BYTES = 28;
 
-const libc = dlopen("libc.so.6", {
-  getsockopt: { args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
-});
 const address = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES));
 const addressView = new DataView(address.buffer);
 const length = new Int32Array(new ArrayBuffer(4));
@@ -38,7 +36,7 @@ export interface SocketAddress {
 export function originalDestination(fd: number, isIPv6: boolean): SocketAddress | null {
   length[0] = SOCKADDR_BYTES;
   const level = isIPv6 ? SOL_IPV6 : SOL_IP;
-  if (libc.symbols.getsockopt(fd, level, SO_ORIGINAL_DST, addressPtr, lengthPtr) !== 0) return null;
+  if (libc.getsockopt(fd, level, SO_ORIGINAL_DST, addressPtr, lengthPtr) !== 0) return null;
   const port = addressView.getUint16(2);
   if (!isIPv6) return { ip: `${address[4]}.${address[5]}.${address[6]}.${address[7]}`, port };
   return { ip: ipv6Text(addressView, 8), port };

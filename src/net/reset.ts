@@ -2,18 +2,12 @@
  * Ends a plain connection by a reset. The runtime's own way to end at once closes in order (FIN), and a peer that reads
  * until the end would take half an answer for a whole one.
  */
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { ptr } from "bun:ffi";
+import { libc } from "./_libc.ts";
 import type { RawSocket } from "./socket.ts";
 
 const SOL_SOCKET = 1;
 const SO_LINGER = 13;
-
-const libc = dlopen("libc.so.6", {
-  setsockopt: {
-    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
-    returns: FFIType.i32,
-  },
-}).symbols;
 
 /** struct linger { on = 1, seconds = 0 }: close discards and resets. Backed by a buffer of its own: see orig_dst.ts. */
 const linger = new Int32Array(new ArrayBuffer(8));

@@ -18,7 +18,7 @@ export function configDump(config: ProxyConfig, proxy: Proxy, identity: Identity
     latencyMs: Math.round(state.ewma.value(now) * 1000) / 1000,
     breakerOpen: state.breaker.isOpen,
   }));
-  const { keyPem: _, secureContext: __, ...certificate } = identity.current() ?? { keyPem: "", secureContext: {} };
+  const { keyPem: _, ...certificate } = identity.current() ?? { keyPem: "" };
   return {
     version: VERSION,
     workload: `${config.workloadNamespace}/${config.workloadName}`,

@@ -10,6 +10,7 @@ export class Credentials implements MeshCredentials {
   readonly #now: () => number;
   #identity: Identity | null = null;
   #client: TlsOptions | null = null;
+  #server: TlsOptions | null = null;
 
   /** @param now wall clock, milliseconds since the epoch */
   constructor(now: () => number) {
@@ -28,6 +29,8 @@ export class Credentials implements MeshCredentials {
       rejectUnauthorized: true,
       minVersion: TLS_1_3,
     };
+    const { serverName: _, ...server } = this.#client;
+    this.#server = { ...server, requestCert: true };
   }
 
   /** SPIFFE ID of this workload, "" before it has one. */
@@ -39,20 +42,9 @@ export class Credentials implements MeshCredentials {
     return this.#client;
   }
 
-  /** TLS parameters of the mesh listener; its certificate is replaced per connection by `present`. */
+  /** TLS parameters of the mesh listener with the certificate in force; null while there is none. */
   serverTls(): TlsOptions | null {
-    if (this.#client === null) return null;
-    const { serverName: _, ...server } = this.#client;
-    return { ...server, requestCert: true };
-  }
-
-  /** Gives an accepted socket the certificate and roots in force. Returns false while there are none. */
-  present(socket: RawSocket): boolean {
-    const identity = this.#identity;
-    if (identity === null) return false;
-    // Missing in the type only.
-    (socket as unknown as { setKeyCert(context: object): void }).setKeyCert(identity.secureContext);
-    return true;
+    return this.#server;
   }
 
   verifyPeer(socket: RawSocket, ok: boolean, error: Error | null) {

@@ -37,24 +37,16 @@ export class MeshAccept implements SocketOwner, TimerOwner {
   readonly #inbound: Inbound;
   readonly #socket: RawSocket;
   readonly #credentials: MeshCredentials;
-  /** Gives the socket the certificate in force. */
-  readonly #present: (socket: RawSocket) => boolean;
   readonly #timer = new Timer(this, 0);
   readonly #received = new PartialBytes();
   #identity: string | null = null;
   #done = false;
   #counted = false;
 
-  constructor(
-    inbound: Inbound,
-    socket: RawSocket,
-    credentials: MeshCredentials,
-    present: (socket: RawSocket) => boolean,
-  ) {
+  constructor(inbound: Inbound, socket: RawSocket, credentials: MeshCredentials) {
     this.#inbound = inbound;
     this.#socket = socket;
     this.#credentials = credentials;
-    this.#present = present;
   }
 
   onOpen(socket: RawSocket): void {
@@ -66,7 +58,6 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     this.#inbound.handshakes++;
     this.#counted = true;
     arm(this.#timer, HANDSHAKE_TIMEOUT_MS);
-    if (!this.#present(socket)) this.#refuse("no_certificate", "this proxy has no certificate yet");
   }
 
   onHandshake(socket: RawSocket, ok: boolean, error: Error | null): void {

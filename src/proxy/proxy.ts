@@ -9,7 +9,7 @@
 import type { InboundPolicy } from "../model/inbound.ts";
 import type { OutboundTarget } from "../model/outbound.ts";
 import type { SocketAddress } from "../net/orig_dst.ts";
-import { listen, type Listener } from "../net/socket.ts";
+import { listen, type Listener, type TlsOptions } from "../net/socket.ts";
 import { Applications } from "./applications.ts";
 import { ClientMarks } from "./client_marks.ts";
 import type { Credentials } from "./credentials.ts";
@@ -87,6 +87,8 @@ export class Proxy {
   readonly #inbound: Inbound;
   readonly #listeners: Listener[] = [];
   #meshListener: Listener | null = null;
+  /** What the mesh listener uses. */
+  #meshTls: TlsOptions | null = null;
   #draining = false;
 
   constructor(deps: ProxyDeps) {
@@ -135,17 +137,20 @@ export class Proxy {
     }
   }
 
-  /** Opens the mesh listener once there is a certificate; does nothing when it is open. */
-  startMesh(): void {
+  /**
+   * Opens the mesh listener once there is a certificate, and gives it each new one; does nothing when it has that already.
+   *
+   * @returns false when it has to go on with the certificate before: no descriptor was left
+   */
+  startMesh(): boolean {
     const { settings, credentials } = this.#deps;
     const tls = credentials.serverTls();
-    if (this.#meshListener !== null || tls === null) return;
-    const present = (socket: Parameters<Credentials["present"]>[0]) => credentials.present(socket);
-    this.#meshListener = listen(
-      settings.mesh,
-      (socket) => new MeshAccept(this.#inbound, socket, credentials, present),
-      tls,
-    );
+    if (tls === null || tls === this.#meshTls) return true;
+    if (this.#meshListener === null) {
+      this.#meshListener = listen(settings.mesh, (socket) => new MeshAccept(this.#inbound, socket, credentials), tls);
+    } else if (!this.#meshListener.renewTls(tls)) return false;
+    this.#meshTls = tls;
+    return true;
   }
 
   /** True once sidecars can connect. */

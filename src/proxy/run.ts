@@ -1,6 +1,5 @@
 /** `tulle proxy`: builds the parts from the environment, starts them, and waits for the end. No logic of the data path. */
-import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { createAdmin } from "../admin/admin.ts";
 import { type AdminServer, listenAdmin } from "../admin/listen.ts";
@@ -60,7 +59,7 @@ export async function runProxy(argv: string[]): Promise<void> {
   const config = parsed.value;
   const log = createLogger({
     level: config.logLevel,
-    write: (line) => process.stderr.write(line),
+    write: writeLog,
     now: () => Date.now(),
   });
   for (const warning of parsed.warnings) log.warn(warning);
@@ -103,7 +102,7 @@ class Runner {
       : savedIdentity(join(config.stateDir, "identity.json"), (error) =>
         log.warn("cannot keep the identity", { error: String(error) }));
     this.#identity = new IdentityStore({
-      readToken: () => readFile(config.tokenFile, "utf8"),
+      readToken: async () => readFileSync(config.tokenFile, "utf8"),
       now: () => Date.now(),
       random: Math.random,
       saved,
@@ -158,7 +157,7 @@ class Runner {
     if (config.capture === "required") this.#proxy.selfTest.start();
     this.#identity.onChange((identity) => {
       this.#credentials.use(identity);
-      this.#proxy.startMesh();
+      this.#presentIdentity();
       this.#discovery.credentialsChanged();
       this.#metrics.certExpirationSeconds.set(identity.notAfterMs / 1000);
       this.#metrics.certRefreshSeconds.set(Math.floor(Date.now() / 1000));
@@ -173,7 +172,10 @@ class Runner {
     });
     this.#identity.start(identityTransport(this.#client));
     this.#discovery.start();
-    const sweep = setInterval(() => this.#proxy.targets.sweep(performance.now()), SWEEP_MS);
+    const sweep = setInterval(() => {
+      this.#proxy.targets.sweep(performance.now());
+      this.#presentIdentity();
+    }, SWEEP_MS);
     process.on("SIGTERM", () => this.#shutdown("SIGTERM"));
     process.on("SIGINT", () => this.#shutdown("SIGINT"));
     this.#log.info("proxy started", {
@@ -188,6 +190,13 @@ class Runner {
     await this.#accessLog?.flush();
     await this.#admin.stop();
     process.exit(0);
+  }
+
+  /** The certificate in force goes to the mesh listener; where that fails, the next sweep tries again. */
+  #presentIdentity(): void {
+    if (!this.#proxy.startMesh()) {
+      this.#log.warn("the mesh listener keeps the certificate before: no descriptor is left (ulimit -n)");
+    }
   }
 
   #source() {
@@ -254,6 +263,15 @@ class Runner {
       // What was written last must still leave.
       setTimeout(this.#ended, 20);
     });
+  }
+}
+
+/** `process.stderr` would load the runtime's streams, 3.5 MB of memory, for a few lines a day. */
+function writeLog(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // Nobody reads the log any more; that is no reason to end.
   }
 }
 

@@ -1,0 +1,20 @@
+/**
+ * The C library's functions that every proxy needs, opened once: each `dlopen` compiles its own calls and keeps some
+ * hundred kilobytes. What few processes need (becoming another user, marked sockets) opens its own when it is used.
+ */
+import { dlopen, FFIType } from "bun:ffi";
+
+const { i32, u32 } = FFIType;
+
+export const libc = dlopen("libc.so.6", {
+  getsockopt: { args: [i32, i32, i32, FFIType.ptr, FFIType.ptr], returns: i32 },
+  setsockopt: { args: [i32, i32, i32, FFIType.ptr, u32], returns: i32 },
+  fcntl: { args: [i32, i32, i32], returns: i32 },
+}).symbols;
+
+const F_DUPFD_CLOEXEC = 1030;
+
+/** Another descriptor of the same file. @returns it, or -1 when there are none left */
+export function duplicate(fd: number): number {
+  return libc.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
