@@ -27,9 +27,10 @@ import { Credentials } from "./credentials.ts";
 import { EventSink } from "./events.ts";
 import { InboundMetrics } from "./inbound_metrics.ts";
 import { OutboundMetrics } from "./outbound_metrics.ts";
+import { MemoryTrimmer, RUNTIME } from "./memory.ts";
 import { Proxy } from "./proxy.ts";
 
-/** How often idle targets are looked for. */
+/** How often idle targets and idle memory are looked for. */
 const SWEEP_MS = 30_000;
 
 const HELP = `Run the sidecar proxy of one workload.
@@ -172,9 +173,12 @@ class Runner {
     });
     this.#identity.start(identityTransport(this.#client));
     this.#discovery.start();
+    const trimmer = new MemoryTrimmer(RUNTIME);
+    const endTrim = trimmer.start();
     const sweep = setInterval(() => {
       this.#proxy.targets.sweep(performance.now());
       this.#presentIdentity();
+      trimmer.look();
     }, SWEEP_MS);
     process.on("SIGTERM", () => this.#shutdown("SIGTERM"));
     process.on("SIGINT", () => this.#shutdown("SIGINT"));
@@ -184,6 +188,7 @@ class Runner {
     });
     await done;
     clearInterval(sweep);
+    endTrim();
     this.#discovery.stop();
     this.#identity.stop();
     this.#proxy.close();
