@@ -45,7 +45,8 @@ ${proxyConfigHelp()}
 
 Example, beside a service on this machine that needs no capture:
   TULLE_WORKLOAD_NAMESPACE=shop TULLE_WORKLOAD_NAME=front-0 TULLE_WORKLOAD_ADDRESSES=127.0.0.2 \\
-  TULLE_CONTROLLER_ADDRESS=127.0.0.1:8086 TULLE_TRUST_BUNDLE_FILE=state/trust-bundle.pem TULLE_TOKEN_FILE=token \\
+  TULLE_CONTROLLER_ADDRESS=127.0.0.1:8086 TULLE_TRUST_BUNDLE_FILE=$PWD/state/trust-bundle.pem \\
+  TULLE_TOKEN_FILE=$PWD/token \\
   TULLE_OUTBOUND_FORWARDS=127.0.0.1:9000=10.96.0.10:80 tulle proxy
 `;
 
