@@ -25,5 +25,7 @@ export function serveAdmin(options: AdminOptions): Bun.Server<undefined> {
       "content-type": "application/json",
     }));
   app.notFound((context) => context.text("want /metrics, /ready, /live or /config\n", 404));
-  return Bun.serve({ hostname: options.host, port: options.port, fetch: app.fetch });
+  // Without reusePort: false, development: false shares the port with whoever listens there (Bun 1.4.5).
+  const settings = { development: false, reusePort: false };
+  return Bun.serve({ ...settings, hostname: options.host, port: options.port, fetch: app.fetch });
 }
