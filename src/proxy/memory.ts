@@ -3,6 +3,8 @@
  * that has nothing to do: what the start left behind would stay for good (a third of its private memory, measured).
  */
 
+import { dropCodePages } from "../net/code_pages.ts";
+
 /** CPU time that makes a trim worth while: less cannot have left much behind. */
 export const MIN_WORK_MS = 1000;
 /** CPU time between two looks up to which the proxy counts as idle: some requests a second, or scrapes. */
@@ -56,5 +58,6 @@ export const RUNTIME: MemoryRuntime = {
   trim() {
     Bun.gc(true);
     Bun.shrink();
+    dropCodePages();
   },
 };
