@@ -1,0 +1,58 @@
+/** What a sidecar holds, in a compiled binary: just started, after load, and once it is idle again. Prints the figures. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { reply, serveHttp } from "../../support/http1.ts";
+import { startLoad } from "../../support/http_load.ts";
+import { isDirect, type Mesh, startMesh } from "../../support/mesh.ts";
+import { memory } from "../../support/proc.ts";
+import { service, workload } from "../../support/resources.ts";
+
+setDefaultTimeout(58_000);
+
+const BINARY = join(import.meta.dirname, "../../../dist/tulle");
+const PORT = 8080;
+/** The trim after the start has happened by then. */
+const SETTLE_MS = 8_000;
+const LOAD_MS = 15_000;
+/** Together some 1,000 requests a second. */
+const LOAD = { connections: 20, pauseMs: 19 };
+/**
+ * Most memory, MB of 10^6 bytes. Private memory is a sixth to a third above what was measured. Resident memory is mostly
+ * pages of the binary, and how many of them the kernel maps at once depends on how the file came into its cache.
+ */
+const IDLE = { anonMb: 8, rssMb: 68 };
+const LOADED = { anonMb: 25, rssMb: 85 };
+
+const canRun = existsSync(BINARY) && !isDirect;
+if (!canRun) console.log("skipped: memory of a sidecar: dist/tulle is missing (deno task build)");
+
+function expectWithin(mesh: Mesh, when: string, most: { readonly anonMb: number; readonly rssMb: number }): void {
+  for (const name of ["front", "web"]) {
+    const { anonMb, rssMb } = memory([mesh.sidecar(name).child().pid]);
+    console.log(`${name} ${when}: RSS ${rssMb.toFixed(1)} MB, private ${anonMb.toFixed(1)} MB`);
+    expect(anonMb).toBeLessThan(most.anonMb);
+    expect(rssMb).toBeLessThan(most.rssMb);
+  }
+}
+
+test.skipIf(!canRun)(
+  "a sidecar stays within its budget of memory, idle and after 1,000 requests a second",
+  async () => {
+    await using mesh = await startMesh({
+      workloads: [workload("front", { calls: [`web:${PORT}`] }), workload("web")],
+      services: [service("web", PORT, "http")],
+      tulle: [BINARY],
+    });
+    using _app = serveHttp(mesh.ip("web"), PORT, async (_request, peer) => await peer.write(reply(200, "ok")));
+    await Bun.sleep(SETTLE_MS); // memory has no event to wait for
+    expectWithin(mesh, "idle", IDLE);
+    const load = startLoad(mesh.to("front", `web:${PORT}`), LOAD);
+    await Bun.sleep(LOAD_MS);
+    const { ok, failed } = await load.stop();
+    expect(failed).toBe(0);
+    console.log(`${Math.round(ok / (LOAD_MS / 1000))} requests per second`);
+    expect(ok).toBeGreaterThan(LOAD_MS / 4); // even a busy machine does a quarter of it
+    expectWithin(mesh, "after load", LOADED);
+  },
+);
