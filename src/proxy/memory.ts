@@ -6,7 +6,7 @@
 import { dropCodePages } from "../net/code_pages.ts";
 
 /** CPU time that makes a trim worth while: less cannot have left much behind. */
-export const MIN_WORK_MS = 1000;
+export const MIN_WORK_MS = 300;
 /** CPU time between two looks up to which the proxy counts as idle: some requests a second, or scrapes. */
 export const MAX_IDLE_MS = 50;
 /** Wait for what follows the start (certificate, streams, policy) before its remains are collected. */
