@@ -34,7 +34,7 @@ test("look() leaves a proxy alone that is never idle, and one that does little",
   }
   expect(state.trims).toBe(0);
   const quiet = fixture();
-  for (let i = 0; i < 10; i++) {
+  for (let cpuMs = MAX_IDLE_MS; cpuMs < MIN_WORK_MS; cpuMs += MAX_IDLE_MS) {
     quiet.state.cpuMs += MAX_IDLE_MS;
     quiet.trimmer.look();
   }

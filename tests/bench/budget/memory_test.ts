@@ -18,11 +18,11 @@ const LOAD_MS = 15_000;
 /** Together some 1,000 requests a second. */
 const LOAD = { connections: 20, pauseMs: 19 };
 /**
- * Most memory, MB of 10^6 bytes. Measured: private 6.8–7.3 idle and 13.6–21.3 after load; resident 53–55 and 63–70, and up
- * to 5 more when the file came into the kernel's cache by a copy (most of it is pages of the binary, mapped in groups).
+ * Most memory, MB of 10^6 bytes. Measured: private 6.8–7.3 idle and 13.6–21.3 after load; resident 25–32 and 56–60. How many
+ * pages of the binary the kernel maps at once depends on how the file came into its cache: up to 5 more for a copy.
  */
-const IDLE = { anonMb: 9, rssMb: 64 };
-const LOADED = { anonMb: 25, rssMb: 78 };
+const IDLE = { anonMb: 9, rssMb: 45 };
+const LOADED = { anonMb: 25, rssMb: 70 };
 
 const canRun = existsSync(BINARY) && !isDirect;
 if (!canRun) console.log("skipped: memory of a sidecar: dist/tulle is missing (deno task build)");
