@@ -1,10 +1,13 @@
-import { expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SnapshotStore } from "./snapshot_store.ts";
 
-function store(dir = join(mkdtempSync(join(tmpdir(), "tulle-store-")), "a", "b")) {
+const root = mkdtempSync(join(tmpdir(), "tulle-store-"));
+afterAll(() => rmSync(root, { recursive: true }));
+
+function store(dir = join(mkdtempSync(join(root, "dir-")), "a", "b")) {
   const errors: unknown[] = [];
   return { dir, errors, store: new SnapshotStore(dir, (error) => void errors.push(error)) };
 }

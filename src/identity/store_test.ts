@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
-import { mkdtempSync, statSync, writeFileSync } from "node:fs";
+import { expect, onTestFinished, test } from "bun:test";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
@@ -170,7 +170,9 @@ test("onEnd() of the trust stream opens it again", async () => {
 });
 
 test("savedIdentity() gives the identity to the next process, readable by its owner only", async () => {
-  const path = join(mkdtempSync(join(tmpdir(), "tulle-identity-")), "state", "identity.json");
+  const folder = mkdtempSync(join(tmpdir(), "tulle-identity-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "state", "identity.json");
   const saved = savedIdentity(path, (error) => {
     throw error;
   });

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
-import { expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { expect, onTestFinished, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DefaultPolicy } from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
@@ -156,7 +156,9 @@ test("roots that the controller gives out arrive", async () => {
 });
 
 test("a proxy that was restarted serves from disk without a controller, and drops what is damaged", async () => {
-  const stateDir = join(mkdtempSync(join(tmpdir(), "tulle-state-")), "snapshots");
+  const folder = mkdtempSync(join(tmpdir(), "tulle-state-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const stateDir = join(folder, "snapshots");
   const controller = await ScriptedController.start();
   controller.setInbound(inbound);
   controller.setOutbound(KEY, web(2));
