@@ -1,3 +1,4 @@
+import "reflect-metadata";
 import { expect, onTestFinished, test } from "bun:test";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
