@@ -2,6 +2,7 @@
 import type { RouteRule } from "../model/outbound.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Downstream } from "./downstream.ts";
+import { ENDPOINT_FAILURES, isGrpcStatusIn } from "./events.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
 import { originalReason, outboundRequest, outboundResponse, upgradeRequest } from "./header_edits.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
@@ -16,8 +17,6 @@ import type { Upstreams } from "./upstream/upstreams.ts";
 
 /** A failed answer counts as one that took this long, so that an endpoint that fails fast does not attract requests. */
 export const FAILURE_PENALTY_MS = 1000;
-/** gRPC statuses that are the server's fault: DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
-const GRPC_FAILURES = (1 << 4) | (1 << 13) | (1 << 14) | (1 << 15);
 
 export class OutboundHttp implements HttpPipeline {
   readonly #upstreams: Upstreams;
@@ -75,8 +74,7 @@ export class OutboundHttp implements HttpPipeline {
   #learn(exchange: Exchange, endpoint: EndpointState): void {
     const now = exchange.context.clock();
     if (exchange.headMs === 0) return endpoint.breaker.onCancelled();
-    const failed = exchange.status >= 500 ||
-      (exchange.grpcStatus > 0 && ((GRPC_FAILURES >> exchange.grpcStatus) & 1) === 1);
+    const failed = exchange.status >= 500 || isGrpcStatusIn(exchange.grpcStatus, ENDPOINT_FAILURES);
     const rtt = exchange.headMs - exchange.triedMs;
     endpoint.ewma.observe(failed ? Math.max(rtt, FAILURE_PENALTY_MS) : rtt, now);
     if (failed) endpoint.breaker.onFailure(now, exchange.context.random());

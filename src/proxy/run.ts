@@ -13,6 +13,7 @@ import { ControllerClient } from "../discovery/rpc/client.ts";
 import { savedIdentity } from "../identity/saved.ts";
 import { IdentityStore } from "../identity/store.ts";
 import { verifyPeer } from "../identity/verify.ts";
+import { isControllerId } from "../model/spiffe_id.ts";
 import { reportOpenConnections } from "../net/connection_stats.ts";
 import { onSocketBug, type RawSocket, setDialMark } from "../net/socket.ts";
 import { dropPrivileges } from "../net/user.ts";
@@ -283,7 +284,6 @@ function writeLog(line: string): void {
 
 /** Says "" when the peer is the controller. */
 function verifyController(socket: unknown, ok: boolean, error: Error | null): string {
-  const isController = (id: string) => id.endsWith("/ns/tulle/sa/controller");
-  const peer = verifyPeer(socket as RawSocket, ok, error, { nowMs: Date.now(), expected: isController });
+  const peer = verifyPeer(socket as RawSocket, ok, error, { nowMs: Date.now(), expected: isControllerId });
   return peer.ok ? "" : peer.reason;
 }
