@@ -39,11 +39,6 @@ export function socketAddress(ip: string, port: number): string {
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-/** True for "address/prefix length" and for a bare address, which stands for itself alone. */
-export function isCidr(text: string): boolean {
-  return canonicalCidr(text) !== null;
-}
-
 /** "10.0.0.0/8" with the host bits cleared and the length always there; null when it is no network. */
 export function canonicalCidr(text: string): string | null {
   const slash = text.indexOf("/");

@@ -1,4 +1,5 @@
 /** Decoder of the filters of routes and backends. */
+import { CONNECTION_HEADERS } from "../../src/base/connection_headers.ts";
 import type { Reader } from "./_reader.ts";
 import type { HeaderEdit, RouteFilter } from "./resources.ts";
 
@@ -16,19 +17,6 @@ const FILTER_TYPES = [
   "ExternalAuth",
   "ExtensionRef",
 ] as const;
-
-/** Headers that steer the connection itself: editing them would break framing (RFC 9110 §7.6.1, RFC 9113 §8.2.2). */
-const CONNECTION_HEADERS = new Set([
-  "connection",
-  "content-length",
-  "host",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 
 /** Reads `filters`; empty when absent. */
 export function readFilters(parent: Reader): RouteFilter[] {

@@ -13,15 +13,12 @@ const CLONE_FS = 0x00000200;
 const CLONE_NEWNS = 0x00020000;
 const CLONE_NEWNET = 0x40000000;
 
-const MS_RDONLY = 1;
 const MS_NOSUID = 2;
 const MS_NODEV = 4;
 const MS_NOEXEC = 8;
 const MS_BIND = 4096;
 const MS_REC = 16384;
 const MS_PRIVATE = 1 << 18;
-
-const PR_SET_PDEATHSIG = 1;
 
 /** Kinds of namespace that a thread can enter here. */
 export type NamespaceKind = "net" | "mnt";
@@ -106,19 +103,9 @@ export function mountProc(target: string): void {
   mount(`mount proc at ${target}`, "proc", target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
 }
 
-/** Mounts a /sys that shows this thread's network namespace, read-only. @throws SystemError */
-export function mountSys(target: string): void {
-  mount(`mount sysfs at ${target}`, "sysfs", target, "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
-}
-
 /** No mount made from now on reaches other namespaces, nor theirs this one. @throws SystemError */
 export function makeMountsPrivate(): void {
   mount("make mounts private", "none", "/", null, MS_REC | MS_PRIVATE);
-}
-
-/** Asks the kernel to send this process a signal when its parent ends. @param signal 1–64 @throws SystemError */
-export function signalOnParentDeath(signal: number): void {
-  if (sys.prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) !== 0) throw new SystemError("set the parent-death signal", errno());
 }
 
 function enter(namespace: Namespace): void {

@@ -1,4 +1,5 @@
 /** Parts that outbound and inbound resources share: tulle/discovery/v1/discovery.proto. Field numbers are the proto's. */
+import { CONNECTION_HEADERS } from "../base/connection_headers.ts";
 import type { HeaderEdit, HttpMatch, PathMatch, ValueMatch } from "../model/http_match.ts";
 import type { Protocol } from "../model/outbound.ts";
 import { compilePattern, type Pattern } from "../model/pattern.ts";
@@ -11,18 +12,6 @@ import { type Check, nested } from "./check.ts";
 const MAX_DURATION_MS = 24 * 3600 * 1000;
 /** RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Fields that frame the message or belong to one connection: editing them would break the other side. */
-const UNTOUCHABLE: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "host",
-  "keep-alive",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 const PROTOCOLS: readonly Protocol[] = ["detect", "http1", "http2", "grpc", "opaque"];
 
 /** ResourceRef. */
@@ -178,7 +167,7 @@ function readHeader(r: ProtoReader, path: string, check: Check, into: string[]):
 
 function editableName(name: string, path: string, check: Check): string {
   const lower = fieldName(name, path, check);
-  if (UNTOUCHABLE.has(lower)) check.fail(path, JSON.stringify(name), "a field that does not frame the message");
+  if (CONNECTION_HEADERS.has(lower)) check.fail(path, JSON.stringify(name), "a field that does not frame the message");
   return lower;
 }
 

@@ -2,7 +2,7 @@
 import type { ByteSink } from "../base/byte_sink.ts";
 import * as code from "../wire/http2/error_code.ts";
 import * as frame from "../wire/http2/frame_type.ts";
-import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from "../wire/http2/flow_control.ts";
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, rebase } from "../wire/http2/flow_control.ts";
 import { PREFACE } from "../wire/http2/preface.ts";
 import { checkSetting } from "../wire/http2/settings.ts";
 import type { Http2Connection } from "./http2_connection.ts";
@@ -58,10 +58,10 @@ export function applySettings(
         connection.peerMaxStreams = value;
         break;
       case frame.SETTINGS_INITIAL_WINDOW_SIZE: {
-        const change = value - connection.peerInitialWindow;
+        const before = connection.peerInitialWindow;
         connection.peerInitialWindow = value;
         for (const stream of connection.streams.values()) {
-          stream.sendWindow += change;
+          stream.sendWindow = rebase(stream.sendWindow, before, value);
           if (stream.sendWindow > MAX_WINDOW_BYTES) return code.FLOW_CONTROL_ERROR;
         }
         break;

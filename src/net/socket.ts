@@ -222,11 +222,6 @@ function dialMarked(host: string, port: number, owner: SocketOwner, mark: number
   Bun.connect(options as unknown as Parameters<typeof Bun.connect<SocketOwner>>[0]).catch(ignore);
 }
 
-/** The TLS side of a socket: certificate, session, result of the handshake. For those that verify peers. */
-export function tlsOf(socket: RawSocket): Socket<SocketOwner> {
-  return socket;
-}
-
 /** Code of an error of the system, for metrics. */
 function errnoOf(error: Error): string {
   const { code } = error as { code?: unknown }; // present on errors of sockets

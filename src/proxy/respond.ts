@@ -32,11 +32,6 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   bad_request: { status: 400, grpc: 3 },
 };
 
-/** HTTP status of a failure. */
-export function statusOf(code: FailureCode): number {
-  return RENDERINGS[code].status;
-}
-
 /** A response that the proxy makes: its head and its body, which may be empty. */
 export interface ErrorResponse {
   readonly head: HeaderBlock;

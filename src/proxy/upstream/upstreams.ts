@@ -46,11 +46,6 @@ export class Upstreams {
     this.#random = random;
   }
 
-  /** True when the address is this workload's own. */
-  isOwn(ip: string): boolean {
-    return this.#own.has(ip);
-  }
-
   /** A new snapshot of a target is in force: endpoints that nobody names any more are drained. */
   replace(target: OutboundTarget): void {
     const keys: string[] = [];
