@@ -1,0 +1,146 @@
+/**
+ * Follows a collection: lists it once, watches from there, resumes after a cut, lists again when the server has forgotten
+ * the version. The listener is level-based: what it is told is what is, however it came to be known.
+ */
+import { errorText } from "../../src/base/error.ts";
+import { ApiError } from "./api_error.ts";
+import type { KubeClient, KubeObject, Query } from "./client.ts";
+import type { ResourceType } from "./resource_type.ts";
+
+/** Objects in a page of a list: a page is what memory holds twice. */
+const PAGE = "500";
+/** How long a watch may last, seconds, before it is opened again: what a silent middlebox has cut is noticed then. */
+const WATCH_SECONDS = 290;
+/** First and longest wait after a failure, milliseconds; the wait doubles, and half of it is random. */
+const MIN_BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 15_000;
+
+export interface Listener {
+  /** All objects there are; those not among them are gone. */
+  onList(objects: readonly KubeObject[]): void;
+  onChange(object: KubeObject): void;
+  onRemove(object: KubeObject): void;
+  /** A failure, after which it is tried again; null once it works again. */
+  onTrouble(detail: string | null): void;
+}
+
+export interface ListWatchOptions {
+  readonly client: KubeClient;
+  readonly type: ResourceType;
+  /** null: all namespaces. */
+  readonly namespace: string | null;
+  /** labelSelector, fieldSelector. */
+  readonly query?: Query;
+  readonly listener: Listener;
+  readonly random: () => number;
+}
+
+export class ListWatch {
+  readonly #options: ListWatchOptions;
+  readonly #closing = new AbortController();
+  /** Version to resume from; "" lists again. */
+  #version = "";
+  #failures = 0;
+  /** Lists made so far, for metrics and tests. */
+  lists = 0;
+
+  constructor(options: ListWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Follows until `close`. Never throws. */
+  start(): void {
+    void this.#run();
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      try {
+        if (this.#version === "") await this.#list();
+        // A server that ends watches at once must not be asked in a busy loop.
+        if (await this.#watch() === 0) await this.#wait(MIN_BACKOFF_MS);
+      } catch (error) {
+        if (this.#closing.signal.aborted) return;
+        if (error instanceof ApiError && error.isExpired) {
+          this.#version = "";
+          continue;
+        }
+        this.#failures++;
+        this.#options.listener.onTrouble(errorText(error));
+        await this.#wait(error instanceof ApiError ? error.retryAfterMs : 0);
+      }
+    }
+  }
+
+  async #list(): Promise<void> {
+    const { client, type, namespace, query, listener } = this.#options;
+    const objects: KubeObject[] = [];
+    let next = "";
+    let version = "";
+    do {
+      const page = await client.listPage(type, namespace, {
+        limit: PAGE,
+        ...query,
+        ...(next === "" ? {} : { continue: next }),
+      });
+      for (const object of page.items) objects.push(object);
+      version = page.resourceVersion;
+      next = page.next;
+    } while (next !== "" && !this.#closing.signal.aborted);
+    if (this.#closing.signal.aborted) return;
+    this.lists++;
+    this.#worked();
+    listener.onList(objects);
+    this.#version = version;
+  }
+
+  /** @returns events that came */
+  async #watch(): Promise<number> {
+    const { client, type, namespace, query, listener } = this.#options;
+    // Jitter, so that a fleet of watches does not come back in one moment.
+    const seconds = Math.floor(WATCH_SECONDS * (0.75 + this.#options.random() / 4));
+    const watch = client.watch(type, namespace, {
+      ...query,
+      resourceVersion: this.#version,
+      timeoutSeconds: String(seconds),
+    }, this.#closing.signal);
+    let events = 0;
+    for await (const { type: event, object } of watch) {
+      if (this.#closing.signal.aborted) return events;
+      events++;
+      if (event === "ERROR") throw streamError(object);
+      this.#worked();
+      if (event === "ADDED" || event === "MODIFIED") listener.onChange(object);
+      else if (event === "DELETED") listener.onRemove(object);
+      this.#version = object.metadata.resourceVersion ?? this.#version;
+    }
+    return events;
+  }
+
+  #worked(): void {
+    if (this.#failures > 0) this.#options.listener.onTrouble(null);
+    this.#failures = 0;
+  }
+
+  async #wait(asked: number): Promise<void> {
+    const backoff = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(10, Math.max(0, this.#failures - 1)));
+    const ms = Math.max(asked, backoff / 2 + this.#options.random() * backoff / 2);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#closing.signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve();
+      }, { once: true });
+    });
+  }
+}
+
+/** The Status object of an ERROR event. */
+function streamError(object: KubeObject): ApiError {
+  const { code, reason, message } = object as Readonly<Record<string, unknown>>;
+  return new ApiError("WATCH", Number(code ?? 0), String(reason ?? ""), String(message ?? "the watch ended"));
+}

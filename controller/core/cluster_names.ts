@@ -1,0 +1,64 @@
+/**
+ * Names by which the parts of the mesh find each other in a cluster. The injector, the controller, the agent, the manifests
+ * and the command line agree on them here; a change is a change of the installed mesh.
+ */
+
+/** Namespace of the control plane; the controller's identity is `ns/tulle/sa/controller` of the trust domain. */
+export const MESH_NAMESPACE = "tulle";
+export const CONTROLLER = "controller";
+/** Service and Deployment port that proxies connect to. */
+export const CONTROL_PORT = 8086;
+/** /metrics /ready /live /config of the controller. */
+export const CONTROLLER_ADMIN_PORT = 9990;
+/** Service in front of the admission webhook, and the port of the pod behind it. */
+export const WEBHOOK_SERVICE = "webhook";
+export const WEBHOOK_PORT = 8443;
+export const INJECT_PATH = "/inject";
+export const VALIDATE_PATH = "/validate";
+/** Names of the webhook configurations; cluster-wide objects carry the mesh's name. */
+export const INJECT_WEBHOOK = "tulle-inject";
+export const VALIDATE_WEBHOOK = "tulle-validate";
+/** Secret with `tls.crt`, `tls.key` and `ca.crt` of the webhook's server. */
+export const WEBHOOK_SECRET = "webhook-tls";
+
+/** Secret (type kubernetes.io/tls, so that cert-manager can own it) with the issuer: `tls.crt`, `tls.key`, `ca.crt`. */
+export const ISSUER_SECRET = "issuer";
+/** ConfigMap of the mesh namespace that the user or a rotation fills with further roots (key `roots.pem`). */
+export const EXTRA_ROOTS_CONFIG_MAP = "trust-roots";
+/** ConfigMap that the controller keeps current in each namespace with meshed pods; key BUNDLE_KEY. */
+export const BUNDLE_CONFIG_MAP = "tulle-trust-bundle";
+export const BUNDLE_KEY = "trust-bundle.pem";
+
+/** Leases in the mesh namespace: whoever holds one is the only writer of what it names. */
+export const WRITER_LEASE = "controller-writer";
+
+/** DaemonSet that installs the plugin and repairs pods. */
+export const AGENT = "cni";
+/** Socket of the agent on the node, where the plugin asks which pods are meshed. */
+export const AGENT_SOCKET = "/run/tulle/cni.sock";
+/** Name of the plugin's type in a CNI configuration list, and of its executable. */
+export const CNI_PLUGIN = "tulle-cni";
+
+/** The sidecar's container, an init container with `restartPolicy: Always`, the first of the pod. */
+export const SIDECAR_CONTAINER = "tulle-proxy";
+/** Volumes of an injected pod and where the sidecar sees them. */
+export const TOKEN_VOLUME = "tulle-token";
+export const TOKEN_MOUNT = "/var/run/tulle/token";
+export const BUNDLE_VOLUME = "tulle-trust-bundle";
+export const BUNDLE_MOUNT = "/var/run/tulle/trust";
+export const STATE_VOLUME = "tulle-state";
+export const STATE_MOUNT = "/var/run/tulle/state";
+/** Audience of the projected token and of its review: no other service accepts it, and we accept no other. */
+export const TOKEN_AUDIENCE = "identity.tulle.dev";
+
+/** Written by the injector: the version of the sidecar, "1" for the form of this annotation. */
+export const INJECTED_ANNOTATION = "tulle.dev/injected";
+/** Label on injected pods, for selectors of PodMonitors and of people. */
+export const MESHED_LABEL = "tulle.dev/meshed";
+/** Label on namespaces and objects of the control plane: no webhook ever sees them. */
+export const CONTROL_PLANE_LABEL = "tulle.dev/control-plane";
+/** Condition type of pods that the agent found unmeshed or repaired; also the reason of its Events. */
+export const CAPTURE_CONDITION = "tulle.dev/captured";
+
+/** User of the sidecar; capture exempts it, and no other container of a pod may run as it. */
+export const PROXY_UID = 2102;
