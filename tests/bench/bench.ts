@@ -35,7 +35,7 @@ try {
   const selected = CASES.filter((item) => options.cases.test(item.name));
   for (const shape of ["hop", "pair"] as const) {
     if (!selected.some((item) => item.shape === shape)) continue;
-    for (const subject of await startSubjects(rig, shape, options.proxies, say)) {
+    for (const subject of await startSubjects(rig, shape, options, say)) {
       stack.use(subject);
       subjects.push(subject);
     }

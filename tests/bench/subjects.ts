@@ -1,10 +1,11 @@
 /** Starts the proxies that the selected cases need; what is not installed is left out with a line that says so. */
-import { findProgram } from "../support/process.ts";
 import type { Shape } from "./cases.ts";
+import { envoyH1Pair, envoyHop, envoyPair } from "./peers/envoy.ts";
 import { haproxyH1Pair, haproxyHop, haproxyPair } from "./peers/haproxy.ts";
 import { nghttpxHop, nghttpxPair } from "./peers/nghttpx.ts";
 import { nginxHop, nginxPair } from "./peers/nginx.ts";
-import { tulleHop, tullePair, tulleProgram } from "./peers/tulle.ts";
+import { tulleHop, tullePair } from "./peers/tulle.ts";
+import { programOf } from "./programs.ts";
 import type { Rig, Subject } from "./rig.ts";
 
 type Start = (program: string, rig: Rig) => Promise<Subject | null>;
@@ -15,30 +16,28 @@ const STARTS: Readonly<Record<string, Readonly<Record<Shape, Start>>>> = {
   "haproxy-h1": { hop: () => Promise.resolve(null), pair: haproxyH1Pair },
   nghttpx: { hop: nghttpxHop, pair: nghttpxPair },
   nginx: { hop: nginxHop, pair: nginxPair },
+  envoy: { hop: envoyHop, pair: envoyPair },
+  "envoy-h1": { hop: () => Promise.resolve(null), pair: envoyH1Pair },
 };
 
 /** The subjects of one shape, in the order asked for. Whoever calls owns them. */
 export async function startSubjects(
   rig: Rig,
   shape: Shape,
-  proxies: readonly string[],
+  options: { readonly proxies: readonly string[]; readonly quick: boolean },
   say: (line: string) => void,
 ): Promise<Subject[]> {
   const subjects: Subject[] = [];
-  for (const name of proxies) {
+  for (const name of options.proxies) {
     const start = STARTS[name]?.[shape];
     if (start === undefined) continue;
-    const program = name === "tulle" ? tulleProgram() : findProgram(name.replace("-h1", ""));
-    if (program === null) {
-      say(
-        name === "tulle"
-          ? "skip tulle: dist/tulle is missing; run: deno task build"
-          : `skip ${name}: not installed (apt-get install ${name === "nghttpx" ? "nghttp2-proxy" : name})`,
-      );
+    const found = programOf(name, options.quick, say);
+    if ("reason" in found) {
+      say(`skip ${name}: ${found.reason}`);
       continue;
     }
     try {
-      const subject = await start(program, rig);
+      const subject = await start(found.program, rig);
       if (subject === null) say(`skip ${name} as a ${shape}: it has no such mode yet`);
       else subjects.push(subject);
     } catch (cause) {

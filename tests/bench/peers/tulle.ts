@@ -11,14 +11,8 @@ import { allowAccounts, httpRoute, type Resource, server, service, workload } fr
 import { LOAD_CORE, PROXY_CORE, type Rig, type Subject } from "../rig.ts";
 import { startAll, subjectOf } from "./_processes.ts";
 
-const BINARY = join(import.meta.dirname, "..", "..", "..", "dist", "tulle");
 /** The engine behind a plain TLS listener; the product itself terminates only mutual TLS. */
 const HOP_PROXY = join(import.meta.dirname, "..", "hop_proxy.ts");
-
-export function tulleProgram(): string | null {
-  const binary = process.env["TULLE_BINARY"] ?? BINARY;
-  return existsSync(binary) ? binary : null;
-}
 
 export async function tulleHop(_program: string, rig: Rig): Promise<Subject | null> {
   if (!existsSync(HOP_PROXY)) return null;
