@@ -5,7 +5,7 @@ import { errorText, UsageError } from "../src/base/error.ts";
 import type { Logger } from "../src/base/log.ts";
 import type { Registry } from "./core/metrics.ts";
 import type { LocalAuthority } from "./issuer/authority.ts";
-import { parseTokens } from "./issuer/tokens.ts";
+import { parseTokens, type TokenTable } from "./issuer/tokens.ts";
 import type { WorldSource } from "./index/world_source.ts";
 import { parseAddresses } from "./kube/addresses.ts";
 import { ChangeSignal } from "./kube/change_signal.ts";
@@ -15,6 +15,15 @@ import type { ResourceStore } from "./kube/store.ts";
 import { WatchedText } from "./kube/watched_text.ts";
 import type { ControllerOptions } from "./cli/controller_options.ts";
 
+/** Where the controller's knowledge comes from. */
+export interface Feed {
+  /** Reads everything once, then follows changes until `close`. Resolves when everything is known. */
+  start(): Promise<void>;
+  close(): void;
+  /** For /config: plain data, with `errors` as lines. */
+  status(): { readonly errors: readonly string[] };
+}
+
 export interface FeedTargets {
   readonly store: ResourceStore;
   readonly worlds: WorldSource;
@@ -23,7 +32,7 @@ export interface FeedTargets {
   readonly registry: Registry;
 }
 
-export class ConfigFeed {
+export class ConfigFeed implements Feed {
   readonly #options: ControllerOptions;
   readonly #targets: FeedTargets;
   readonly #folders: FolderSource;
@@ -35,6 +44,7 @@ export class ConfigFeed {
   #logged = new Set<string>();
   #signal: ChangeSignal | null = null;
   #reloads = 0;
+  #tokenTable: TokenTable | null = null;
 
   /** @throws UsageError when a folder or file that was named is not there */
   constructor(options: ControllerOptions, targets: FeedTargets) {
@@ -51,13 +61,13 @@ export class ConfigFeed {
     this.#register(targets.registry);
   }
 
-  /** Reads everything once, then follows changes until `close`. */
-  start(): void {
+  start(): Promise<void> {
     this.#look();
     const { configDir, tokens, addresses, stateDir } = this.#options;
     const folders = [...configDir, stateDir];
     for (const file of [tokens, addresses]) if (file !== null) folders.push(dirname(file));
     this.#signal = new ChangeSignal(folders, () => this.#look());
+    return Promise.resolve();
   }
 
   close(): void {
@@ -93,8 +103,10 @@ export class ConfigFeed {
     });
     this.#take(this.#tokens, (text, file) => {
       const parsed = parseTokens(file, text);
-      if (typeof parsed !== "string") authority.tokens = parsed;
-      return typeof parsed === "string" ? parsed : null;
+      if (typeof parsed === "string") return parsed;
+      authority.tokens = parsed;
+      this.#tokenTable = parsed;
+      return null;
     });
     this.#attempt("old-roots.pem", () => authority.reloadBundle());
     this.#tell();
@@ -162,7 +174,7 @@ export class ConfigFeed {
       problems.set(status.reduce((sum, file) => sum + file.warnings.length, 0), { severity: "warning" });
       objects.set(this.#targets.store.size);
       reloads.set(this.#reloads);
-      tokens.set(this.#targets.authority.tokens.size);
+      tokens.set(this.#tokenTable?.size ?? 0);
     });
   }
 }

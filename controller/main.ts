@@ -4,7 +4,10 @@ import { createLogger, type Logger } from "../src/base/log.ts";
 import { VERSION } from "../src/base/version.ts";
 import { DiscoveryService } from "../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { IdentityService } from "../proto/gen/tulle/identity/v1/identity_pb.ts";
-import { ConfigFeed } from "./_config_feed.ts";
+import { ClusterFeed } from "./_cluster_feed.ts";
+import { ConfigFeed, type Feed, type FeedTargets } from "./_config_feed.ts";
+import { KubeClient } from "./api/client.ts";
+import { inClusterTarget, isInCluster, kubeconfigTarget } from "./api/kube_target.ts";
 import { type ControllerOptions, type Endpoint, parseOptions } from "./cli/controller_options.ts";
 import { Registry } from "./core/metrics.ts";
 import { WorldSource } from "./index/world_source.ts";
@@ -59,13 +62,14 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
     trustDomain: options.trustDomain,
     clusterDomain: options.clusterDomain,
     clusterNetworks: options.clusterNetworks,
+    probeNetworks: options.probeNetworks,
     defaultPolicy: options.defaultInboundPolicy,
-    injectByDefault: true,
+    injectByDefault: options.cluster === null,
   });
   const { stateDir, trustDomain, leafLifetimeMs } = options;
   const authority = await LocalAuthority.open({ stateDir, trustDomain, leafLifetimeMs, now: Date.now });
-  const feed = new ConfigFeed(options, { store, worlds, authority, log, registry });
-  feed.start();
+  const feed = openFeed(options, { store, worlds, authority, log, registry });
+  await feed.start();
   tellWarnings(worlds, log);
   const discovery = new DiscoveryHandler({ source: worlds, metrics, log, now: Date.now, random: Math.random });
   const identity = new IdentityHandler(authority, metrics, log);
@@ -110,6 +114,16 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
       await parts.disposeAsync();
     },
   };
+}
+
+function openFeed(options: ControllerOptions, targets: FeedTargets): Feed {
+  const { cluster } = options;
+  if (cluster === null) return new ConfigFeed(options, targets);
+  const isOwn = cluster.kubeconfig === null && cluster.context === null && isInCluster(process.env);
+  const target = isOwn
+    ? inClusterTarget(process.env)
+    : kubeconfigTarget({ file: cluster.kubeconfig, context: cluster.context }, process.env);
+  return new ClusterFeed(new KubeClient(target), targets);
 }
 
 function identityOf(own: KeyedCertificate, authority: LocalAuthority) {
@@ -162,13 +176,11 @@ function tellWarnings(worlds: WorldSource, log: Logger): void {
 }
 
 /** Everything that is in force, for /config. */
-function configDump(feed: ConfigFeed, worlds: WorldSource, discovery: DiscoveryHandler) {
+function configDump(feed: Feed, worlds: WorldSource, discovery: DiscoveryHandler) {
   const world = worlds.current;
-  const { files, errors } = feed.status();
   return {
     version: VERSION,
-    files,
-    errors,
+    ...feed.status(),
     warnings: world.warnings().map(({ object, detail }) => `${object}: ${detail}`),
     services: world.services(),
     workloads: world.workloads(),

@@ -31,6 +31,8 @@ export interface ListWatchOptions {
   readonly namespace: string | null;
   /** labelSelector, fieldSelector. */
   readonly query?: Query;
+  /** The cluster may not know the type: then there are no objects, and it is asked again from time to time. */
+  readonly optional?: boolean;
   readonly listener: Listener;
   readonly random: () => number;
 }
@@ -67,6 +69,11 @@ export class ListWatch {
         if (this.#closing.signal.aborted) return;
         if (error instanceof ApiError && error.isExpired) {
           this.#version = "";
+          continue;
+        }
+        if (error instanceof ApiError && error.isNotFound && this.#options.optional === true) {
+          this.#options.listener.onList([]);
+          await this.#wait(MAX_BACKOFF_MS);
           continue;
         }
         this.#failures++;

@@ -13,6 +13,8 @@ export interface Endpoint {
 }
 
 export interface ControllerOptions {
+  /** The cluster to follow; null: folders. */
+  readonly cluster: { readonly kubeconfig: string | null; readonly context: string | null } | null;
   readonly configDir: readonly string[];
   readonly listen: Endpoint;
   readonly admin: Endpoint;
@@ -25,11 +27,15 @@ export interface ControllerOptions {
   readonly leafLifetimeMs: number;
   readonly defaultInboundPolicy: DefaultPolicy;
   readonly clusterNetworks: readonly string[];
+  readonly probeNetworks: readonly string[];
   readonly logLevel: LogLevel;
 }
 
 /** "Inside the cluster" unless said otherwise: private networks (RFC 1918, RFC 6598, RFC 4193). */
 const CLUSTER_NETWORKS = "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,fd00::/8";
+
+/** A kubelet asks from an address of its node that only the network plugin knows. */
+const PROBE_NETWORKS = "0.0.0.0/0,::/0";
 
 /** Leaves shorter than this expire while they travel, milliseconds. */
 const MIN_LEAF_LIFETIME_MS = 2000;
@@ -37,10 +43,11 @@ const MIN_LEAF_LIFETIME_MS = 2000;
 const EXAMPLES = [
   "tulle controller --config-dir mesh/ --state-dir /var/lib/tulle --tokens tokens.json",
   "tulle controller --config-dir mesh/ --config-dir policies/ --state-dir state --tokens tokens.json --listen [::]:8086",
+  "tulle controller --kubernetes --state-dir state --listen [::]:8086",
 ];
 
 const NOTES = `
-The folders hold Kubernetes YAML: Service, EndpointSlice, HTTPRoute, GRPCRoute, Server, AuthorizationPolicy,
+With --kubernetes everything comes from the API server. Otherwise the folders hold Kubernetes YAML: Service, EndpointSlice, HTTPRoute, GRPCRoute, Server, AuthorizationPolicy,
 MeshTLSAuthentication, NetworkAuthentication, ExternalWorkload, Namespace, ServiceAccount. Changes are followed; a file with
 a mistake is refused as a whole, its last good state stays, and /config on the admin port says what is wrong.`;
 
@@ -49,9 +56,12 @@ a mistake is refused as a whole, its last good state stays, and /config on the a
  * @returns null when it was a question (--help) that has been answered, or a mistake that has been explained on stderr
  */
 export function parseOptions(argv: readonly string[]): ControllerOptions | null {
-  const summary = "Turn a folder of Kubernetes YAML into certificates, routes and policies for proxies.";
+  const summary = "Turn a cluster, or a folder of Kubernetes YAML, into certificates, routes and policies for proxies.";
   const command = teachingCommand("controller", summary, EXAMPLES)
-    .requiredOption("--config-dir <folder>", "folder of YAML files; may be given again", collect)
+    .option("--config-dir <folder>", "folder of YAML files; may be given again", collect)
+    .option("--kubernetes", "follow a cluster instead: the one of the pod, or of the kubeconfig")
+    .option("--kubeconfig <file>", "with --kubernetes: how to reach the cluster; in a pod it is not needed")
+    .option("--context <name>", "with --kubernetes: context of the kubeconfig")
     .requiredOption("--state-dir <folder>", "where the root certificate and its key are kept; made when missing")
     .addOption(valueOption("--listen <address>", "where proxies connect", parseAddress, "127.0.0.1:8086"))
     .addOption(valueOption("--admin <address>", "/metrics /ready /live /config", parseAddress, "127.0.0.1:9990"))
@@ -69,6 +79,9 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
       ),
     )
     .addOption(
+      valueOption("--probe-networks <list>", "whence probes of kubelets may come", parseNetworks, PROBE_NETWORKS),
+    )
+    .addOption(
       new Option("--default-inbound-policy <policy>", "where no annotation says it")
         .choices([...DEFAULT_POLICIES]).default("all-unauthenticated"),
     )
@@ -82,8 +95,18 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     return null;
   }
   const values = command.opts();
+  const isCluster = values.kubernetes === true;
+  const configDir: readonly string[] = values.configDir ?? [];
+  if (isCluster === configDir.length > 0) {
+    process.stderr.write(
+      "tulle controller: want either --config-dir or --kubernetes (see: tulle controller --help)\n",
+    );
+    process.exitCode = EXIT_USAGE;
+    return null;
+  }
   return {
-    configDir: values.configDir,
+    cluster: isCluster ? { kubeconfig: values.kubeconfig ?? null, context: values.context ?? null } : null,
+    configDir,
     listen: values.listen,
     admin: values.admin,
     stateDir: values.stateDir,
@@ -94,6 +117,7 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     leafLifetimeMs: values.leafLifetime,
     defaultInboundPolicy: values.defaultInboundPolicy,
     clusterNetworks: values.clusterNetworks,
+    probeNetworks: values.probeNetworks,
     logLevel: values.logLevel,
   };
 }

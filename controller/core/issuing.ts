@@ -32,6 +32,11 @@ export interface Authority {
   onBundle(listener: () => void): () => void;
 }
 
+/** Knows tokens. */
+export interface TokenSource {
+  check(token: string): Promise<TokenSubject | Refusal>;
+}
+
 /** Who a token stands for. */
 export interface TokenSubject {
   readonly namespace: string;

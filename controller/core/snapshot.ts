@@ -116,6 +116,8 @@ export interface InboundWorkload {
   readonly ports: readonly InboundPort[];
   readonly defaultPolicy: DefaultPolicy;
   readonly clusterNetworks: readonly string[];
+  /** Whence probes are admitted; empty without probes. */
+  readonly probeNetworks: readonly string[];
 }
 
 export interface InboundPort {
@@ -126,6 +128,8 @@ export interface InboundPort {
   readonly authorizations: readonly Authorization[];
   readonly routes: readonly InboundRoute[];
   readonly defaultPolicy: DefaultPolicy;
+  /** Paths that the kubelet asks for. */
+  readonly probePaths: readonly string[];
 }
 
 export interface InboundRoute {

@@ -63,7 +63,12 @@ export function inboundWorkload(
   const { namespace, name, identity, workload, defaultPolicy } = instance;
   const ports = new Map<number, InboundPort>();
   for (const server of policies.servers.get(namespace) ?? []) {
-    const selector = server.externalWorkloadSelector ?? server.podSelector;
+    // In a folder a podSelector means its workloads; an externalWorkloadSelector never means pods.
+    const selector = server.externalWorkloadSelector === null
+      ? server.podSelector
+      : workload.kind === "Pod"
+      ? null
+      : server.externalWorkloadSelector;
     if (selector === null || !selects(selector, workload.meta.labels)) continue;
     const port = portNumber(workload, server.port);
     if (port === null) {
@@ -78,7 +83,7 @@ export function inboundWorkload(
       report.warn(keyOf(server), `${detail}, which is older or comes first by name: this one does not hold there`);
       continue;
     }
-    ports.set(port, serverPort(server, port, declaredProtocol(instance, port), policies));
+    ports.set(port, serverPort(server, port, instance, policies));
   }
   for (const { port, protocol } of workload.ports) {
     if (protocol !== "TCP" || ports.has(port)) continue;
@@ -86,16 +91,35 @@ export function inboundWorkload(
     const denials = (policies.authorizations.get(`Namespace ${namespace}`) ?? []).filter(({ action }) =>
       action === "deny"
     );
-    const spoken = declaredProtocol(instance, port);
-    ports.set(port, { port, protocol: spoken, server: null, authorizations: denials, routes: [], defaultPolicy });
+    ports.set(port, { ...openPort(instance, port), authorizations: denials });
   }
+  // A probe may go to a port that no container declares.
+  for (const { port } of instance.probes) if (!ports.has(port)) ports.set(port, openPort(instance, port));
   return {
     workload: { namespace, name },
     identity,
     ports: [...ports.values()].sort((a, b) => a.port - b.port),
     defaultPolicy,
     clusterNetworks: options.clusterNetworks,
+    probeNetworks: instance.probes.length > 0 ? options.probeNetworks : [],
   };
+}
+
+/** A port that no Server selects. */
+function openPort(instance: Instance, port: number): InboundPort {
+  return {
+    port,
+    protocol: declaredProtocol(instance, port),
+    server: null,
+    authorizations: [],
+    routes: [],
+    defaultPolicy: instance.defaultPolicy,
+    probePaths: probePaths(instance, port),
+  };
+}
+
+function probePaths({ probes }: Instance, port: number): readonly string[] {
+  return probes.filter((probe) => probe.port === port).map(({ path }) => path);
 }
 
 function declaredProtocol(instance: Instance, port: number): Protocol {
@@ -104,12 +128,12 @@ function declaredProtocol(instance: Instance, port: number): Protocol {
   return protocolOf(own?.appProtocol ?? null);
 }
 
-function serverPort(server: Server, port: number, declared: Protocol, policies: PolicyIndex): InboundPort {
+function serverPort(server: Server, port: number, instance: Instance, policies: PolicyIndex): InboundPort {
   const { namespace, name } = server.meta;
   const said = serverProtocol(server.proxyProtocol);
   return {
     port,
-    protocol: said === "detect" ? declared : said,
+    protocol: said === "detect" ? declaredProtocol(instance, port) : said,
     server: { group: POLICY_GROUP, kind: "Server", namespace, name, section: String(port) },
     authorizations: [
       ...policies.authorizations.get(`Server ${namespace}/${name}`) ?? [],
@@ -122,6 +146,7 @@ function serverPort(server: Server, port: number, declared: Protocol, policies: 
       authorizations: policies.authorizations.get(`${ranked.route.kind} ${namespace}/${ranked.route.meta.name}`) ?? [],
     })),
     defaultPolicy: server.accessPolicy,
+    probePaths: probePaths(instance, port),
   };
 }
 

@@ -111,18 +111,20 @@ function addSelected(
   if (service.selector === null) return;
   let selected = 0;
   for (const instance of workloads.byNamespace.get(service.meta.namespace) ?? []) {
-    if (!selectsLabels(service.selector, instance.workload.meta.labels)) continue;
+    const { workload } = instance;
+    if (!selectsLabels(service.selector, workload.meta.labels)) continue;
     selected++;
-    const target = portNumber(instance.workload, port.targetPort);
+    if (workload.kind === "Pod") continue; // Kubernetes' own controller keeps the slices
+    const target = portNumber(workload, port.targetPort);
     if (target === null) {
       const detail = `its port ${port.port} goes to the port named ${port.targetPort}, which ${
-        keyOf(instance.workload)
+        keyOf(workload)
       } does not have`;
       report.warn(keyOf(service), detail);
       continue;
     }
-    if (!instance.workload.ready && !service.publishNotReadyAddresses) continue;
-    const own = instance.workload.ports.find((candidate) => candidate.port === target);
+    if (!workload.ready && !service.publishNotReadyAddresses) continue;
+    const own = workload.ports.find((candidate) => candidate.port === target);
     declared.add(own?.appProtocol ?? null);
     for (const ip of instance.addresses) add(endpoints, instanceEndpoint(instance, ip, target, ""));
   }

@@ -12,6 +12,7 @@ export const OPTIONS: IndexOptions = {
   trustDomain: "cluster.local",
   clusterDomain: "cluster.local",
   clusterNetworks: ["10.0.0.0/8"],
+  probeNetworks: ["0.0.0.0/0", "::/0"],
   defaultPolicy: "all-unauthenticated",
   injectByDefault: true,
 };

@@ -1,18 +1,18 @@
 /** Workload instances: who runs where, under which identity. */
 import type { DefaultPolicy } from "../core/snapshot.ts";
-import { declaredAddresses, identityOf, instanceName, replicasOf } from "../kube/instances.ts";
+import { declaredAddresses, identityOf, instanceName, replicasOf, spiffeId } from "../kube/instances.ts";
 import type { Addresses } from "../kube/addresses.ts";
-import type { ExternalWorkload } from "../kube/resources.ts";
+import type { ExternalWorkload, Meta, Pod, Probe } from "../kube/resources.ts";
 import { keyOf } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { defaultPolicyOf, injectOf, opaquePortsOf, type PortSet } from "./_annotations.ts";
 import type { Report } from "./_report.ts";
 
-/** One instance of an ExternalWorkload. */
+/** A pod, or one instance of an ExternalWorkload. */
 export interface Instance {
   readonly namespace: string;
   readonly name: string;
-  readonly workload: ExternalWorkload;
+  readonly workload: ExternalWorkload | Pod;
   /** Canonical; empty while nobody has assigned one. */
   readonly addresses: readonly string[];
   readonly identity: string;
@@ -20,6 +20,8 @@ export interface Instance {
   readonly meshed: boolean;
   readonly opaquePorts: PortSet | null;
   readonly defaultPolicy: DefaultPolicy;
+  /** What a kubelet asks of it. */
+  readonly probes: readonly Probe[];
 }
 
 /** What the index needs to know beside the objects. */
@@ -29,6 +31,8 @@ export interface IndexOptions {
   readonly clusterDomain: string;
   /** What the cluster-* default policies mean by inside. */
   readonly clusterNetworks: readonly string[];
+  /** Whence probes may come. */
+  readonly probeNetworks: readonly string[];
   /** Where no annotation says it. */
   readonly defaultPolicy: DefaultPolicy;
   /** Whether workloads have sidecars where no annotation says it. */
@@ -52,20 +56,56 @@ export function buildWorkloads(
   const byName = new Map<string, Instance>();
   const byAddress = new Map<string, Instance>();
   const byNamespace = new Map<string, Instance[]>();
-  for (const workload of set.list("ExternalWorkload")) {
-    for (const instance of instancesOf(workload, set, addresses, options, report)) {
-      byName.set(`${instance.namespace}/${instance.name}`, instance);
-      const inNamespace = byNamespace.get(instance.namespace);
-      if (inNamespace === undefined) byNamespace.set(instance.namespace, [instance]);
-      else inNamespace.push(instance);
-      for (const ip of instance.addresses) {
-        const holder = byAddress.get(ip);
-        if (holder === undefined) byAddress.set(ip, instance);
-        else report.warn(keyOf(workload), `its address ${ip} belongs to ${holder.namespace}/${holder.name} already`);
+  const add = (instance: Instance) => {
+    byName.set(`${instance.namespace}/${instance.name}`, instance);
+    const inNamespace = byNamespace.get(instance.namespace);
+    if (inNamespace === undefined) byNamespace.set(instance.namespace, [instance]);
+    else inNamespace.push(instance);
+    for (const ip of instance.addresses) {
+      const holder = byAddress.get(ip);
+      if (holder === undefined || isTerminating(holder)) byAddress.set(ip, instance);
+      // An address moves from one pod to the next before everybody has heard of it.
+      else if (!isTerminating(instance)) {
+        const detail = `its address ${ip} belongs to ${holder.namespace}/${holder.name} already`;
+        report.warn(keyOf(instance.workload), detail);
       }
     }
+  };
+  for (const pod of set.list("Pod")) {
+    if (!pod.finished) add(podInstance(pod, set, options, report));
+  }
+  for (const workload of set.list("ExternalWorkload")) {
+    for (const instance of instancesOf(workload, set, addresses, options, report)) add(instance);
   }
   return { byName, byAddress, byNamespace };
+}
+
+function isTerminating({ workload }: Instance): boolean {
+  return workload.kind === "Pod" && workload.terminating;
+}
+
+function podInstance(pod: Pod, set: ResourceSet, options: IndexOptions, report: Report): Instance {
+  const { meta } = pod;
+  const fromNamespace = inherited(meta, set, report);
+  return {
+    namespace: meta.namespace,
+    name: meta.name,
+    workload: pod,
+    // The node's addresses tell nobody which pod is meant.
+    addresses: pod.hostNetwork ? [] : pod.podIPs,
+    identity: spiffeId(options.trustDomain, meta.namespace, pod.serviceAccountName),
+    meshed: pod.meshed,
+    opaquePorts: fromNamespace(opaquePortsOf),
+    defaultPolicy: fromNamespace(defaultPolicyOf) ?? options.defaultPolicy,
+    probes: pod.probes,
+  };
+}
+
+/** Reads an annotation of an object, or else of its namespace. */
+function inherited(meta: Meta, set: ResourceSet, report: Report) {
+  const namespace = set.get("Namespace", "", meta.namespace);
+  return <T>(read: (meta: Meta, report: Report) => T | null): T | null =>
+    read(meta, report) ?? (namespace === null ? null : read(namespace.meta, report));
 }
 
 function instancesOf(
@@ -76,9 +116,7 @@ function instancesOf(
   report: Report,
 ): Instance[] {
   const { meta } = workload;
-  const namespace = set.get("Namespace", "", meta.namespace);
-  const fromNamespace = <T>(read: (meta: ExternalWorkload["meta"], report: Report) => T | null): T | null =>
-    read(meta, report) ?? (namespace === null ? null : read(namespace.meta, report));
+  const fromNamespace = inherited(meta, set, report);
   const shared = {
     namespace: meta.namespace,
     workload,
@@ -86,6 +124,7 @@ function instancesOf(
     meshed: fromNamespace(injectOf) ?? options.injectByDefault,
     opaquePorts: fromNamespace(opaquePortsOf),
     defaultPolicy: fromNamespace(defaultPolicyOf) ?? options.defaultPolicy,
+    probes: [],
   };
   return Array.from({ length: replicasOf(workload) }, (_, index) => {
     const name = instanceName(workload, index);
@@ -96,7 +135,7 @@ function instancesOf(
 }
 
 /** Number of a port given by number or name; null when the workload has no port of that name. */
-export function portNumber(workload: ExternalWorkload, port: number | string): number | null {
+export function portNumber(workload: Instance["workload"], port: number | string): number | null {
   if (typeof port === "number") return port;
   return workload.ports.find((candidate) => candidate.name === port && candidate.protocol === "TCP")?.port ?? null;
 }

@@ -178,8 +178,8 @@ function instanceTarget(instance: Instance, ip: string, port: number): OutboundT
   const protocol = opaque ? "opaque" as const : protocolOf(own?.appProtocol ?? null);
   const section = String(port);
   const parent = {
-    group: "workload.tulle.dev",
-    kind: "ExternalWorkload",
+    group: workload.kind === "Pod" ? "core" : "workload.tulle.dev",
+    kind: workload.kind,
     namespace,
     name: workload.meta.name,
     section,

@@ -1,10 +1,10 @@
 /** The certificate authority of standalone mode: tokens in, leaves out, and the bundle everybody verifies against. */
 import { join } from "node:path";
-import type { Authority, Bundle, IssuedLeaf, Refusal } from "../core/issuing.ts";
+import type { Authority, Bundle, IssuedLeaf, Refusal, TokenSource } from "../core/issuing.ts";
 import { BACKDATE_MS, KEY_ALGORITHM, randomSerial, SIGNING_ALGORITHM, x509 } from "./_x509.ts";
 import { checkCsr } from "./csr.ts";
 import { BUNDLE_FILE, loadOrCreateRoot, OLD_ROOTS_FILE, readRoots, type Root, writeAtomically } from "./root.ts";
-import { NO_TOKENS, type TokenTable } from "./tokens.ts";
+import { NO_TOKENS } from "./tokens.ts";
 
 /** DNS name in every leaf: clients whose TLS checks names natively use it as server name, and the SPIFFE ID decides. */
 export const MESH_DNS_NAME = "mesh.tulle.dev";
@@ -26,7 +26,7 @@ export interface KeyedCertificate {
 
 export class LocalAuthority implements Authority {
   /** Tokens that are valid now; replaced when their file changes. */
-  tokens: TokenTable = NO_TOKENS;
+  tokens: TokenSource = NO_TOKENS;
   readonly #options: AuthorityOptions;
   readonly #root: Root;
   readonly #listeners = new Set<() => void>();
@@ -84,12 +84,8 @@ export class LocalAuthority implements Authority {
   }
 
   async certify(token: string, csr: Uint8Array): Promise<IssuedLeaf | Refusal> {
-    const subject = this.tokens.find(token);
-    if (subject === null) {
-      const detail =
-        "the token is unknown or no longer valid: check the token file of the proxy and --tokens of the controller";
-      return { code: "unauthenticated", detail };
-    }
+    const subject = await this.tokens.check(token);
+    if ("code" in subject) return subject;
     const spiffeId = `spiffe://${this.#options.trustDomain}/ns/${subject.namespace}/sa/${subject.serviceAccount}`;
     const checked = await checkCsr(csr, spiffeId);
     if (!(checked instanceof x509.PublicKey)) return checked;

@@ -1,6 +1,6 @@
 /** Join tokens: who holds which. The file holds hashes only, so that reading it gives nobody an identity. */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { TokenSubject } from "../core/issuing.ts";
+import type { Refusal, TokenSource, TokenSubject } from "../core/issuing.ts";
 
 /** Longest token, characters: projected ServiceAccount tokens have about 1 000. */
 const MAX_TOKEN_LENGTH = 8192;
@@ -11,7 +11,7 @@ interface Entry {
 }
 
 /** Tokens by hash. Every look-up compares all of them in constant time. */
-export class TokenTable {
+export class TokenTable implements TokenSource {
   readonly #entries: readonly Entry[];
 
   constructor(entries: readonly Entry[]) {
@@ -21,6 +21,12 @@ export class TokenTable {
   /** Number of tokens. */
   get size(): number {
     return this.#entries.length;
+  }
+
+  check(token: string): Promise<TokenSubject | Refusal> {
+    const detail =
+      "the token is unknown or no longer valid: check the token file of the proxy and --tokens of the controller";
+    return Promise.resolve(this.find(token) ?? { code: "unauthenticated", detail });
   }
 
   /** Who the token stands for, or null when nobody. */

@@ -24,6 +24,7 @@ export const OBJECT_NAME_FORM = "a name of a–z, 0–9, - and ., at most 253 ch
 /** Annotations of ours; a key under tulle.dev that is not among them is a slip. */
 const ANNOTATIONS = [
   "tulle.dev/inject",
+  "tulle.dev/injected",
   "tulle.dev/optional",
   "tulle.dev/skip-inbound-ports",
   "tulle.dev/skip-outbound-ports",

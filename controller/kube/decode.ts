@@ -1,6 +1,7 @@
 /** One object of Kubernetes, as plain data, to a typed resource. */
 import { type Finding, Reader, type Sink } from "./_reader.ts";
 import { readEndpointSlice, readNamespace, readService, readServiceAccount } from "./_core_kinds.ts";
+import { readPod } from "./_pod_kind.ts";
 import {
   POLICY_GROUP,
   readAuthorizationPolicy,
@@ -39,6 +40,7 @@ const KINDS: Readonly<Record<Kind, KindEntry>> = {
   ServiceAccount: { group: "", versions: ["v1"], own: false, read: readServiceAccount },
   Service: { group: "", versions: ["v1"], own: false, read: readService },
   EndpointSlice: { group: "discovery.k8s.io", versions: ["v1"], own: false, read: readEndpointSlice },
+  Pod: { group: "", versions: ["v1"], own: false, read: readPod },
   HTTPRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readHttpRoute },
   GRPCRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readGrpcRoute },
   Server: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readServer },

@@ -253,6 +253,38 @@ export interface ExternalWorkload {
   readonly ready: boolean;
 }
 
+/** A pod as far as the mesh looks at it. */
+export interface Pod {
+  readonly kind: "Pod";
+  readonly meta: Meta;
+  readonly serviceAccountName: string;
+  /** Canonical; empty while it has none. */
+  readonly podIPs: readonly string[];
+  /** It has its node's addresses, which belong to others too. */
+  readonly hostNetwork: boolean;
+  /** Empty while it is not scheduled. */
+  readonly nodeName: string;
+  /** Of all containers but the sidecar. */
+  readonly ports: readonly WorkloadPort[];
+  readonly probes: readonly Probe[];
+  /** It carries the sidecar. */
+  readonly meshed: boolean;
+  readonly ready: boolean;
+  /** Succeeded or Failed: its addresses may belong to another pod by now. */
+  readonly finished: boolean;
+  /** Somebody deleted it; it may still serve what is under way. */
+  readonly terminating: boolean;
+  /** Its controller, such as a ReplicaSet. */
+  readonly owner: { readonly kind: string; readonly name: string } | null;
+}
+
+/** What the kubelet asks, in plaintext and from the node, to see how a container is. */
+export interface Probe {
+  readonly port: number;
+  /** Path of the request, without a query. */
+  readonly path: string;
+}
+
 export interface WorkloadPort {
   readonly name: string;
   readonly port: number;
@@ -281,7 +313,8 @@ export type Resource =
   | AuthorizationPolicy
   | MeshTLSAuthentication
   | NetworkAuthentication
-  | ExternalWorkload;
+  | ExternalWorkload
+  | Pod;
 
 export type Kind = Resource["kind"];
 export type ResourceOf<K extends Kind> = Extract<Resource, { readonly kind: K }>;

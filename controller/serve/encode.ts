@@ -149,9 +149,11 @@ function inboundWorkload(value: core.InboundWorkload): Init<typeof pb.InboundWor
         authorizations: route.authorizations.map(authorization),
       })),
       defaultPolicy: DEFAULT_POLICY[port.defaultPolicy],
+      probePaths: [...port.probePaths],
     })),
     defaultPolicy: DEFAULT_POLICY[value.defaultPolicy],
     clusterNetworks: [...value.clusterNetworks],
+    probeNetworks: [...value.probeNetworks],
   };
 }
 

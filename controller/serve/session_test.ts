@@ -39,9 +39,14 @@ function world(number: number, identity: string | null): Directory {
     backends: [],
   };
   const inbound = (namespace: string, name: string): InboundWorkload | null =>
-    identity === null
-      ? null
-      : { workload: { namespace, name }, identity, ports: [], defaultPolicy: "deny", clusterNetworks: [] };
+    identity === null ? null : {
+      workload: { namespace, name },
+      identity,
+      ports: [],
+      defaultPolicy: "deny",
+      clusterNetworks: [],
+      probeNetworks: [],
+    };
   return { outbound: () => outbound, inbound };
 }
 

@@ -53,6 +53,7 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
   let defaultPolicy: DefaultPolicy | undefined;
   const unresolved: UnresolvedPort[] = [];
   const clusterNetworks: IpBlock[] = [];
+  const probeNetworks: IpBlock[] = [];
   while (r.next()) {
     if (r.field === 1) workload = nested(r, readWorkload);
     else if (r.field === 2) identity = r.text();
@@ -61,6 +62,8 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
     } else if (r.field === 4) defaultPolicy = readDefault(r, "inbound.default_policy", check);
     else if (r.field === 5) {
       clusterNetworks.push(readBlock(r, `inbound.cluster_networks[${clusterNetworks.length}]`, check));
+    } else if (r.field === 6) {
+      probeNetworks.push(readBlock(r, `inbound.probe_networks[${probeNetworks.length}]`, check));
     } else r.skip();
   }
   if (workload === "") check.fail("inbound.workload", "nothing", "the workload the policy is for");
@@ -72,7 +75,7 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
     if (ports.has(port.port)) check.fail("inbound.ports", `port ${port.port} twice`, "each port once");
     ports.set(port.port, { ...port, defaultPolicy: own ?? (port.server === null ? whole : "deny") });
   }
-  const policy = { version, workload, identity, ports, defaultPolicy: whole, clusterNetworks };
+  const policy = { version, workload, identity, ports, defaultPolicy: whole, clusterNetworks, probeNetworks };
   return check.result(policy, r, "inbound");
 }
 
@@ -83,6 +86,7 @@ function readInboundPort(r: ProtoReader, path: string, check: Check): Unresolved
   let defaultPolicy: DefaultPolicy | undefined;
   const authorizations: Authorization[] = [];
   const routes: InboundRoute[] = [];
+  const probePaths: string[] = [];
   while (r.next()) {
     if (r.field === 1) port = readPort(r, `${path}.port`, check);
     else if (r.field === 2) protocol = r.number();
@@ -93,10 +97,11 @@ function readInboundPort(r: ProtoReader, path: string, check: Check): Unresolved
       );
     } else if (r.field === 5) routes.push(nested(r, (m) => readRoute(m, `${path}.routes[${routes.length}]`, check)));
     else if (r.field === 6) defaultPolicy = readDefault(r, `${path}.default_policy`, check);
+    else if (r.field === 7) probePaths.push(r.text());
     else r.skip();
   }
   if (port === 0) check.fail(`${path}.port`, "0", "1–65535");
-  return { port: { port, protocol: protocolOf(protocol), server, authorizations, routes }, defaultPolicy };
+  return { port: { port, protocol: protocolOf(protocol), server, authorizations, routes, probePaths }, defaultPolicy };
 }
 
 function readRoute(r: ProtoReader, path: string, check: Check): InboundRoute {

@@ -62,6 +62,8 @@ export interface InboundPort {
   readonly routes: readonly InboundRoute[];
   /** What holds when no authorization admits. */
   readonly defaultPolicy: DefaultPolicy;
+  /** Paths that a kubelet asks for: admitted without an identity, from `probeNetworks`, unless a policy denies it. */
+  readonly probePaths: readonly string[];
 }
 
 /** The inbound policy of one workload. */
@@ -76,4 +78,6 @@ export interface InboundPolicy {
   readonly defaultPolicy: DefaultPolicy;
   /** What the cluster-* defaults call "inside". */
   readonly clusterNetworks: readonly IpBlock[];
+  /** Whence a kubelet's probes may come. */
+  readonly probeNetworks: readonly IpBlock[];
 }

@@ -35,6 +35,7 @@ function policyFor(route: Partial<InboundRoute>): InboundPolicy {
     authorizations: [],
     routes: [inboundRoute],
     defaultPolicy: "deny",
+    probePaths: [],
   } as const;
   return {
     version: "1",
@@ -43,6 +44,7 @@ function policyFor(route: Partial<InboundRoute>): InboundPolicy {
     ports: new Map([[80, port]]),
     defaultPolicy: "deny",
     clusterNetworks: [],
+    probeNetworks: [],
   };
 }
 

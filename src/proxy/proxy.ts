@@ -73,6 +73,7 @@ const NOTHING_ALLOWED: InboundPolicy = {
   ports: new Map(),
   defaultPolicy: "deny",
   clusterNetworks: [],
+  probeNetworks: [],
 };
 
 export class Proxy {

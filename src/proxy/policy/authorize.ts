@@ -8,7 +8,7 @@
  */
 import type { Matchable } from "../../model/http_match.ts";
 import type { InboundPolicy, InboundPort, InboundRoute } from "../../model/inbound.ts";
-import { type IpBlock, parseIp } from "../../model/ip.ts";
+import { blockContains, type IpBlock, parseIp } from "../../model/ip.ts";
 import { defaultResource, type ResourceRef } from "../../model/resource.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import type { PeerClient } from "./credentials.ts";
@@ -58,9 +58,9 @@ export class InboundView {
   constructor(policy: InboundPolicy, compileMatcher: CompileMatcher) {
     this.policy = policy;
     for (const port of policy.ports.values()) {
-      this.#ports.set(port.port, new PortPolicy(port, policy.clusterNetworks, compileMatcher));
+      this.#ports.set(port.port, new PortPolicy(port, policy, compileMatcher));
     }
-    this.#other = new PortPolicy(undeclared(policy), policy.clusterNetworks, compileMatcher);
+    this.#other = new PortPolicy(undeclared(policy), policy, compileMatcher);
   }
 
   /** What holds on a port, declared or not. */
@@ -81,17 +81,19 @@ export class PortPolicy {
   readonly #routeRules = new Map<InboundRoute, readonly Rule[]>();
   readonly #matcher: RequestMatcher<InboundRoute>;
   readonly #clusterNetworks: readonly IpBlock[];
+  readonly #probeNetworks: readonly IpBlock[];
   readonly #clients = new Map<string, ClientPolicy>();
   readonly #noRoute: Verdict;
   readonly #ambiguous: Verdict;
 
-  constructor(spec: InboundPort, clusterNetworks: readonly IpBlock[], compileMatcher: CompileMatcher) {
+  constructor(spec: InboundPort, networks: Networks, compileMatcher: CompileMatcher) {
     this.spec = spec;
     this.server = spec.server ?? defaultResource(spec.defaultPolicy);
     this.needsRequest = spec.routes.length > 0;
     this.#rules = compileRules(spec.authorizations);
     this.#matcher = compileMatcher(spec.routes);
-    this.#clusterNetworks = clusterNetworks;
+    this.#clusterNetworks = networks.clusterNetworks;
+    this.#probeNetworks = networks.probeNetworks;
     for (const route of spec.routes) this.#routeRules.set(route, compileRules(route.authorizations));
     this.unclassified = this.#refusal("the port has routes, and the bytes are not HTTP");
     this.#noRoute = this.#refusal("no route");
@@ -122,6 +124,18 @@ export class PortPolicy {
   routeOf(block: HeaderBlock): InboundRoute | Verdict {
     const route = this.#matcher.matchAllReadings(block);
     return route === null ? this.#noRoute : route === "ambiguous" ? this.#ambiguous : route;
+  }
+
+  /** Whether a request is a kubelet's probe: exactly its path, nobody's identity, from where probes come. */
+  isProbe(caller: Caller, block: HeaderBlock): boolean {
+    const { probePaths } = this.spec;
+    if (probePaths.length === 0 || caller.identity !== "" || caller.ip === null) return false;
+    const { method, path } = block;
+    const query = path.indexOf("?");
+    const asked = query < 0 ? path : path.slice(0, query);
+    if (!probePaths.includes(asked) || method !== (asked === GRPC_HEALTH_CHECK ? "POST" : "GET")) return false;
+    for (const network of this.#probeNetworks) if (blockContains(network, caller.ip)) return true;
+    return false;
   }
 
   /** Puts a decision into the words of this port. */
@@ -166,12 +180,22 @@ export class ClientPolicy {
 
   /** The verdict about a request; remembered on its block. */
   request(block: HeaderBlock): Verdict {
-    if (!this.#port.needsRequest) return this.connection;
+    if (!this.#port.needsRequest) {
+      return this.connection.kind === "permit" ? this.connection : this.#orProbe(this.connection, block);
+    }
     if (block.verdictKey === this) return block.verdictValue as Verdict; // only written below
-    const verdict = this.#request(block);
+    const verdict = this.#orProbe(this.#request(block), block);
     block.verdictKey = this;
     block.verdictValue = verdict;
     return verdict;
+  }
+
+  /** A refusal that no policy has asked for does not hold for a probe. */
+  #orProbe(verdict: Verdict, block: HeaderBlock): Verdict {
+    const { kind, policy } = verdict;
+    const isDenied = policy.kind === "AuthorizationPolicy" || this.connection.policy.kind === "AuthorizationPolicy";
+    if (kind === "permit" || isDenied || !this.#port.isProbe(this.#caller, block)) return verdict;
+    return { ...verdict, kind: "permit", policy: PROBE, reason: "a probe of the kubelet" };
   }
 
   #request(block: HeaderBlock): Verdict {
@@ -186,6 +210,14 @@ export class ClientPolicy {
   }
 }
 
+/** Named as the policy that admitted a probe. */
+const PROBE: ResourceRef = defaultResource("probe");
+/** Path of a gRPC probe; the proto's package grpc.health.v1. */
+const GRPC_HEALTH_CHECK = "/grpc.health.v1.Health/Check";
+
+/** Networks of a policy, for all its ports. */
+type Networks = Pick<InboundPolicy, "clusterNetworks" | "probeNetworks">;
+
 /** Ports that nobody declared. */
 function undeclared(policy: InboundPolicy): InboundPort {
   return {
@@ -195,5 +227,6 @@ function undeclared(policy: InboundPolicy): InboundPort {
     authorizations: [],
     routes: [],
     defaultPolicy: policy.defaultPolicy,
+    probePaths: [],
   };
 }

@@ -59,6 +59,7 @@ function port(parts: Partial<InboundPort>): InboundPort {
     authorizations: [],
     routes: [],
     defaultPolicy: "deny",
+    probePaths: [],
     ...parts,
   };
 }
@@ -81,6 +82,7 @@ function view(ports: InboundPort[], defaultPolicy: DefaultPolicy = "deny"): Inbo
     ports: new Map(ports.map((p) => [p.port, p])),
     defaultPolicy,
     clusterNetworks: [block("10.0.0.0/8"), block("fd00::/8")],
+    probeNetworks: [block("10.9.0.0/16")],
   };
   return compileInbound(inbound, compileExact);
 }
@@ -239,6 +241,7 @@ const somePort = fc.record({
   authorizations: fc.array(someAuthorization, { maxLength: 4 }),
   routes: fc.array(fc.array(someAuthorization, { maxLength: 3 }).map((a) => route("/r", a)), { maxLength: 1 }),
   defaultPolicy: someDefault,
+  probePaths: fc.constant([]),
 });
 
 function kinds(p: InboundPort, who: { ip: string; identity: string | null }): string[] {

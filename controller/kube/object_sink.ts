@@ -1,0 +1,122 @@
+/**
+ * Takes objects of an API server into the store. An object that cannot be read is reported, and its last good state stays in
+ * force. Changes that come close together are one for the store, since each makes a new world.
+ */
+import type { Finding } from "./_reader.ts";
+import { decodeResource } from "./decode.ts";
+import { formatPath, formatProblem, type Problem } from "./problem.ts";
+import { type Kind, type Resource, resourceKey } from "./resources.ts";
+import type { ResourceStore } from "./store.ts";
+
+/** How long changes are gathered before they are applied, milliseconds: a rollout changes many pods and slices at once. */
+export const GATHER_MS = 20;
+/** Most problems kept: enough to act on, and a bound for /config. */
+const MAX_PROBLEMS = 1000;
+
+/** An object of the API as it is needed here. */
+export interface ApiObject {
+  readonly metadata: { readonly namespace?: string; readonly name?: string };
+}
+
+export class ObjectSink {
+  readonly #store: ResourceStore;
+  readonly #onProblems: (problems: readonly string[]) => void;
+  readonly #present = new Map<Kind, Set<string>>();
+  readonly #upserts = new Map<string, Resource>();
+  readonly #removed = new Set<string>();
+  /** By object. */
+  readonly #problems = new Map<string, readonly Problem[]>();
+  #problemsChanged = false;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  /** @param onProblems called after a change of them, with all there are, one line each */
+  constructor(store: ResourceStore, onProblems: (problems: readonly string[]) => void) {
+    this.#store = store;
+    this.#onProblems = onProblems;
+  }
+
+  /** Errors and warnings, one line each. */
+  problems(severity: Problem["severity"]): string[] {
+    return [...this.#problems.values()].flat().filter((problem) => problem.severity === severity).map(formatProblem);
+  }
+
+  /** These are all objects of a kind. */
+  list(kind: Kind, objects: readonly ApiObject[]): void {
+    const before = this.#present.get(kind) ?? new Set();
+    const now = new Set<string>();
+    this.#present.set(kind, now);
+    for (const object of objects) now.add(this.#take(kind, object));
+    for (const key of before) if (!now.has(key)) this.#drop(key);
+    this.flush();
+  }
+
+  change(kind: Kind, object: ApiObject): void {
+    const key = this.#take(kind, object);
+    const present = this.#present.get(kind);
+    if (present === undefined) this.#present.set(kind, new Set([key]));
+    else present.add(key);
+    this.#schedule();
+  }
+
+  remove(kind: Kind, object: ApiObject): void {
+    const key = resourceKey(kind, object.metadata.namespace ?? "", object.metadata.name ?? "");
+    this.#present.get(kind)?.delete(key);
+    this.#drop(key);
+    this.#schedule();
+  }
+
+  /** Applies what has been gathered. */
+  flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const upserts = [...this.#upserts.values()];
+    const removed = [...this.#removed];
+    this.#upserts.clear();
+    this.#removed.clear();
+    this.#store.apply(upserts, removed);
+    if (!this.#problemsChanged) return;
+    this.#problemsChanged = false;
+    this.#onProblems([...this.problems("error"), ...this.problems("warning")]);
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #take(kind: Kind, object: ApiObject): string {
+    const key = resourceKey(kind, object.metadata.namespace ?? "", object.metadata.name ?? "");
+    const { resource, findings } = decodeResource(object);
+    this.#note(key, findings);
+    if (resource !== null) {
+      this.#upserts.set(key, resource);
+      this.#removed.delete(key);
+    }
+    return key;
+  }
+
+  #drop(key: string): void {
+    this.#upserts.delete(key);
+    this.#removed.add(key);
+    this.#note(key, []);
+  }
+
+  #note(key: string, findings: readonly Finding[]): void {
+    if (findings.length === 0) {
+      if (this.#problems.delete(key)) this.#problemsChanged = true;
+      return;
+    }
+    if (this.#problems.size >= MAX_PROBLEMS && !this.#problems.has(key)) return;
+    this.#problemsChanged = true;
+    this.#problems.set(
+      key,
+      findings.map(({ severity, path, detail }) => {
+        return { severity, file: "", line: 0, column: 0, path: formatPath(path), object: key, detail };
+      }),
+    );
+  }
+
+  #schedule(): void {
+    this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
+  }
+}
