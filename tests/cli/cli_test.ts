@@ -64,7 +64,7 @@ test.each(FACES)("tulle %s with an option that it does not have ends with 2 and 
   const { stderr, code } = await run([face, "--nonsense"]);
   expect(code).toBe(2);
   // Some miss an option that they need before they see one that they do not know.
-  expect(stderr).toMatch(/--(nonsense|folder|config-dir)/);
+  expect(stderr).toMatch(/--(nonsense|folder|config-dir|state-dir)/);
 });
 
 test("an unknown command ends with 2 and the nearest one", async () => {

@@ -54,7 +54,7 @@ const DENY: Authorization = {
   authentications: [],
 };
 
-test.each<[string, ReturnType<typeof policy>, typeof NODE | typeof PEER, string, string, string]>([
+test.each<[string, ReturnType<typeof policy>, typeof NODE | typeof PEER, string, string, "permit" | "deny"]>([
   ["its path", policy("deny", [], []), NODE, "GET", "/healthz", "permit"],
   ["its path with a query", policy("deny", [], []), NODE, "GET", "/healthz?verbose=1", "permit"],
   ["the gRPC health check", policy("deny", [], []), NODE, "POST", "/grpc.health.v1.Health/Check", "permit"],
