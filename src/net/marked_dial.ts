@@ -22,7 +22,6 @@ function open() {
   return dlopen("libc.so.6", {
     socket: { args: [i32, i32, i32], returns: i32 },
     connect: { args: [i32, FFIType.ptr, u32], returns: i32 },
-    close: { args: [i32], returns: i32 },
   }).symbols;
 }
 
@@ -42,12 +41,12 @@ export function connectMarked(ip: string, port: number, mark: number): number | 
   const bytes = ipBytes(ip);
   if (bytes === null) return `${ip} is not an IP address`;
   const family = bytes.length === 4 ? AF_INET : AF_INET6;
-  const { socket, connect, close } = opened ??= open();
+  const { socket, connect } = opened ??= open();
   const fd = socket(family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
   if (fd < 0) return "no socket: are there descriptors left?";
   value[0] = mark;
   if (libc.setsockopt(fd, SOL_SOCKET, SO_MARK, ptr(value), 4) !== 0) {
-    close(fd);
+    libc.close(fd);
     return "cannot set SO_MARK: CAP_NET_ADMIN is missing in this network namespace";
   }
   address.fill(0);

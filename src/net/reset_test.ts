@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { once } from "node:events";
-import { listen, type RawSocket, type SocketOwner } from "./socket.ts";
+import { listen } from "./listener.ts";
+import type { RawSocket, SocketOwner } from "./socket.ts";
 import { resetConnection } from "./reset.ts";
 
 const owner = (onOpen: (socket: RawSocket) => void): SocketOwner => ({

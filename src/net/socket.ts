@@ -3,9 +3,8 @@
  * as a method call on it, so that the path has no closures and ownership can be handed on (detection → engine → tunnel).
  */
 import type { ConnectionStats } from "./connection_stats.ts";
-import { duplicate } from "./_libc.ts";
 import { connectMarked, MarkedConnect } from "./marked_dial.ts";
-import type { Socket, SocketHandler, TCPSocketListener, TCPSocketListenOptions } from "bun";
+import type { Socket, SocketHandler } from "bun";
 
 /** A socket of Bun, with the members its type definitions leave out. */
 export type RawSocket = Socket<SocketOwner> & {
@@ -60,7 +59,8 @@ export function statsOf(socket: RawSocket): ConnectionStats | null {
   return owner === undefined ? null : owner.stats;
 }
 
-const handlers: SocketHandler<SocketOwner> = {
+/** Hands the events of sockets to their owners. */
+export const handlers: SocketHandler<SocketOwner> = {
   open(socket) {
     socket.data.onOpen(socket as RawSocket); // fd is missing in the type only
   },
@@ -98,87 +98,8 @@ export function onSocketBug(report: (error: Error) => void): void {
   reportBug = report;
 }
 
-/** A listener that can be stopped. */
-export interface Listener {
-  readonly port: number;
-  /**
-   * Uses other TLS parameters from here on, without a gap: a second listener takes over the kernel's socket, so that even
-   * who waits in its queue is served. (Measured: 3,200 changes in 12 s under 900 handshakes a second, none failed.)
-   *
-   * @returns false when there is no descriptor left; then the old parameters stay
-   */
-  renewTls(tls: TlsOptions): boolean;
-  /** Stops accepting; with `force` also ends what was accepted. */
-  stop(force?: boolean): void;
-}
-
-/**
- * Accepts TCP (or TLS) connections.
- *
- * @param address where to listen; port 0 picks one
- * @param accept called for each socket, returns its owner
- * @param tls native TLS termination when given
- * @param reusePort several listeners may share the address (workers, upgrade)
- * @returns the listener; throws when the address cannot be bound (set-up error)
- */
-export function listen(
-  address: { readonly host: string; readonly port: number },
-  accept: Acceptor,
-  tls: TlsOptions | null = null,
-  reusePort = false,
-): Listener {
-  return new NativeListener(address, accept, tls, reusePort);
-}
-
-/** Members that the types leave out. */
-type ListenOptions = TCPSocketListenOptions<SocketOwner> & { reusePort: boolean; fd?: number };
-type NativeServer = TCPSocketListener<SocketOwner> & { readonly fd: number };
-
-class NativeListener implements Listener {
-  readonly port: number;
-  readonly #options: ListenOptions;
-  #server: NativeServer;
-
-  constructor(
-    address: { readonly host: string; readonly port: number },
-    accept: Acceptor,
-    tls: TlsOptions | null,
-    reusePort: boolean,
-  ) {
-    const { host: hostname, port } = address;
-    const socket: SocketHandler<SocketOwner> = {
-      ...handlers,
-      open(accepted) {
-        const raw = accepted as RawSocket; // fd is missing in the type only
-        accepted.setNoDelay(true);
-        const owner = accept(raw);
-        accepted.data = owner;
-        owner.onOpen(raw);
-      },
-    };
-    this.#options = { hostname, port, allowHalfOpen: true, reusePort, socket, ...nativeTls(tls) };
-    this.#server = Bun.listen<SocketOwner>(this.#options) as NativeServer; // see NativeServer
-    this.port = this.#server.port;
-  }
-
-  renewTls(tls: TlsOptions): boolean {
-    const fd = duplicate(this.#server.fd);
-    if (fd < 0) return false;
-    const before = this.#server;
-    this.#server = Bun.listen<SocketOwner>(
-      { ...this.#options, ...nativeTls(tls), fd } as ListenOptions,
-    ) as NativeServer; // see both types
-    before.stop(false);
-    return true;
-  }
-
-  stop(force = false): void {
-    this.#server.stop(force);
-  }
-}
-
 /** As the types want it: they lack the numeric minVersion and ALPN in binary. */
-function nativeTls(tls: TlsOptions | null): { tls?: Bun.TLSOptions } {
+export function nativeTls(tls: TlsOptions | null): { tls?: Bun.TLSOptions } {
   return tls === null ? {} : { tls: tls as unknown as Bun.TLSOptions };
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { dial, listen, onSocketBug, type RawSocket, type SocketOwner } from "./socket.ts";
+import { listen } from "./listener.ts";
+import { dial, onSocketBug, type RawSocket, type SocketOwner } from "./socket.ts";
 
 /** Notes what happens, and resolves `done` at the end. */
 class Notes implements SocketOwner {

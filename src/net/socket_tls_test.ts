@@ -3,7 +3,8 @@ import { afterAll, expect, test } from "bun:test";
 import { connect, type TLSSocket } from "node:tls";
 import { once } from "node:events";
 import { createCa } from "../../tests/support/certificates.ts";
-import { listen, type RawSocket, type SocketOwner, TLS_1_3, type TlsOptions } from "./socket.ts";
+import { listen } from "./listener.ts";
+import { type RawSocket, type SocketOwner, TLS_1_3, type TlsOptions } from "./socket.ts";
 import { tlsProblem } from "./tls_check.ts";
 
 const FIRST = await generation("one");

@@ -9,7 +9,8 @@
 import type { InboundPolicy } from "../model/inbound.ts";
 import type { OutboundTarget } from "../model/outbound.ts";
 import type { SocketAddress } from "../net/orig_dst.ts";
-import { listen, type Listener, type TlsOptions } from "../net/socket.ts";
+import { listen, type Listener } from "../net/listener.ts";
+import type { TlsOptions } from "../net/socket.ts";
 import { Applications } from "./applications.ts";
 import { ClientMarks } from "./client_marks.ts";
 import type { Credentials } from "./credentials.ts";

@@ -64,7 +64,7 @@ export class ProxyMetrics {
       writtenBytes: registry.counter("tcp_write_bytes_total", "Bytes written to the peer."),
     };
     for (const [name, help] of COUNTERS) registry.counter(name, help);
-    for (const [name, help] of GAUGES) registry.gauge(name, help);
+    for (const [name, help] of GAUGES) registry.gauge(name, help, "max"); // all threads see the same
     this.certExpirationSeconds = this.#gauge("control_identity_cert_expiration_timestamp_seconds", []);
     this.certRefreshSeconds = this.#gauge("control_identity_cert_refresh_timestamp_seconds", []);
     this.controllerConnected = this.#gauge("tulle_controller_connected", []);

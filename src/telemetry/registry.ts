@@ -9,6 +9,9 @@ import { type Labels, labelText } from "./labels.ts";
 
 export type Kind = "counter" | "gauge" | "histogram";
 
+/** What the values of one gauge in several threads are together: each has its own part, or all see the same thing. */
+export type Across = "sum" | "max";
+
 /** Series per counter or gauge. A line is about 300 bytes: ten full families are a scrape of 3 MB, which Prometheus takes well. */
 export const MAX_SERIES = 1000;
 /** Series per histogram: each is 28 lines. */
@@ -32,10 +35,19 @@ export interface Family {
   /** Upper bounds of the buckets; empty unless it is a histogram. */
   readonly bounds: readonly number[];
   readonly maxSeries: number;
+  /** Counters and histograms: always "sum". */
+  readonly across: Across;
   /** Text of the labels → series. */
   readonly series: Map<string, Series>;
   /** Times that labels did not fit. */
   overflows: number;
+}
+
+/** What a series counted until it was given up. */
+export interface ClosedSeries {
+  readonly family: string;
+  readonly text: string;
+  readonly values: Float64Array;
 }
 
 export class Registry {
@@ -46,6 +58,7 @@ export class Registry {
   /** Width → handles that were closed. */
   readonly #free = new Map<number, number[]>();
   readonly #collectors: (() => void)[] = [];
+  #closed: ClosedSeries[] | null = null;
 
   /** A family that only grows. @param name ends in `_total` */
   counter(name: string, help: string, maxSeries: number = MAX_SERIES): Family {
@@ -53,8 +66,8 @@ export class Registry {
   }
 
   /** A family that goes up and down. */
-  gauge(name: string, help: string, maxSeries: number = MAX_SERIES): Family {
-    return this.#family(name, help, "gauge", [], maxSeries);
+  gauge(name: string, help: string, across: Across = "sum", maxSeries: number = MAX_SERIES): Family {
+    return this.#family(name, help, "gauge", [], maxSeries, across);
   }
 
   /** A distribution. @param bounds ascending upper bounds, +Inf excluded */
@@ -67,6 +80,18 @@ export class Registry {
     const family = this.families.find((candidate) => candidate.name === name);
     if (family === undefined) throw new Error(`metric ${name} is not registered`);
     return family;
+  }
+
+  /** Keeps what closed series have counted, for `takeClosed`: other threads may go on with the same series. */
+  keepClosed(): void {
+    this.#closed ??= [];
+  }
+
+  /** What series closed since the last call have counted; empty unless `keepClosed` was called. */
+  takeClosed(): readonly ClosedSeries[] {
+    const taken = this.#closed ?? [];
+    if (this.#closed !== null) this.#closed = [];
+    return taken;
   }
 
   /** Called before each rendering, to set gauges that are read rather than counted. */
@@ -108,6 +133,13 @@ export class Registry {
     if (series === undefined || series.handle !== handle || --series.holders > 0) return;
     family.series.delete(text);
     const width = widthOf(family);
+    if (this.#closed !== null && family.kind !== "gauge") {
+      this.#closed.push({
+        family: family.name,
+        text,
+        values: this.values.slice(series.handle, series.handle + width),
+      });
+    }
     this.values.fill(0, series.handle, series.handle + width);
     const free = this.#free.get(width);
     if (free === undefined) this.#free.set(width, [series.handle]);
@@ -130,9 +162,16 @@ export class Registry {
     this.add(handle + bounds.length + 1, value);
   }
 
-  #family(name: string, help: string, kind: Kind, bounds: readonly number[], maxSeries: number): Family {
+  #family(
+    name: string,
+    help: string,
+    kind: Kind,
+    bounds: readonly number[],
+    maxSeries: number,
+    across: Across = "sum",
+  ): Family {
     if (this.families.some((family) => family.name === name)) throw new Error(`metric ${name} is registered twice`);
-    const family: Family = { name, help, kind, bounds, maxSeries, series: new Map(), overflows: 0 };
+    const family: Family = { name, help, kind, bounds, maxSeries, across, series: new Map(), overflows: 0 };
     this.families.push(family);
     return family;
   }
@@ -158,6 +197,6 @@ export class Registry {
 }
 
 /** Numbers that one series of a family occupies. */
-function widthOf(family: Family): number {
+export function widthOf(family: Family): number {
   return family.kind === "histogram" ? family.bounds.length + 2 : 1;
 }

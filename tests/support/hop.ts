@@ -1,7 +1,8 @@
 /** The engine as a reverse proxy inside the test's process: a listener, detection, and the outbound data path to one target. */
 import { Http1Server } from "../../src/http/http1_server.ts";
 import { Http2Connection } from "../../src/http/http2_connection.ts";
-import { listen, type RawSocket } from "../../src/net/socket.ts";
+import { listen } from "../../src/net/listener.ts";
+import type { RawSocket } from "../../src/net/socket.ts";
 import { Downstream, type DownstreamOwner } from "../../src/proxy/downstream.ts";
 import type { Exchange } from "../../src/proxy/exchange.ts";
 import { OutboundHttp } from "../../src/proxy/outbound_http.ts";
