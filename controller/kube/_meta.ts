@@ -1,5 +1,6 @@
 /** Decoders for what all kinds share: metadata, references, selectors, names. */
 import type { Reader } from "./_reader.ts";
+import { ANNOTATION_KEYS, isMeshKey } from "../core/annotations.ts";
 import { canonicalCidr, canonicalIp } from "../core/ip.ts";
 import { suggest } from "../../src/base/suggest.ts";
 import { describeFound } from "./problem.ts";
@@ -21,28 +22,6 @@ export function isObjectName(text: string): boolean {
 export const LABEL_NAME_FORM = "a name of a–z, 0–9 and -, at most 63 characters";
 export const OBJECT_NAME_FORM = "a name of a–z, 0–9, - and ., at most 253 characters";
 
-/** Annotations of ours; a key under tulle.dev that is not among them is a slip. */
-const ANNOTATIONS = [
-  "tulle.dev/inject",
-  "tulle.dev/injected",
-  "tulle.dev/optional",
-  "tulle.dev/skip-inbound-ports",
-  "tulle.dev/skip-outbound-ports",
-  "tulle.dev/skip-subnets",
-  "tulle.dev/default-inbound-policy",
-  "tulle.dev/opaque-ports",
-  "timeout.tulle.dev/request",
-  "timeout.tulle.dev/response",
-  "retry.tulle.dev/http",
-  "retry.tulle.dev/grpc",
-  "retry.tulle.dev/limit",
-  "retry.tulle.dev/timeout",
-  "balancer.tulle.dev/failure-accrual",
-  "balancer.tulle.dev/failure-accrual-consecutive-max-failures",
-  "balancer.tulle.dev/failure-accrual-consecutive-min-penalty",
-  "balancer.tulle.dev/failure-accrual-consecutive-max-penalty",
-];
-
 /** Reads `metadata`. @param namespaced false for kinds that live outside namespaces */
 export function readMeta(root: Reader, namespaced: boolean): Meta {
   const meta = root.object("metadata");
@@ -51,8 +30,8 @@ export function readMeta(root: Reader, namespaced: boolean): Meta {
   const labels = meta.textMap("labels");
   const annotations = meta.textMap("annotations");
   for (const key of Object.keys(annotations)) {
-    if (!/^([a-z]+\.)*tulle\.dev\//.test(key) || ANNOTATIONS.includes(key)) continue;
-    const near = suggest(key, ANNOTATIONS);
+    if (!isMeshKey(key) || ANNOTATION_KEYS.includes(key)) continue;
+    const near = suggest(key, ANNOTATION_KEYS);
     const hint = near === null ? "" : `, did you mean "${near}"?`;
     meta.warn([...meta.path, "annotations", key], `unknown annotation${hint} (ignored)`, true);
   }
