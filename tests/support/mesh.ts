@@ -53,7 +53,7 @@ export interface MeshOptions {
   readonly tulle?: readonly string[];
   /** Cores to pin to. */
   readonly controllerCore?: number;
-  readonly sidecarCore?: number;
+  readonly sidecarCore?: number | string;
   /** Environment of every sidecar. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -252,7 +252,7 @@ interface PartOptions {
   readonly name: string;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  readonly core: number | undefined;
+  readonly core: number | string | undefined;
   readonly adminUrl: string;
   /** Besides the admin server, what must accept connections before it counts as ready. */
   readonly ports: readonly (readonly [string, number])[];

@@ -41,7 +41,7 @@ export async function accepts(host: string, port: number): Promise<boolean> {
 export async function waitForPort(
   host: string,
   port: number,
-  options: { timeoutMs?: number; gone?: () => string | null } = {},
+  options: { timeoutMs?: number; pollMs?: number; gone?: () => string | null } = {},
 ): Promise<void> {
   const deadline = Date.now() + (options.timeoutMs ?? 10_000);
   while (!(await accepts(host, port))) {
@@ -50,6 +50,6 @@ export async function waitForPort(
     if (Date.now() > deadline) {
       throw new Error(`nothing listens on ${host}:${port} after ${options.timeoutMs ?? 10_000} ms`);
     }
-    await Bun.sleep(POLL_MS);
+    await Bun.sleep(options.pollMs ?? POLL_MS);
   }
 }

@@ -11,8 +11,8 @@ export interface ProcessOptions {
   readonly name?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Pins the process to this core. */
-  readonly core?: number | undefined;
+  /** Pins the process to this core, or to several ("0-1", as taskset has them). */
+  readonly core?: number | string | undefined;
   /** Runs it inside this network namespace. */
   readonly netns?: string | undefined;
   /** Runs it as this user, for servers that refuse root. */
@@ -28,6 +28,7 @@ export interface Child extends AsyncDisposable {
   /** What it has written to stdout and stderr so far, the last of it. */
   output(): string;
   stdout(): string;
+  stderr(): string;
   /** Null while it runs, otherwise why it no longer does. */
   gone(): string | null;
   /** Resolves when its output matches; rejects when it ends first or after the time. */
@@ -53,12 +54,13 @@ export function startProcess(options: ProcessOptions): Child {
   });
   runningChildren.set(child.pid, name);
   const waiters = new Set<() => void>();
-  const texts = { out: "", all: "" };
+  const texts = { out: "", err: "", all: "" };
   const collect = async (stream: ReadableStream<Uint8Array>, isOut: boolean) => {
     const decoder = new TextDecoder();
     for await (const chunk of stream) {
       const text = decoder.decode(chunk, { stream: true });
-      if (isOut) texts.out = (texts.out + text).slice(-MAX_OUTPUT_CHARS);
+      const key = isOut ? "out" : "err";
+      texts[key] = (texts[key] + text).slice(-MAX_OUTPUT_CHARS);
       texts.all = (texts.all + text).slice(-MAX_OUTPUT_CHARS);
       for (const wake of waiters) wake();
     }
@@ -81,6 +83,7 @@ export function startProcess(options: ProcessOptions): Child {
     exited,
     output: () => texts.all,
     stdout: () => texts.out,
+    stderr: () => texts.err,
     gone() {
       if (child.exitCode === null && child.signalCode === null) return null;
       return `${name} ended with ${child.signalCode ?? child.exitCode}: ${texts.all.trim().slice(-600)}`;
@@ -129,13 +132,19 @@ export function startProcess(options: ProcessOptions): Child {
 
 /** Starts a process and waits until it accepts connections; on failure nothing keeps running. */
 export async function startServer(
-  options: ProcessOptions & { readonly host?: string; readonly port: number; readonly timeoutMs?: number },
+  options: ProcessOptions & {
+    readonly host?: string;
+    readonly port: number;
+    readonly timeoutMs?: number;
+    readonly pollMs?: number;
+  },
 ): Promise<Child> {
   const child = startProcess(options);
   try {
     await waitForPort(options.host ?? "127.0.0.1", options.port, {
       gone: () => child.gone(),
       timeoutMs: options.timeoutMs ?? 15_000,
+      ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     });
     return child;
   } catch (cause) {
@@ -158,8 +167,7 @@ export async function run(options: ProcessOptions & { readonly timeoutMs?: numbe
   const code = await child.exited;
   clearTimeout(timer);
   if (child.gone()?.includes("SIGKILL") === true) throw new Error(`${child.name} took longer than ${timeoutMs} ms`);
-  const stdout = child.stdout();
-  return { code, stdout, stderr: child.output().replace(stdout, "") };
+  return { code, stdout: child.stdout(), stderr: child.stderr() };
 }
 
 /** Path of a program, looked up in the places where Debian puts servers too; null when it is not installed. */

@@ -152,16 +152,27 @@ export function allowAccounts(
   ];
 }
 
+interface RouteParent {
+  readonly kind: "Service" | "Server";
+  readonly name: string;
+  readonly port?: number;
+}
+
 /** An HTTPRoute whose parent is a Service (outbound) or a Server (inbound). */
-export function httpRoute(
-  name: string,
-  parent: { kind: "Service" | "Server"; name: string; port?: number },
-  rules: readonly Resource[],
-): Resource {
+export function httpRoute(name: string, parent: RouteParent, rules: readonly Resource[]): Resource {
+  return route("HTTPRoute", name, parent, rules);
+}
+
+/** A GRPCRoute, likewise. */
+export function grpcRoute(name: string, parent: RouteParent, rules: readonly Resource[]): Resource {
+  return route("GRPCRoute", name, parent, rules);
+}
+
+function route(kind: string, name: string, parent: RouteParent, rules: readonly Resource[]): Resource {
   const group = parent.kind === "Service" ? "" : "policy.tulle.dev";
   return {
     apiVersion: "gateway.networking.k8s.io/v1",
-    kind: "HTTPRoute",
+    kind,
     metadata: { name, namespace: NAMESPACE },
     spec: { parentRefs: [{ group, ...parent }], rules },
   };

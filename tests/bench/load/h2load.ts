@@ -2,7 +2,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { findProgram, startProcess } from "../../support/process.ts";
 import type { LoadResult, Marks } from "./result.ts";
-import { percentile } from "./result.ts";
+import { latencyOf } from "./result.ts";
 
 export interface H2loadOptions {
   readonly url: string;
@@ -61,12 +61,11 @@ export async function runH2load(options: H2loadOptions, marks: Marks): Promise<L
     count: Number(requests?.[1] ?? 0),
     seconds: options.runMs / 1000,
     failed: failures.reduce((sum, value) => sum + Number(value ?? 0), 0),
-    p50Us: percentile(latencies, 0.5),
-    p99Us: percentile(latencies, 0.99),
+    ...latencyOf(latencies),
   };
 }
 
-/** Third column of each line: microseconds of one request. Sorted. */
+/** Third column of each line: microseconds of one request. */
 function readLatencies(file: string): Float64Array {
   let bytes: Buffer;
   try {
@@ -87,5 +86,5 @@ function readLatencies(file: string): Float64Array {
       value = 0;
     } else if (column === 2) value = value * 10 + byte - 48;
   }
-  return Float64Array.from(values).sort();
+  return Float64Array.from(values);
 }

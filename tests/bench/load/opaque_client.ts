@@ -1,10 +1,9 @@
 /**
  * Client of the opaque cases: `opaque_client.ts MODE HOST PORT WARM_MS RUN_MS CLIENTS BYTES`, MODE up, down or ping.
- * Prints "begin" and "end" around the measured time and then one line of JSON: {count, failed, p50Us, p99Us}, where
- * count is bytes (up, down) or round trips (ping).
+ * Counts bytes (up, down) or round trips (ping).
  */
 import type { Socket } from "bun";
-import { percentile } from "./result.ts";
+import { Meter } from "./_meter.ts";
 
 const [mode = "up", host = "", port = "", warmMs = "0", runMs = "0", clients = "1", bytes = "1"] = process.argv.slice(
   2,
@@ -12,10 +11,7 @@ const [mode = "up", host = "", port = "", warmMs = "0", runMs = "0", clients = "
 const CHUNK = new Uint8Array(256 * 1024).fill(0x62);
 const message = new Uint8Array(Number(bytes)).fill(0x63);
 
-let count = 0;
-let failed = 0;
-let measuring = false;
-const latencies: number[] = [];
+const meter = new Meter();
 
 interface Client {
   sentAt: number;
@@ -25,13 +21,13 @@ interface Client {
 function send(socket: Socket<Client>): void {
   socket.data.sentAt = Bun.nanoseconds();
   socket.data.missing = message.length;
-  if (socket.write(message) !== message.length) failed++;
+  if (socket.write(message) !== message.length) meter.fail("a message did not fit into the socket");
 }
 
 function pour(socket: Socket<Client>): void {
   for (;;) {
     const written = socket.write(CHUNK);
-    if (written > 0 && measuring) count += written;
+    if (written > 0) meter.done(-1, written);
     if (written !== CHUNK.length) return;
   }
 }
@@ -51,42 +47,28 @@ async function connect(): Promise<Socket<Client>> {
       },
       data(socket, chunk) {
         if (mode === "down") {
-          if (measuring) count += chunk.length;
+          meter.done(-1, chunk.length);
           return;
         }
         socket.data.missing -= chunk.length;
         if (socket.data.missing > 0) return;
-        if (measuring) {
-          count++;
-          latencies.push((Bun.nanoseconds() - socket.data.sentAt) / 1000);
-        }
+        meter.done(Bun.nanoseconds() - socket.data.sentAt);
         send(socket);
       },
       drain(socket) {
         if (mode === "up") pour(socket);
       },
       close() {
-        if (measuring) failed++;
+        if (meter.isMeasuring) meter.fail("a connection was closed");
       },
-      error() {
-        failed++;
+      error(_socket, error) {
+        meter.fail(error.message);
       },
     },
   });
 }
 
 const sockets = await Promise.all(Array.from({ length: Number(clients) }, connect));
-await Bun.sleep(Number(warmMs));
-measuring = true;
-const startedAt = Bun.nanoseconds();
-console.log("begin");
-await Bun.sleep(Number(runMs));
-measuring = false;
-const seconds = (Bun.nanoseconds() - startedAt) / 1e9;
-console.log("end");
+await meter.run(Number(warmMs), Number(runMs));
 for (const socket of sockets) socket.terminate();
-const sorted = Float64Array.from(latencies).sort();
-console.log(
-  JSON.stringify({ count, seconds, failed, p50Us: percentile(sorted, 0.5), p99Us: percentile(sorted, 0.99) }),
-);
 process.exit(0);

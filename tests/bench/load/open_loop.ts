@@ -1,11 +1,11 @@
 /**
  * Open-loop HTTP client: `open_loop.ts h1|h2 HOST PORT PATH RATE_PER_S CLIENTS WARM_MS RUN_MS`. Requests start at evenly
  * spaced times whatever the answers do, and each latency counts from the time the request was due, so that a stall is
- * seen by all requests it delays. Prints "begin", "end" and a line of JSON: {count, seconds, failed, p50Us, p99Us}.
+ * seen by all requests it delays. Prints what _meter.ts says.
  *
  * Timers of an event loop are too coarse for 500 µs steps, so this waits in ppoll(2) itself, by FFI.
  */
-import { percentile } from "./result.ts";
+import { latencyOf } from "./result.ts";
 import { connectTcp, PollSet, receive, send, useExactTimers } from "./_syscalls.ts";
 import { H1Peer, H2Peer, type OpenLoopPeer } from "./_open_loop_peers.ts";
 
@@ -89,10 +89,7 @@ for (;;) {
   while (backlog.length > 0 && begin(backlog[0] as number)) backlog.shift(); // length checked
 }
 console.log("end");
-const sorted = Float64Array.from(latencies).sort();
 const seconds = (endNs - beginNs) / 1e9;
 failed += started - finished + backlog.length;
-console.log(
-  JSON.stringify({ count: finished, seconds, failed, p50Us: percentile(sorted, 0.5), p99Us: percentile(sorted, 0.99) }),
-);
+console.log(JSON.stringify({ count: finished, seconds, failed, ...latencyOf(Float64Array.from(latencies)) }));
 process.exit(0);

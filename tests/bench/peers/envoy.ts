@@ -1,18 +1,25 @@
 /**
- * Envoy, one worker: TLS hop; pair with mutual TLS between; TCP proxy for opaque bytes. Its best case: connection manager
+ * Envoy: TLS hop; pair with mutual TLS between; TCP proxy for opaque bytes. Its best case: connection manager
  * and router alone, no telemetry, no access log.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePorts } from "../../support/ports.ts";
 import { startServer } from "../../support/process.ts";
-import type { Protocol } from "../cases.ts";
-import { PROXY_CORE, type Rig, SERVER_NAME, type Subject } from "../rig.ts";
-import { type Side, startAll, subjectOf } from "./_processes.ts";
+import { coresOf, type Rig, SERVER_NAME, type Subject, type Variant } from "../rig.ts";
+import {
+  HTTP_PROTOCOLS,
+  type HttpProtocol,
+  LOOPBACK,
+  portsOf,
+  READY_POLL_MS,
+  type Side,
+  startAll,
+  subjectOf,
+  targetsOf,
+} from "./_processes.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-const LOOPBACK = "127.0.0.1";
 /** Far above any load here: Envoy's circuit breakers are not what is measured. */
 const NO_LIMIT = 1_000_000;
 /** Time to start: it is the slowest of all. */
@@ -20,49 +27,46 @@ const START_MS = 30_000;
 const TYPE = "type.googleapis.com/envoy.extensions";
 const V3_ONLY = { tls_minimum_protocol_version: "TLSv1_3", tls_maximum_protocol_version: "TLSv1_3" };
 
-export async function envoyHop(program: string, rig: Rig): Promise<Subject> {
-  const [h1 = 0, h2 = 0] = await freePorts(2);
-  const { backendHost: host, backends } = rig;
-  const config = bootstrap([
-    [http("h1", h1, serverTls(rig, "http/1.1", false)), cluster("h1", host, backends.h1, false)],
-    [http("h2", h2, serverTls(rig, "h2", false)), cluster("h2", host, backends.h2, true)],
-  ]);
-  const sides = await startAll([() => start(program, rig, "envoy-hop", config, "a", ["h1", "h2"], h1)]);
-  const target = (port: number) => ({ host: LOOPBACK, port, tls: true });
-  return subjectOf("envoy", "hop", { h1: target(h1), h2: target(h2) }, sides);
-}
-
-/** Requests of HTTP/1.1 travel as HTTP/2 between the two. */
-export function envoyPair(program: string, rig: Rig): Promise<Subject> {
-  return startPair(program, rig, "envoy", true);
-}
-
-/** The same with HTTP/1.1 between the two. */
-export function envoyH1Pair(program: string, rig: Rig): Promise<Subject> {
-  return startPair(program, rig, "envoy-h1", false);
-}
-
-async function startPair(program: string, rig: Rig, proxy: string, upgrade: boolean): Promise<Subject> {
-  const [a1 = 0, a2 = 0, a3 = 0, b1 = 0, b2 = 0, b3 = 0] = await freePorts(6);
-  const { backendHost: host, backends } = rig;
-  const between = upgrade ? "h2" : "http/1.1";
-  const a = bootstrap([
-    [http("h1", a1, null), cluster("h1", LOOPBACK, b1, upgrade, clientTls(rig, between))],
-    [http("h2", a2, null), cluster("h2", LOOPBACK, b2, true, clientTls(rig, "h2"))],
-    [tcp("tcp", a3, null), cluster("tcp", LOOPBACK, b3, false, clientTls(rig, null))],
-  ]);
-  const b = bootstrap([
-    [http("h1", b1, serverTls(rig, between, true)), cluster("h1", host, backends.h1, false)],
-    [http("h2", b2, serverTls(rig, "h2", true)), cluster("h2", host, backends.h2, true)],
-    [tcp("tcp", b3, serverTls(rig, null, true)), cluster("tcp", host, backends.opaque, false)],
-  ]);
-  const all = ["h1", "h2", "opaque"] as const;
+export async function envoyHop(program: string, rig: Rig, variant: Variant): Promise<Subject> {
+  const ports = await portsOf(HTTP_PROTOCOLS);
+  const config = bootstrap(HTTP_PROTOCOLS.map((protocol) => [
+    http(protocol, ports[protocol], serverTls(rig, protocol === "h1" ? "http/1.1" : "h2", false)),
+    cluster(protocol, rig.backendHost, rig.backends[protocol], protocol !== "h1"),
+  ]));
   const sides = await startAll([
-    () => start(program, rig, `${proxy}-b`, b, "b", all, b1),
-    () => start(program, rig, `${proxy}-a`, a, "a", all, a1),
+    () => start(program, rig, variant, { name: "hop", config, side: "a", port: ports.h1 }),
   ]);
-  const target = (port: number) => ({ host: LOOPBACK, port, tls: false });
-  return subjectOf(proxy, "pair", { h1: target(a1), h2: target(a2), opaque: target(a3) }, sides);
+  return subjectOf(variant.proxy, "hop", targetsOf(ports, true), sides);
+}
+
+/** Requests of HTTP/1.1 travel as HTTP/2 between the two; in the variant with HTTP/1.1 there, as they came. */
+export async function envoyPair(program: string, rig: Rig, variant: Variant): Promise<Subject> {
+  const a = await portsOf([...HTTP_PROTOCOLS, "opaque"]);
+  const b = await portsOf([...HTTP_PROTOCOLS, "opaque"]);
+  const { backendHost: host, backends } = rig;
+  const overH2 = (protocol: HttpProtocol) => protocol !== "h1" || variant.between === "h2";
+  const alpn = (protocol: HttpProtocol) => overH2(protocol) ? "h2" : "http/1.1";
+  const clientSide = (protocol: HttpProtocol, port: number): [Json, Json] => [
+    http(protocol, port, null),
+    cluster(protocol, LOOPBACK, b[protocol], overH2(protocol), clientTls(rig, alpn(protocol))),
+  ];
+  const serverSide = (protocol: HttpProtocol): [Json, Json] => [
+    http(protocol, b[protocol], serverTls(rig, alpn(protocol), true)),
+    cluster(protocol, host, backends[protocol], protocol !== "h1"),
+  ];
+  const configA = bootstrap([
+    ...HTTP_PROTOCOLS.map((protocol) => clientSide(protocol, a[protocol])),
+    [tcp("tcp", a.opaque, null), cluster("tcp", LOOPBACK, b.opaque, false, clientTls(rig, null))],
+  ]);
+  const configB = bootstrap([
+    ...HTTP_PROTOCOLS.map(serverSide),
+    [tcp("tcp", b.opaque, serverTls(rig, null, true)), cluster("tcp", host, backends.opaque, false)],
+  ]);
+  const launch = (name: string, config: Json, side: "a" | "b", port: number) => () =>
+    start(program, rig, variant, { name, config, side, port });
+  const sides = await startAll([launch("b", configB, "b", b.h1), launch("a", configA, "a", a.h1)]);
+  const another = (port: number) => launch("another", bootstrap([clientSide("h1", port)]), "a", port)();
+  return subjectOf(variant.proxy, "pair", targetsOf(a, false), sides, another);
 }
 
 function bootstrap(routes: readonly (readonly [Json, Json])[]): Json {
@@ -183,23 +187,34 @@ function tlsContext(rig: Rig, alpn: string | null, verifies: boolean, name: stri
   };
 }
 
-async function start(
-  program: string,
-  rig: Rig,
-  name: string,
-  config: Json,
-  side: "a" | "b",
-  protocols: readonly Protocol[],
-  port: number,
-): Promise<Side> {
+interface Process {
+  readonly name: string;
+  readonly config: Json;
+  readonly side: "a" | "b";
+  /** One that it listens on. */
+  readonly port: number;
+}
+
+async function start(program: string, rig: Rig, variant: Variant, process: Process): Promise<Side> {
+  const name = `${variant.proxy}-${process.name}`;
   const file = join(rig.dir, `${name}.json`);
-  writeFileSync(file, JSON.stringify(config, null, 1));
+  writeFileSync(file, JSON.stringify(process.config, null, 1));
   const child = await startServer({
-    argv: [program, "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"],
+    argv: [
+      program,
+      "-c",
+      file,
+      "--concurrency",
+      String(variant.threads),
+      "--disable-hot-restart",
+      "--log-level",
+      "error",
+    ],
     name,
-    core: PROXY_CORE,
-    port,
+    core: coresOf(variant),
+    port: process.port,
     timeoutMs: START_MS,
+    pollMs: READY_POLL_MS,
   });
-  return { child, side, protocols };
+  return { child, side: process.side, protocols: ["h1", "h2", "grpc", "opaque"] };
 }

@@ -1,67 +1,91 @@
-/** HAProxy, one thread: TLS hop; pair with mutual TLS between, HTTP/2 for HTTP/2; TCP mode with 64 KiB buffers. */
+/** HAProxy: TLS hop; pair with mutual TLS between, HTTP/2 for HTTP/2; TCP mode with 64 KiB buffers. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freePorts } from "../../support/ports.ts";
 import { startServer } from "../../support/process.ts";
-import { PROXY_CORE, type Rig, SERVER_NAME, type Subject } from "../rig.ts";
 import type { Protocol } from "../cases.ts";
-import { type Side, startAll, subjectOf } from "./_processes.ts";
+import { coresOf, type Rig, SERVER_NAME, type Subject, type Variant } from "../rig.ts";
+import {
+  HTTP_PROTOCOLS,
+  type HttpProtocol,
+  LOOPBACK,
+  portsOf,
+  READY_POLL_MS,
+  type Side,
+  startAll,
+  subjectOf,
+  targetsOf,
+} from "./_processes.ts";
 
-const LOOPBACK = "127.0.0.1";
 /** HTTP/2 has no reason phrase, and h2load counts an HTTP/1.1 response without one as failed. */
 const REASON = '  http-response set-status 200 reason "OK" if { status 200 }\n';
+const BUFFER_BYTES = { http: 16_384, tcp: 65_536 };
 
-export async function haproxyHop(program: string, rig: Rig): Promise<Subject> {
-  const [h1 = 0, h2 = 0] = await freePorts(2);
+export async function haproxyHop(program: string, rig: Rig, variant: Variant): Promise<Subject> {
+  const ports = await portsOf(HTTP_PROTOCOLS);
   const tls = `ssl crt ${rig.files.both}`;
-  const config = global(16_384) + [
-    listen("h1", "http", `${LOOPBACK}:${h1} ${tls} alpn http/1.1`, `${rig.backendHost}:${rig.backends.h1}`),
-    listen("h2", "http", `${LOOPBACK}:${h2} ${tls} alpn h2`, `${rig.backendHost}:${rig.backends.h2} proto h2`),
-  ].join("");
-  const sides = await startAll([() => start(program, rig, "haproxy-hop", config, "a", ["h1", "h2"], h1)]);
-  const target = (port: number) => ({ host: LOOPBACK, port, tls: true });
-  return subjectOf("haproxy", "hop", { h1: target(h1), h2: target(h2) }, sides);
+  const config = global(variant, "http") + HTTP_PROTOCOLS.map((protocol) => {
+    const [alpn, proto] = protocol === "h1" ? ["http/1.1", ""] : ["h2", " proto h2"];
+    const backend = `${rig.backendHost}:${rig.backends[protocol]}${proto}`;
+    return listen(protocol, "http", `${LOOPBACK}:${ports[protocol]} ${tls} alpn ${alpn}`, backend);
+  }).join("");
+  const sides = await startAll([
+    () => start(program, rig, variant, { name: "hop", config, side: "a", protocols: HTTP_PROTOCOLS, port: ports.h1 }),
+  ]);
+  return subjectOf(variant.proxy, "hop", targetsOf(ports, true), sides);
 }
 
-/** Requests of HTTP/1.1 travel as HTTP/2 between the two, multiplexed: half the CPU at 32 clients and more. */
-export function haproxyPair(program: string, rig: Rig): Promise<Subject> {
-  return startPair(program, rig, "haproxy", "h2");
-}
-
-/** The same with HTTP/1.1 between the two: cheaper with a single client, and at low rates. */
-export function haproxyH1Pair(program: string, rig: Rig): Promise<Subject> {
-  return startPair(program, rig, "haproxy-h1", "http/1.1");
-}
-
-async function startPair(program: string, rig: Rig, proxy: string, between: "h2" | "http/1.1"): Promise<Subject> {
-  const [a1 = 0, a2 = 0, a3 = 0, b1 = 0, b2 = 0, b3 = 0] = await freePorts(6);
+/**
+ * Requests of HTTP/1.1 travel as HTTP/2 between the two, multiplexed: half the CPU at 32 clients and more. The variant with
+ * HTTP/1.1 there is cheaper with a single client, and at low rates.
+ */
+export async function haproxyPair(program: string, rig: Rig, variant: Variant): Promise<Subject> {
+  const a = await portsOf([...HTTP_PROTOCOLS, "opaque"]);
+  const b = await portsOf([...HTTP_PROTOCOLS, "opaque"]);
   const { both, ca } = rig.files;
   const client = `ssl crt ${both} ca-file ${ca} verify required sni str(${SERVER_NAME}) verifyhost ${SERVER_NAME}`;
   const server = `ssl crt ${both} ca-file ${ca} verify required`;
   const { backendHost: host, backends } = rig;
-  const httpA = global(16_384) +
-    listen("h1", "http", `${LOOPBACK}:${a1}`, `${LOOPBACK}:${b1} ${client} alpn ${between}`, REASON) +
-    listen("h2", "http", `${LOOPBACK}:${a2} proto h2`, `${LOOPBACK}:${b2} ${client} alpn h2`);
-  const httpB = global(16_384) +
-    listen("h1", "http", `${LOOPBACK}:${b1} ${server} alpn ${between}`, `${host}:${backends.h1}`) +
-    listen("h2", "http", `${LOOPBACK}:${b2} ${server} alpn h2`, `${host}:${backends.h2} proto h2`);
-  const tcpA = global(65_536) + listen("tcp", "tcp", `${LOOPBACK}:${a3}`, `${LOOPBACK}:${b3} ${client}`);
-  const tcpB = global(65_536) + listen("tcp", "tcp", `${LOOPBACK}:${b3} ${server}`, `${host}:${backends.opaque}`);
+  const between = (protocol: HttpProtocol) => protocol === "h1" && variant.between === "h1" ? "http/1.1" : "h2";
+  const proto = (protocol: HttpProtocol) => protocol === "h1" ? "" : " proto h2";
+  const clientSide = (protocol: HttpProtocol, port: number) =>
+    listen(
+      protocol,
+      "http",
+      `${LOOPBACK}:${port}${proto(protocol)}`,
+      `${LOOPBACK}:${b[protocol]} ${client} alpn ${between(protocol)}`,
+      protocol === "h1" ? REASON : "",
+    );
+  const serverSide = (protocol: HttpProtocol) =>
+    listen(
+      protocol,
+      "http",
+      `${LOOPBACK}:${b[protocol]} ${server} alpn ${between(protocol)}`,
+      `${host}:${backends[protocol]}${proto(protocol)}`,
+    );
+  const httpA = global(variant, "http") + HTTP_PROTOCOLS.map((each) => clientSide(each, a[each])).join("");
+  const httpB = global(variant, "http") + HTTP_PROTOCOLS.map(serverSide).join("");
+  const [bindA, bindB] = [`${LOOPBACK}:${a.opaque}`, `${LOOPBACK}:${b.opaque}`];
+  const tcpA = global(variant, "tcp") + listen("tcp", "tcp", bindA, `${bindB} ${client}`);
+  const tcpB = global(variant, "tcp") + listen("tcp", "tcp", `${bindB} ${server}`, `${host}:${backends.opaque}`);
+  const launch = (name: string, config: string, side: "a" | "b", protocols: readonly Protocol[], port: number) => () =>
+    start(program, rig, variant, { name, config, side, protocols, port });
   const sides = await startAll([
-    () => start(program, rig, `${proxy}-http-b`, httpB, "b", ["h1", "h2"], b1),
-    () => start(program, rig, `${proxy}-http-a`, httpA, "a", ["h1", "h2"], a1),
-    () => start(program, rig, `${proxy}-tcp-b`, tcpB, "b", ["opaque"], b3),
-    () => start(program, rig, `${proxy}-tcp-a`, tcpA, "a", ["opaque"], a3),
+    launch("http-b", httpB, "b", HTTP_PROTOCOLS, b.h1),
+    launch("http-a", httpA, "a", HTTP_PROTOCOLS, a.h1),
+    launch("tcp-b", tcpB, "b", ["opaque"], b.opaque),
+    launch("tcp-a", tcpA, "a", ["opaque"], a.opaque),
   ]);
-  const target = (port: number) => ({ host: LOOPBACK, port, tls: false });
-  return subjectOf(proxy, "pair", { h1: target(a1), h2: target(a2), opaque: target(a3) }, sides);
+  const another = (port: number) =>
+    launch("another", global(variant, "http") + clientSide("h1", port), "a", [], port)();
+  return subjectOf(variant.proxy, "pair", targetsOf(a, false), sides, another);
 }
 
-function global(bufferBytes: number): string {
+function global(variant: Variant, mode: "http" | "tcp"): string {
   return `global
-  nbthread 1
-  maxconn 8000
-  tune.bufsize ${bufferBytes}
+  nbthread ${variant.threads}
+  maxconn 10500
+  no strict-limits
+  tune.bufsize ${BUFFER_BYTES[mode]}
   ssl-default-bind-options ssl-min-ver TLSv1.3
   ssl-default-server-options ssl-min-ver TLSv1.3
 defaults
@@ -78,22 +102,25 @@ function listen(name: string, mode: "http" | "tcp", bind: string, server: string
   return `listen ${name}\n  mode ${mode}\n  bind ${bind}\n${rules}  server backend ${server} pool-purge-delay 1h\n`;
 }
 
-async function start(
-  program: string,
-  rig: Rig,
-  name: string,
-  config: string,
-  side: "a" | "b",
-  protocols: readonly Protocol[],
-  port: number,
-): Promise<Side> {
+interface Process {
+  readonly name: string;
+  readonly config: string;
+  readonly side: "a" | "b";
+  readonly protocols: readonly Protocol[];
+  /** One that it listens on. */
+  readonly port: number;
+}
+
+async function start(program: string, rig: Rig, variant: Variant, process: Process): Promise<Side> {
+  const name = `${variant.proxy}-${process.name}`;
   const file = join(rig.dir, `${name}.cfg`);
-  writeFileSync(file, config);
+  writeFileSync(file, process.config);
   const child = await startServer({
     argv: [program, "-db", "-q", "-f", file],
     name,
-    core: PROXY_CORE,
-    port,
+    core: coresOf(variant),
+    port: process.port,
+    pollMs: READY_POLL_MS,
   });
-  return { child, side, protocols };
+  return { child, side: process.side, protocols: process.protocols };
 }

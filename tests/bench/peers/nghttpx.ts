@@ -1,25 +1,31 @@
-/** nghttpx, one worker: TLS hop; pair with mutual TLS and HTTP/2 between. It has no mode for opaque bytes. */
+/** nghttpx: TLS hop; pair with mutual TLS and HTTP/2 between. It has no mode for opaque bytes. */
 import { join } from "node:path";
-import { freePorts } from "../../support/ports.ts";
 import { startServer } from "../../support/process.ts";
-import type { Protocol } from "../cases.ts";
-import { PROXY_CORE, type Rig, SERVER_NAME, type Subject } from "../rig.ts";
-import { type Side, startAll, subjectOf } from "./_processes.ts";
+import { coresOf, type Rig, SERVER_NAME, type Subject, type Variant } from "../rig.ts";
+import {
+  HTTP_PROTOCOLS,
+  type HttpProtocol,
+  LOOPBACK,
+  portsOf,
+  READY_POLL_MS,
+  type Side,
+  startAll,
+  subjectOf,
+  targetsOf,
+} from "./_processes.ts";
 
-const LOOPBACK = "127.0.0.1";
-
-export async function nghttpxHop(program: string, rig: Rig): Promise<Subject> {
-  const [h1 = 0, h2 = 0] = await freePorts(2);
-  const sides = await startAll([
-    () => start(program, rig, "h1", "a", h1, [`--frontend=${LOOPBACK},${h1}`, backend(rig, "h1")]),
-    () => start(program, rig, "h2", "a", h2, [`--frontend=${LOOPBACK},${h2}`, backend(rig, "h2")]),
-  ]);
-  const target = (port: number) => ({ host: LOOPBACK, port, tls: true });
-  return subjectOf("nghttpx", "hop", { h1: target(h1), h2: target(h2) }, sides);
+export async function nghttpxHop(program: string, rig: Rig, variant: Variant): Promise<Subject> {
+  const ports = await portsOf(HTTP_PROTOCOLS);
+  const sides = await startAll(HTTP_PROTOCOLS.map((protocol) => () => {
+    const options = [`--frontend=${LOOPBACK},${ports[protocol]}`, backend(rig, protocol)];
+    return start(program, rig, variant, { protocol, side: "a", port: ports[protocol], options });
+  }));
+  return subjectOf(variant.proxy, "hop", targetsOf(ports, true), sides);
 }
 
-export async function nghttpxPair(program: string, rig: Rig): Promise<Subject> {
-  const [a1 = 0, a2 = 0, b1 = 0, b2 = 0] = await freePorts(4);
+export async function nghttpxPair(program: string, rig: Rig, variant: Variant): Promise<Subject> {
+  const a = await portsOf(HTTP_PROTOCOLS);
+  const b = await portsOf(HTTP_PROTOCOLS);
   const { files } = rig;
   const verify = ["--verify-client", `--verify-client-cacert=${files.ca}`];
   const client = [
@@ -27,35 +33,40 @@ export async function nghttpxPair(program: string, rig: Rig): Promise<Subject> {
     `--client-cert-file=${files.certificate}`,
     `--client-private-key-file=${files.key}`,
   ];
-  const between = (port: number) => `--backend=${LOOPBACK},${port};;tls;proto=h2;sni=${SERVER_NAME}`;
-  const plain = (port: number) => `--frontend=${LOOPBACK},${port};no-tls`;
+  const between = (protocol: HttpProtocol) => `--backend=${LOOPBACK},${b[protocol]};;tls;proto=h2;sni=${SERVER_NAME}`;
+  const serverSide = (protocol: HttpProtocol) => {
+    const options = [`--frontend=${LOOPBACK},${b[protocol]}`, backend(rig, protocol), ...verify];
+    return start(program, rig, variant, { protocol, side: "b", port: b[protocol], options });
+  };
+  const clientSide = (protocol: HttpProtocol, port: number) => {
+    const options = [`--frontend=${LOOPBACK},${port};no-tls`, between(protocol), ...client];
+    return start(program, rig, variant, { protocol, side: "a", port, options });
+  };
   const sides = await startAll([
-    () => start(program, rig, "h1", "b", b1, [`--frontend=${LOOPBACK},${b1}`, backend(rig, "h1"), ...verify]),
-    () => start(program, rig, "h2", "b", b2, [`--frontend=${LOOPBACK},${b2}`, backend(rig, "h2"), ...verify]),
-    () => start(program, rig, "h1", "a", a1, [plain(a1), between(b1), ...client]),
-    () => start(program, rig, "h2", "a", a2, [plain(a2), between(b2), ...client]),
+    ...HTTP_PROTOCOLS.map((protocol) => () => serverSide(protocol)),
+    ...HTTP_PROTOCOLS.map((protocol) => () => clientSide(protocol, a[protocol])),
   ]);
-  const target = (port: number) => ({ host: LOOPBACK, port, tls: false });
-  return subjectOf("nghttpx", "pair", { h1: target(a1), h2: target(a2) }, sides);
+  return subjectOf(variant.proxy, "pair", targetsOf(a, false), sides, (port) => clientSide("h1", port));
 }
 
-function backend(rig: Rig, protocol: "h1" | "h2"): string {
-  const wanted = protocol === "h2" ? "h2" : "http/1.1";
+function backend(rig: Rig, protocol: HttpProtocol): string {
+  const wanted = protocol === "h1" ? "http/1.1" : "h2";
   return `--backend=${rig.backendHost},${rig.backends[protocol]};;proto=${wanted}`;
 }
 
-async function start(
-  program: string,
-  rig: Rig,
-  protocol: Protocol,
-  side: "a" | "b",
-  port: number,
-  options: readonly string[],
-): Promise<Side> {
+interface Process {
+  readonly protocol: HttpProtocol;
+  readonly side: "a" | "b";
+  readonly port: number;
+  readonly options: readonly string[];
+}
+
+async function start(program: string, rig: Rig, variant: Variant, process: Process): Promise<Side> {
+  const { protocol, side, port, options } = process;
   const argv = [
     program,
     "--conf=/dev/null",
-    "--workers=1",
+    `--workers=${variant.threads}`,
     "--single-process",
     "--no-ocsp",
     "--tls-min-proto-version=TLSv1.3",
@@ -69,6 +80,7 @@ async function start(
     rig.files.key,
     rig.files.certificate,
   ];
-  const child = await startServer({ argv, name: `nghttpx ${side}`, core: PROXY_CORE, port });
+  const name = `${variant.proxy} ${side} ${protocol}`;
+  const child = await startServer({ argv, name, core: coresOf(variant), port, pollMs: READY_POLL_MS });
   return { child, side, protocols: [protocol] };
 }
