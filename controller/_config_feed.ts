@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { errorText, UsageError } from "../src/base/error.ts";
 import type { Logger } from "../src/base/log.ts";
 import type { Registry } from "./core/metrics.ts";
-import type { LocalAuthority } from "./issuer/authority.ts";
+import type { CertificateAuthority } from "./issuer/authority.ts";
 import { parseTokens, type TokenTable } from "./issuer/tokens.ts";
 import type { WorldSource } from "./index/world_source.ts";
 import { parseAddresses } from "./kube/addresses.ts";
@@ -27,7 +27,7 @@ export interface Feed {
 export interface FeedTargets {
   readonly store: ResourceStore;
   readonly worlds: WorldSource;
-  readonly authority: LocalAuthority;
+  readonly authority: CertificateAuthority;
   readonly log: Logger;
   readonly registry: Registry;
 }
@@ -35,6 +35,7 @@ export interface FeedTargets {
 export class ConfigFeed implements Feed {
   readonly #options: ControllerOptions;
   readonly #targets: FeedTargets;
+  readonly #reloadRoots: () => void;
   readonly #folders: FolderSource;
   readonly #tokens: WatchedText | null;
   readonly #addresses: WatchedText | null;
@@ -46,10 +47,14 @@ export class ConfigFeed implements Feed {
   #reloads = 0;
   #tokenTable: TokenTable | null = null;
 
-  /** @throws UsageError when a folder or file that was named is not there */
-  constructor(options: ControllerOptions, targets: FeedTargets) {
+  /**
+   * @param reloadRoots reads the further roots of the state folder again; throws when it cannot use them
+   * @throws UsageError when a folder or file that was named is not there
+   */
+  constructor(options: ControllerOptions, targets: FeedTargets, reloadRoots: () => void) {
     this.#options = options;
     this.#targets = targets;
+    this.#reloadRoots = reloadRoots;
     for (const folder of options.configDir) {
       if (!existsSync(folder)) {
         throw new UsageError(`--config-dir ${folder} does not exist: create it, or name another one`);
@@ -108,7 +113,7 @@ export class ConfigFeed implements Feed {
       this.#tokenTable = parsed;
       return null;
     });
-    this.#attempt("old-roots.pem", () => authority.reloadBundle());
+    this.#attempt("old-roots.pem", () => this.#reloadRoots());
     this.#tell();
     return again;
   }

@@ -4,14 +4,12 @@ import { createLogger, type Logger } from "../src/base/log.ts";
 import { VERSION } from "../src/base/version.ts";
 import { DiscoveryService } from "../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { IdentityService } from "../proto/gen/tulle/identity/v1/identity_pb.ts";
-import { ClusterFeed } from "./_cluster_feed.ts";
-import { ConfigFeed, type Feed, type FeedTargets } from "./_config_feed.ts";
-import { KubeClient } from "./api/client.ts";
-import { inClusterTarget, isInCluster, kubeconfigTarget } from "./api/kube_target.ts";
+import type { Feed } from "./_config_feed.ts";
+import { openSource } from "./_source.ts";
 import { type ControllerOptions, type Endpoint, parseOptions } from "./cli/controller_options.ts";
 import { Registry } from "./core/metrics.ts";
 import { WorldSource } from "./index/world_source.ts";
-import { type KeyedCertificate, LocalAuthority } from "./issuer/authority.ts";
+import type { CertificateAuthority, KeyedCertificate } from "./issuer/authority.ts";
 import { ResourceStore } from "./kube/store.ts";
 import { serveAdmin } from "./serve/admin.ts";
 import { DiscoveryHandler } from "./serve/discovery_service.ts";
@@ -66,18 +64,11 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
     defaultPolicy: options.defaultInboundPolicy,
     injectByDefault: options.cluster === null,
   });
-  const { stateDir, trustDomain, leafLifetimeMs } = options;
-  const authority = await LocalAuthority.open({ stateDir, trustDomain, leafLifetimeMs, now: Date.now });
-  const feed = openFeed(options, { store, worlds, authority, log, registry });
-  await feed.start();
-  tellWarnings(worlds, log);
   const discovery = new DiscoveryHandler({ source: worlds, metrics, log, now: Date.now, random: Math.random });
-  const identity = new IdentityHandler(authority, metrics, log);
-  let own = await authority.certifySelf();
+  let feed: Feed | null = null;
   let ready = false;
   // What is open already must not keep a process alive that could not start.
   await using opened = new AsyncDisposableStack();
-  opened.defer(() => feed.close());
   const admin = await listening(options.admin, "--admin", () =>
     Promise.resolve(serveAdmin({
       ...options.admin,
@@ -86,6 +77,14 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
       config: () => configDump(feed, worlds, discovery),
     })));
   opened.defer(() => admin.stop(true));
+  const source = await openSource(options, { store, worlds, log, registry });
+  opened.defer(() => source.close());
+  const { authority } = source;
+  feed = source.feed;
+  await feed.start();
+  tellWarnings(worlds, log);
+  const identity = new IdentityHandler(authority, metrics, log);
+  let own = await authority.certifySelf();
   const server = await listening(options.listen, "--listen", () =>
     ControlServer.listen({
       ...options.listen,
@@ -116,23 +115,13 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   };
 }
 
-function openFeed(options: ControllerOptions, targets: FeedTargets): Feed {
-  const { cluster } = options;
-  if (cluster === null) return new ConfigFeed(options, targets);
-  const isOwn = cluster.kubeconfig === null && cluster.context === null && isInCluster(process.env);
-  const target = isOwn
-    ? inClusterTarget(process.env)
-    : kubeconfigTarget({ file: cluster.kubeconfig, context: cluster.context }, process.env);
-  return new ClusterFeed(new KubeClient(target), targets);
-}
-
-function identityOf(own: KeyedCertificate, authority: LocalAuthority) {
+function identityOf(own: KeyedCertificate, authority: CertificateAuthority) {
   return { keyPem: own.keyPem, certificatePem: own.certificatePem, bundlePem: authority.bundlePem };
 }
 
 /** Renews our own certificate in time, for as long as the process lives. @returns how to stop */
 function keepRenewed(
-  authority: LocalAuthority,
+  authority: CertificateAuthority,
   log: Logger,
   use: (renewed: KeyedCertificate) => void,
   first: KeyedCertificate,
@@ -176,11 +165,11 @@ function tellWarnings(worlds: WorldSource, log: Logger): void {
 }
 
 /** Everything that is in force, for /config. */
-function configDump(feed: Feed, worlds: WorldSource, discovery: DiscoveryHandler) {
+function configDump(feed: Feed | null, worlds: WorldSource, discovery: DiscoveryHandler) {
   const world = worlds.current;
   return {
     version: VERSION,
-    ...feed.status(),
+    ...feed?.status(),
     warnings: world.warnings().map(({ object, detail }) => `${object}: ${detail}`),
     services: world.services(),
     workloads: world.workloads(),

@@ -18,7 +18,10 @@ export interface ControllerOptions {
   readonly configDir: readonly string[];
   readonly listen: Endpoint;
   readonly admin: Endpoint;
+  /** Folder of the issuer; "" in a cluster, which keeps it in a Secret. */
   readonly stateDir: string;
+  /** Whether the issuer's Secret is made when it is missing. */
+  readonly createIssuer: boolean;
   readonly trustDomain: string;
   readonly clusterDomain: string;
   /** null: no proxy can get a certificate. */
@@ -43,7 +46,7 @@ const MIN_LEAF_LIFETIME_MS = 2000;
 const EXAMPLES = [
   "tulle controller --config-dir mesh/ --state-dir /var/lib/tulle --tokens tokens.json",
   "tulle controller --config-dir mesh/ --config-dir policies/ --state-dir state --tokens tokens.json --listen [::]:8086",
-  "tulle controller --kubernetes --state-dir state --listen [::]:8086",
+  "tulle controller --kubernetes --listen [::]:8086",
 ];
 
 const NOTES = `
@@ -62,7 +65,11 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     .option("--kubernetes", "follow a cluster instead: the one of the pod, or of the kubeconfig")
     .option("--kubeconfig <file>", "with --kubernetes: how to reach the cluster; in a pod it is not needed")
     .option("--context <name>", "with --kubernetes: context of the kubeconfig")
-    .requiredOption("--state-dir <folder>", "where the root certificate and its key are kept; made when missing")
+    .option(
+      "--state-dir <folder>",
+      "with --config-dir: where the root certificate and its key are kept; made when missing",
+    )
+    .option("--no-create-issuer", "with --kubernetes: wait for the issuer's Secret, which cert-manager or you make")
     .addOption(valueOption("--listen <address>", "where proxies connect", parseAddress, "127.0.0.1:8086"))
     .addOption(valueOption("--admin <address>", "/metrics /ready /live /config", parseAddress, "127.0.0.1:9990"))
     .option("--trust-domain <name>", "trust domain of the identities", parseDomain, "cluster.local")
@@ -97,10 +104,13 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
   const values = command.opts();
   const isCluster = values.kubernetes === true;
   const configDir: readonly string[] = values.configDir ?? [];
-  if (isCluster === configDir.length > 0) {
-    process.stderr.write(
-      "tulle controller: want either --config-dir or --kubernetes (see: tulle controller --help)\n",
-    );
+  const wrong = isCluster === configDir.length > 0
+    ? "want either --config-dir or --kubernetes"
+    : !isCluster && values.stateDir === undefined
+    ? "want --state-dir beside --config-dir"
+    : "";
+  if (wrong !== "") {
+    process.stderr.write(`tulle controller: ${wrong} (see: tulle controller --help)\n`);
     process.exitCode = EXIT_USAGE;
     return null;
   }
@@ -109,7 +119,8 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     configDir,
     listen: values.listen,
     admin: values.admin,
-    stateDir: values.stateDir,
+    stateDir: values.stateDir ?? "",
+    createIssuer: values.createIssuer,
     trustDomain: values.trustDomain,
     clusterDomain: values.clusterDomain,
     tokens: values.tokens ?? null,

@@ -1,61 +1,56 @@
-/** The certificate authority of standalone mode: tokens in, leaves out, and the bundle everybody verifies against. */
-import { join } from "node:path";
+/** The certificate authority: tokens in, leaves out, and the bundle that everybody verifies against. */
 import type { Authority, Bundle, IssuedLeaf, Refusal, TokenSource } from "../core/issuing.ts";
 import { BACKDATE_MS, KEY_ALGORITHM, randomSerial, SIGNING_ALGORITHM, x509 } from "./_x509.ts";
 import { checkCsr } from "./csr.ts";
-import { BUNDLE_FILE, loadOrCreateRoot, OLD_ROOTS_FILE, readRoots, type Root, writeAtomically } from "./root.ts";
+import type { Issuer } from "./issuer.ts";
 import { NO_TOKENS } from "./tokens.ts";
 
 /** DNS name in every leaf: clients whose TLS checks names natively use it as server name, and the SPIFFE ID decides. */
 export const MESH_DNS_NAME = "mesh.tulle.dev";
 
 export interface AuthorityOptions {
-  readonly stateDir: string;
   readonly trustDomain: string;
   readonly leafLifetimeMs: number;
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** A key with its certificate, for our own server. */
+/** A key with its certificate, for our own servers. */
 export interface KeyedCertificate {
   readonly keyPem: string;
+  /** Leaf first. */
   readonly certificatePem: string;
   readonly notAfterMs: number;
 }
 
-export class LocalAuthority implements Authority {
-  /** Tokens that are valid now; replaced when their file changes. */
+export class CertificateAuthority implements Authority {
+  /** Judges tokens; replaced when they change. */
   tokens: TokenSource = NO_TOKENS;
   readonly #options: AuthorityOptions;
-  readonly #root: Root;
   readonly #listeners = new Set<() => void>();
+  #issuer: Issuer;
   #bundle: Bundle;
   #bundlePem = "";
 
-  private constructor(options: AuthorityOptions, root: Root) {
+  constructor(options: AuthorityOptions, issuer: Issuer, furtherRoots: readonly x509.X509Certificate[]) {
     this.#options = options;
-    this.#root = root;
+    this.#issuer = issuer;
     this.#bundle = { trustDomain: options.trustDomain, roots: [], version: 0 };
-  }
-
-  /** Loads or makes the root and writes the bundle. @throws Error when the state folder cannot be used */
-  static async open(options: AuthorityOptions): Promise<LocalAuthority> {
-    const authority = new LocalAuthority(
-      options,
-      await loadOrCreateRoot(options.stateDir, options.trustDomain, options.now()),
-    );
-    authority.reloadBundle();
-    return authority;
+    this.use(issuer, furtherRoots);
   }
 
   get bundle(): Bundle {
     return this.#bundle;
   }
 
-  /** The bundle as PEM: what our own server verifies clients against. */
+  /** The bundle as PEM: what our own server verifies clients against. The issuer's own root comes first. */
   get bundlePem(): string {
     return this.#bundlePem;
+  }
+
+  /** Certificate of what signs now. */
+  get issuer(): x509.X509Certificate {
+    return this.#issuer.certificate;
   }
 
   onBundle(listener: () => void): () => void {
@@ -63,20 +58,17 @@ export class LocalAuthority implements Authority {
     return () => this.#listeners.delete(listener);
   }
 
-  /**
-   * Reads the further roots again; when the bundle changed, writes it and tells the listeners.
-   * @throws Error when old-roots.pem cannot be used; the bundle stays as it was
-   */
-  reloadBundle(): void {
-    const { stateDir, trustDomain, now } = this.#options;
-    const own = this.#root.certificate;
-    const ownPem = own.toString("pem");
-    const others = readRoots(join(stateDir, OLD_ROOTS_FILE)).filter((root) => root.toString("pem") !== ownPem);
-    const roots = [own, ...others];
+  /** Signs with another issuer, or trusts other roots beside its own, from now on; tells the listeners when the bundle changed. */
+  use(issuer: Issuer, furtherRoots: readonly x509.X509Certificate[]): void {
+    this.#issuer = issuer;
+    const ownPem = issuer.root.toString("pem");
+    const others = new Map(furtherRoots.map((root) => [root.toString("pem"), root]));
+    others.delete(ownPem);
+    const roots = [issuer.root, ...others.values()];
     const pem = roots.map((root) => root.toString("pem") + "\n").join("");
     if (pem === this.#bundlePem) return;
-    writeAtomically(join(stateDir, BUNDLE_FILE), pem, 0o644);
     this.#bundlePem = pem;
+    const { trustDomain, now } = this.#options;
     // The clock makes it grow over restarts too.
     const version = Math.max(this.#bundle.version + 1, now());
     this.#bundle = { trustDomain, roots: roots.map((root) => new Uint8Array(root.rawData)), version };
@@ -89,14 +81,18 @@ export class LocalAuthority implements Authority {
     const spiffeId = `spiffe://${this.#options.trustDomain}/ns/${subject.namespace}/sa/${subject.serviceAccount}`;
     const checked = await checkCsr(csr, spiffeId);
     if (!(checked instanceof x509.PublicKey)) return checked;
-    return await this.#sign(checked, spiffeId, `${subject.serviceAccount}.${subject.namespace}`);
+    return await this.#sign(checked, spiffeId, `${subject.serviceAccount}.${subject.namespace}`, [MESH_DNS_NAME]);
   }
 
-  /** A new key and certificate for the controller itself. */
-  async certifySelf(): Promise<KeyedCertificate> {
+  /**
+   * A new key and certificate for the controller itself.
+   * @param dnsNames further names, for servers whose clients check them
+   */
+  async certifySelf(dnsNames: readonly string[] = []): Promise<KeyedCertificate> {
     const pair = await crypto.subtle.generateKey(KEY_ALGORITHM, true, ["sign", "verify"]);
     const spiffeId = `spiffe://${this.#options.trustDomain}/ns/tulle/sa/controller`;
-    const leaf = await this.#sign(await x509.PublicKey.create(pair.publicKey), spiffeId, "controller.tulle");
+    const publicKey = await x509.PublicKey.create(pair.publicKey);
+    const leaf = await this.#sign(publicKey, spiffeId, "controller.tulle", [MESH_DNS_NAME, ...dnsNames]);
     const pkcs8 = await crypto.subtle.exportKey("pkcs8", pair.privateKey);
     return {
       keyPem: x509.PemConverter.encode(pkcs8, "PRIVATE KEY"),
@@ -105,8 +101,13 @@ export class LocalAuthority implements Authority {
     };
   }
 
-  async #sign(publicKey: x509.PublicKey, spiffeId: string, commonName: string): Promise<IssuedLeaf> {
-    const { certificate: issuer, key } = this.#root;
+  async #sign(
+    publicKey: x509.PublicKey,
+    spiffeId: string,
+    commonName: string,
+    dnsNames: readonly string[],
+  ): Promise<IssuedLeaf> {
+    const { certificate: issuer, key, chain } = this.#issuer;
     const now = this.#options.now();
     // X.509 counts in seconds: both ends are what the certificate will say.
     const notBeforeMs = Math.floor((now - BACKDATE_MS) / 1000) * 1000;
@@ -127,12 +128,13 @@ export class LocalAuthority implements Authority {
         new x509.ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
         new x509.SubjectAlternativeNameExtension([
           { type: "url", value: spiffeId },
-          { type: "dns", value: MESH_DNS_NAME },
+          ...dnsNames.map((value) => ({ type: "dns" as const, value })),
         ]),
         await x509.AuthorityKeyIdentifierExtension.create(issuer),
         await x509.SubjectKeyIdentifierExtension.create(publicKey),
       ],
     });
-    return { chain: [new Uint8Array(leaf.rawData)], spiffeId, notBeforeMs, notAfterMs };
+    const ders = [leaf, ...chain].map((certificate) => new Uint8Array(certificate.rawData));
+    return { chain: ders, spiffeId, notBeforeMs, notAfterMs };
   }
 }

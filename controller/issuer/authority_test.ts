@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { afterEach, expect, test } from "bun:test";
 import { x509 } from "./_x509.ts";
-import { LocalAuthority } from "./authority.ts";
+import { FolderIssuer } from "./folder_issuer.ts";
 import { parseTokens, TokenTable } from "./tokens.ts";
 
 const folders: string[] = [];
@@ -20,8 +20,12 @@ function stateDir(): string {
   return folder;
 }
 
-function open(dir: string, leafLifetimeMs = 3_600_000): Promise<LocalAuthority> {
-  return LocalAuthority.open({ stateDir: dir, trustDomain: "cluster.local", leafLifetimeMs, now: Date.now });
+function openFolder(dir: string, leafLifetimeMs = 3_600_000): Promise<FolderIssuer> {
+  return FolderIssuer.open(dir, { trustDomain: "cluster.local", leafLifetimeMs, now: Date.now });
+}
+
+async function open(dir: string) {
+  return (await openFolder(dir)).authority;
 }
 
 const TOKENS = JSON.stringify({
@@ -117,16 +121,17 @@ test("open() names file and remedy when half of the root is gone", async () => {
   await expect(open(dir)).rejects.toThrow(/without .*ca-cert\.pem: put it back/);
 });
 
-test("reloadBundle() adds further roots and tells the listeners once", async () => {
+test("reload() adds further roots and tells the listeners once", async () => {
   const dir = stateDir();
-  const authority = await open(dir);
+  const folder = await openFolder(dir);
+  const { authority } = folder;
   const other = await open(stateDir());
   let told = 0;
   authority.onBundle(() => told++);
   const version = authority.bundle.version;
   writeFileSync(join(dir, "old-roots.pem"), other.bundlePem);
-  authority.reloadBundle();
-  authority.reloadBundle();
+  folder.reload();
+  folder.reload();
   expect(told).toBe(1);
   expect(authority.bundle.roots.length).toBe(2);
   expect(authority.bundle.version).toBeGreaterThan(version);

@@ -1,12 +1,14 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LocalAuthority } from "../../controller/issuer/authority.ts";
+import { FolderIssuer } from "../../controller/issuer/folder_issuer.ts";
 import { parseTokens } from "../../controller/issuer/tokens.ts";
 import { x509 } from "../../controller/issuer/_x509.ts";
 import { eventually } from "../support/eventually.ts";
 import { FRONT, makeCsr, sha256, SHOP, type Subscription, TestController } from "./_controller.ts";
+
+setDefaultTimeout(30_000);
 
 test("Subscribe sends the workload's inbound policy and each target that is watched", async () => {
   await using controller = await new TestController({ "shop.yaml": SHOP }).start();
@@ -129,12 +131,9 @@ test("Subscribe refuses whoever does not own the workload", async () => {
 test("Subscribe refuses a certificate of another authority with the right name in it", async () => {
   await using controller = await new TestController({ "shop.yaml": SHOP }).start();
   const stateDir = mkdtempSync(join(tmpdir(), "tulle-foreign-"));
-  const foreign = await LocalAuthority.open({
-    stateDir,
-    trustDomain: "cluster.local",
-    leafLifetimeMs: 60_000,
-    now: Date.now,
-  });
+  const foreign =
+    (await FolderIssuer.open(stateDir, { trustDomain: "cluster.local", leafLifetimeMs: 60_000, now: Date.now }))
+      .authority;
   const tokens = parseTokens("t", JSON.stringify({ [sha256("t")]: FRONT }));
   if (typeof tokens !== "string") foreign.tokens = tokens;
   const { key, csr } = await makeCsr();

@@ -1,9 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LocalAuthority } from "../../controller/issuer/authority.ts";
+import { FolderIssuer } from "../../controller/issuer/folder_issuer.ts";
 import { FRONT, makeCsr, SHOP, TestController } from "./_controller.ts";
+
+setDefaultTimeout(30_000);
 
 test("Certify gives the identity of the token, for the life that was asked for", async () => {
   await using controller = await new TestController({ "shop.yaml": SHOP }, ["--leaf-lifetime", "10s"]).start();
@@ -35,12 +37,9 @@ test("a restart keeps the root: old certificates hold, and so does the bundle", 
 test("WatchTrust pushes a root that is added, and its certificates are taken", async () => {
   await using controller = await new TestController({ "shop.yaml": SHOP }).start();
   const stateDir = mkdtempSync(join(tmpdir(), "tulle-old-"));
-  const old = await LocalAuthority.open({
-    stateDir,
-    trustDomain: "cluster.local",
-    leafLifetimeMs: 60_000,
-    now: Date.now,
-  });
+  const old =
+    (await FolderIssuer.open(stateDir, { trustDomain: "cluster.local", leafLifetimeMs: 60_000, now: Date.now }))
+      .authority;
   const abort = new AbortController();
   const bundles = controller.identity().watchTrust({}, { signal: abort.signal })[Symbol.asyncIterator]();
   const first = (await bundles.next()).value?.trustBundle;

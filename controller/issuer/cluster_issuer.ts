@@ -1,0 +1,131 @@
+/**
+ * The issuer of a cluster, kept in a Secret: made by the first controller, or put there by the user or cert-manager. A change
+ * of the Secret or of the further roots takes effect at once; what cannot be used is told, and the last good one stays.
+ */
+import { errorText } from "../../src/base/error.ts";
+import { ApiError } from "../api/api_error.ts";
+import type { KubeClient, KubeObject } from "../api/client.ts";
+import { ListWatch } from "../api/list_watch.ts";
+import { TYPES } from "../api/resource_type.ts";
+import { EXTRA_ROOTS_CONFIG_MAP, ISSUER_SECRET, MESH_NAMESPACE } from "../core/cluster_names.ts";
+import { type AuthorityOptions, CertificateAuthority } from "./authority.ts";
+import { createRoot, type Issuer, type IssuerMaterial, readIssuer, readRoots } from "./issuer.ts";
+
+/** Key of the ConfigMap with roots that are trusted beside the issuer's own. */
+export const ROOTS_KEY = "roots.pem";
+/** How often a Secret that is not there yet is looked for, milliseconds. */
+const RETRY_MS = 1000;
+
+export interface ClusterIssuerOptions extends AuthorityOptions {
+  readonly client: KubeClient;
+  /** False: somebody else makes the Secret, and it is waited for. */
+  readonly create: boolean;
+  readonly random: () => number;
+  /** "" when all is well again. */
+  readonly onTrouble: (what: "issuer" | "roots", detail: string) => void;
+}
+
+export class ClusterIssuer {
+  readonly authority: CertificateAuthority;
+  readonly #options: ClusterIssuerOptions;
+  readonly #watches: readonly ListWatch[];
+  #issuer: Issuer;
+  #further: ReturnType<typeof readRoots> = [];
+  /** Newest Secret; readings of older ones that end later are dropped. */
+  #turn = 0;
+
+  private constructor(options: ClusterIssuerOptions, issuer: Issuer) {
+    this.#options = options;
+    this.#issuer = issuer;
+    this.authority = new CertificateAuthority(options, issuer, []);
+    this.#watches = [
+      this.#follow(TYPES.Secret, ISSUER_SECRET, (secret) => void this.#takeSecret(secret)),
+      this.#follow(TYPES.ConfigMap, EXTRA_ROOTS_CONFIG_MAP, (map) => this.#takeRoots(map)),
+    ];
+  }
+
+  /** Waits for an issuer that can be used, making it when that is our part, and follows it from then on. */
+  static async open(options: ClusterIssuerOptions): Promise<ClusterIssuer> {
+    while (true) {
+      try {
+        const secret = await options.client.find(TYPES.Secret, MESH_NAMESPACE, ISSUER_SECRET) ??
+          (options.create ? await createSecret(options) : null);
+        if (secret === null) throw new Error(`Secret ${MESH_NAMESPACE}/${ISSUER_SECRET} is not there yet`);
+        return new ClusterIssuer(options, await readIssuer(materialOf(secret), options.now()));
+      } catch (error) {
+        options.onTrouble("issuer", errorText(error));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  close(): void {
+    for (const watch of this.#watches) watch.close();
+  }
+
+  #follow(type: typeof TYPES.Secret | typeof TYPES.ConfigMap, name: string, take: (object: KubeObject | null) => void) {
+    const watch = new ListWatch({
+      client: this.#options.client,
+      type,
+      namespace: MESH_NAMESPACE,
+      query: { fieldSelector: `metadata.name=${name}` },
+      random: this.#options.random,
+      listener: {
+        onList: ([object]) => take(object ?? null),
+        onChange: take,
+        onRemove: () => take(null),
+        onTrouble: () => {}, // the watches of the objects tell of an API server that is away
+      },
+    });
+    watch.start();
+    return watch;
+  }
+
+  async #takeSecret(secret: KubeObject | null): Promise<void> {
+    const turn = ++this.#turn;
+    try {
+      if (secret === null) throw new Error("the Secret is gone: put it back; the one in memory stays in force");
+      const issuer = await readIssuer(materialOf(secret), this.#options.now());
+      if (turn !== this.#turn) return;
+      this.#issuer = issuer;
+      this.authority.use(issuer, this.#further);
+      this.#options.onTrouble("issuer", "");
+    } catch (error) {
+      this.#options.onTrouble("issuer", `Secret ${MESH_NAMESPACE}/${ISSUER_SECRET}: ${errorText(error)}`);
+    }
+  }
+
+  #takeRoots(map: KubeObject | null): void {
+    const what = `ConfigMap ${MESH_NAMESPACE}/${EXTRA_ROOTS_CONFIG_MAP}`;
+    try {
+      const data = (map?.["data"] ?? {}) as Readonly<Record<string, string>>; // text to text by the API's schema
+      this.#further = readRoots(data[ROOTS_KEY] ?? "", what);
+      this.authority.use(this.#issuer, this.#further);
+      this.#options.onTrouble("roots", "");
+    } catch (error) {
+      this.#options.onTrouble("roots", `${what}: ${errorText(error)}`);
+    }
+  }
+}
+
+async function createSecret({ client, trustDomain, now }: ClusterIssuerOptions): Promise<KubeObject | null> {
+  const { keyPem, certificatePem } = await createRoot(trustDomain, now());
+  try {
+    return await client.create(TYPES.Secret, MESH_NAMESPACE, {
+      apiVersion: "v1",
+      kind: "Secret",
+      type: "kubernetes.io/tls",
+      metadata: { name: ISSUER_SECRET, namespace: MESH_NAMESPACE },
+      stringData: { "tls.key": keyPem, "tls.crt": certificatePem, "ca.crt": certificatePem },
+    });
+  } catch (error) {
+    if (!(error instanceof ApiError && error.isConflict)) throw error;
+    return await client.find(TYPES.Secret, MESH_NAMESPACE, ISSUER_SECRET); // another controller was first
+  }
+}
+
+function materialOf(secret: KubeObject): IssuerMaterial {
+  const data = (secret["data"] ?? {}) as Readonly<Record<string, string>>; // base64 by the API's schema
+  const text = (key: string) => Buffer.from(data[key] ?? "", "base64").toString("utf8");
+  return { keyPem: text("tls.key"), certificatePem: text("tls.crt"), rootPem: text("ca.crt") };
+}
