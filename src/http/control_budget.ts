@@ -42,9 +42,9 @@ export class ControlBudget {
     return true;
   }
 
-  /** Takes one token; false when the peer has used up its budget. The clock is read only every 64 frames. */
-  take(clock: () => number): boolean {
-    this.#tokens--;
+  /** Takes tokens; false when the peer has used up its budget. The clock is read only every 64 frames. */
+  take(clock: () => number, tokens = 1): boolean {
+    this.#tokens -= Math.ceil(tokens);
     if (this.#tokens > 0 && (this.#tokens & 63) !== 0) return true;
     const now = clock();
     if (this.#lastMs >= 0) {

@@ -18,9 +18,9 @@ import * as frame from "../wire/http2/frame_type.ts";
 import {
   writeEndStream,
   writeGoAway,
+  writeHeaderSection,
   writePing,
   writeRstStream,
-  writeSettingsAck,
   writeWindowUpdate,
 } from "./http2_frames.ts";
 import { Http2KeepAlive } from "./http2_keep_alive.ts";
@@ -37,6 +37,7 @@ import {
   STREAM_WINDOW_BYTES,
 } from "./limits.ts";
 import { queuedBytes, type Starved } from "./queued_bytes.ts";
+import type { Refusal } from "./refusal.ts";
 import { WaitingStreams } from "./waiting_streams.ts";
 
 /** How long a client may take from accept to the end of its preface and SETTINGS, and a header block to be completed. */
@@ -85,6 +86,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
   readonly #head = new Timer(this, HEAD);
   readonly #grace = new Timer(this, GRACE);
   #leaving = false;
+  #pumpDue = false;
 
   /**
    * @param socket connected socket; the connection becomes its owner
@@ -132,8 +134,9 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
   onData(buffer: Buffer): void {
     this.#keepAlive.heard = true;
     this.#reader.read(buffer, 0, buffer.length);
+    if (this.#pumpDue) this.pumpAll();
     const most = this.mesh ? MAX_OUTBOX_BYTES * MESH_OUTBOX_FACTOR : MAX_OUTBOX_BYTES;
-    if (this.outbox.pending > most) this.fail(code.ENHANCE_YOUR_CALM, "peer does not read its answers");
+    if (this.outbox.pending > most) this.calm("answers_unread", "peer does not read its answers");
   }
 
   onDrain(): void {
@@ -158,20 +161,14 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
 
   onTimer(kind: number): void {
     if (kind === GRACE) return this.#lastGoAway();
-    this.fail(code.ENHANCE_YOUR_CALM, "header section took too long");
+    this.calm("head_timeout", "header section took too long");
   }
 
   // --- sending
 
   /** Sends a header section, split into CONTINUATIONs when it is long. */
   writeHeaders(streamId: number, head: HeaderBlock, end: boolean): void {
-    const sink = this.outbox.begin();
-    const at = sink.length;
-    this.#frame(0, frame.HEADERS, frame.END_HEADERS | (end ? frame.END_STREAM : 0), streamId);
-    this.encoder.encode(head, sink);
-    const length = sink.length - at - frame.FRAME_HEADER_BYTES;
-    if (length <= this.peerMaxFrame) frame.patchLength(sink, at, length);
-    else frame.splitHeaders(sink, at, length, this.peerMaxFrame, streamId);
+    writeHeaderSection(this.outbox, this.encoder, streamId, head, end, this.peerMaxFrame);
   }
 
   /**
@@ -186,7 +183,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
       if (n <= 0) break;
       const sink = this.outbox.begin();
       const last = fin && from + n === end;
-      this.#frame(n, frame.DATA, last ? frame.END_STREAM : 0, stream.id);
+      frame.putFrameHeader(sink, n, frame.DATA, last ? frame.END_STREAM : 0, stream.id);
       sink.append(buffer, from, from + n);
       stream.sendWindow -= n;
       this.sendWindow -= n;
@@ -225,16 +222,6 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     this.creditConnection(0);
   }
 
-  /** Answers SETTINGS, after what they say has been applied. */
-  acknowledgeSettings(): void {
-    writeSettingsAck(this.outbox);
-    if (!this.settingsReceived) {
-      this.settingsReceived = true;
-      this.expectHead(false);
-    }
-    this.owner.onReady(this);
-  }
-
   /** The peer has answered a PING, whose payload ends in these 32 bits. */
   pingAnswered(payload: number): void {
     if (payload === GOAWAY_PING && this.#grace.tick >= 0) this.#lastGoAway();
@@ -263,8 +250,14 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     return this.sendWindow > 0 && this.outbox.hasRoom;
   }
 
+  /** Lets them send once what was received has been read: a flood of credit costs one walk over them, not one a frame. */
+  pumpSoon(): void {
+    this.#pumpDue = true;
+  }
+
   /** Lets waiting streams send as far as there is room. */
   pumpAll(): void {
+    this.#pumpDue = false;
     this.#waiting.pump(this);
   }
 
@@ -273,6 +266,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     if (stream.closed) return;
     writeRstStream(this.outbox, stream.id, h2Code);
     this.#reader.resets.add(stream.id);
+    if (!this.isServer) this.#reader.sentReset();
     this.finishStream(stream);
   }
 
@@ -343,9 +337,15 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     else this.#idle();
   }
 
-  /** Closes because the peer broke the protocol: GOAWAY with the code, then the end for all streams. */
-  fail(h2Code: number, detail: string): void {
+  /** Closes because the peer makes more work, or uses more memory, than it may. */
+  calm(reason: Refusal, detail: string): void {
+    this.fail(code.ENHANCE_YOUR_CALM, detail, reason);
+  }
+
+  /** Closes because of what the peer did: GOAWAY with the code, then the end for all streams. */
+  fail(h2Code: number, detail: string, reason: Refusal = "protocol_error"): void {
     if (this.closed) return;
+    this.owner.onRefused(this, reason, detail);
     writeGoAway(this.outbox, this.#reader.lastPeerId, h2Code);
     this.outbox.flush();
     this.#lost(detail);
@@ -392,9 +392,5 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     this.streams.clear();
     this.#waiting.clear();
     this.owner.onClosed(this, detail);
-  }
-
-  #frame(length: number, type: number, flags: number, streamId: number): void {
-    frame.putFrameHeader(this.outbox.sink, length, type, flags, streamId);
   }
 }

@@ -6,10 +6,12 @@ import type { HeaderBlock } from "../wire/header_block.ts";
 import { Http2Connection } from "./http2_connection.ts";
 import type { Http2Owner } from "./http2_owner.ts";
 import type { Http2Stream } from "./http2_stream.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** What a server's owner saw. */
 export class RecordingOwner implements Http2Owner {
   readonly events: string[] = [];
+  readonly refusals: Refusal[] = [];
   readonly streams: Http2Stream[] = [];
   readonly recorders: Recorder[] = [];
   readonly #consumes: boolean;
@@ -40,6 +42,10 @@ export class RecordingOwner implements Http2Owner {
 
   onReady(): void {
     this.events.push("ready");
+  }
+
+  onRefused(_connection: Http2Connection, reason: Refusal): void {
+    this.refusals.push(reason);
   }
 
   onClosed(_connection: Http2Connection, detail: string): void {

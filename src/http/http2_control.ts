@@ -4,9 +4,12 @@ import * as frame from "../wire/http2/frame_type.ts";
 import { MAX_WINDOW_BYTES } from "../wire/http2/flow_control.ts";
 import { read31, read32 } from "./_read.ts";
 import { writePingAck } from "./http2_frames.ts";
-import type { Http2Connection } from "./http2_connection.ts";
 import type { Http2Reader } from "./http2_reader.ts";
-import { applySettings } from "./http2_settings.ts";
+import { acknowledgeSettings, applySettings } from "./http2_settings.ts";
+import { MAX_SETTINGS } from "./limits.ts";
+
+/** Streams whose window SETTINGS changes for the price of one frame without data: both take about as long. */
+const STREAMS_PER_TOKEN = 32;
 
 /** More may be sent on a stream, or (stream 0) on the connection (§6.9). */
 export function onWindowUpdate(reader: Http2Reader, buffer: Uint8Array, at: number, length: number, id: number): void {
@@ -19,7 +22,7 @@ export function onWindowUpdate(reader: Http2Reader, buffer: Uint8Array, at: numb
     if (connection.sendWindow > MAX_WINDOW_BYTES) {
       return connection.fail(code.FLOW_CONTROL_ERROR, "window above 2^31-1");
     }
-    connection.pumpAll();
+    connection.pumpSoon();
     return void reader.spendAnswer();
   }
   const stream = connection.streams.get(id);
@@ -62,15 +65,18 @@ export function onSettings(
   const { connection } = reader;
   if (id !== 0) return connection.fail(code.PROTOCOL_ERROR, "SETTINGS on a stream");
   if ((flags & frame.ACK) !== 0) {
-    if (length !== 0) connection.fail(code.FRAME_SIZE_ERROR, "SETTINGS acknowledgement with a payload");
-    return;
+    if (length !== 0) return connection.fail(code.FRAME_SIZE_ERROR, "SETTINGS acknowledgement with a payload");
+    return void reader.spend();
   }
   if (length % 6 !== 0) return connection.fail(code.FRAME_SIZE_ERROR, "SETTINGS is not a multiple of 6 bytes");
+  if (length > 6 * MAX_SETTINGS) return connection.calm("flood", `${length / 6} values in SETTINGS`);
   if (!reader.spend()) return;
+  const before = connection.peerInitialWindow;
   const error = applySettings(connection, buffer, at, at + length);
   if (error !== code.NO_ERROR) return connection.fail(error, "SETTINGS with a value out of range");
-  connection.acknowledgeSettings();
-  connection.pumpAll();
+  if (connection.peerInitialWindow !== before && !reader.spend(connection.streams.size / STREAMS_PER_TOKEN)) return;
+  acknowledgeSettings(connection);
+  connection.pumpSoon();
 }
 
 /** A PING, or the answer to ours (§6.7). */
@@ -85,21 +91,22 @@ export function onPing(
   const { connection } = reader;
   if (id !== 0) return connection.fail(code.PROTOCOL_ERROR, "PING on a stream");
   if (length !== 8) return connection.fail(code.FRAME_SIZE_ERROR, "PING is not 8 bytes");
-  if ((flags & frame.ACK) !== 0) return connection.pingAnswered(read32(buffer, at + 4));
+  if ((flags & frame.ACK) !== 0) return reader.spend() ? connection.pingAnswered(read32(buffer, at + 4)) : undefined;
   if (reader.spendAnswer()) writePingAck(connection.outbox, buffer, at);
 }
 
 /** The peer takes no more streams (§6.8). */
 export function onGoAway(
-  connection: Http2Connection,
+  reader: Http2Reader,
   buffer: Uint8Array,
   at: number,
   length: number,
   id: number,
 ): void {
+  const { connection } = reader;
   if (id !== 0) return connection.fail(code.PROTOCOL_ERROR, "GOAWAY on a stream");
   if (length < 8) return connection.fail(code.FRAME_SIZE_ERROR, "GOAWAY too short");
-  connection.goAwayReceived(read31(buffer, at));
+  if (reader.spend()) connection.goAwayReceived(read31(buffer, at));
 }
 
 /** Priorities are not used, but their form is checked (§6.3). */

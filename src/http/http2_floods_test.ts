@@ -7,26 +7,46 @@ import {
   data,
   END_STREAM,
   frame,
+  goaway,
   goawayCode,
   headers,
   ping,
   request,
   rst,
   settings,
+  settingsAck,
   windowUpdate,
 } from "../../tests/support/h2_peer.ts";
 import { requestHead, response } from "../../tests/support/legs.ts";
 import { client, open, server } from "./http2_connection_fixture.ts";
 import type { Http2Stream } from "./http2_stream.ts";
-import { CONTROL_FRAME_BURST, MAX_CONTINUATIONS, MAX_OUTBOX_BYTES } from "./limits.ts";
+import { CONTROL_FRAME_BURST, MAX_CONTINUATIONS, MAX_OUTBOX_BYTES, MAX_SETTINGS } from "./limits.ts";
 
 const CALM = 11;
+/** 150 fields of 500 bytes from the table, which make more than 64 KiB. */
+const hugeRequest = (id: number) =>
+  frame(
+    1,
+    5,
+    id,
+    Buffer.concat([Buffer.from([0x40, 1, 0x78, 127, 0xf5, 2]), Buffer.alloc(500, 0x61), Buffer.alloc(150, 0xbe)]),
+  );
+const lateTrailers = (id: number) => [
+  request(id, {}, 0),
+  windowUpdate(id, 0),
+  ...Array.from({ length: 3 }, () => headers(id, { "x-a": "b" }, END_STREAM)),
+];
 const BEYOND = CONTROL_FRAME_BURST + 200;
 
 for (
   const { what, before, frames } of [
     { what: "PING", before: [], frames: () => [ping()] },
     { what: "SETTINGS", before: [], frames: () => [settings()] },
+    { what: "acknowledgements of PING", before: [], frames: () => [ping("pingpong", 1)] },
+    { what: "acknowledgements of SETTINGS", before: [], frames: () => [settingsAck()] },
+    { what: "GOAWAY", before: [request(1, {}, 0)], frames: () => [goaway(0, 0)] },
+    { what: "requests with heads beyond the limits", before: [], frames: (i: number) => [hugeRequest(2 * i + 1)] },
+    { what: "trailers on streams that were reset", before: [], frames: (i: number) => lateTrailers(2 * i + 1) },
     { what: "PRIORITY", before: [], frames: () => [frame(2, 0, 1, Buffer.alloc(5))] },
     { what: "frames of unknown types", before: [], frames: () => [frame(0xcc, 0, 0)] },
     { what: "empty DATA", before: [request(1, {}, 0)], frames: () => [data(1, 0)] },
@@ -46,10 +66,12 @@ for (
   ]
 ) {
   test(`a flood of ${what} ends the connection with ENHANCE_YOUR_CALM`, async () => {
-    const { peer, owner } = await server();
+    const { peer, owner, connection } = await server();
     peer.send(...before);
-    for (let i = 0; i < BEYOND; i++) peer.send(...frames(i));
+    // Tokens come back by the clock, so on a slow machine it takes more of them.
+    for (let i = 0; i < 20 * BEYOND && !connection.closed; i++) peer.send(...frames(i));
     expect(goawayCode(await peer.frames())).toBe(CALM);
+    expect(owner.refusals).toEqual(["flood"]);
     expect(owner.events.at(-1)).toBe("closed too many frames without data");
   });
 }
@@ -61,6 +83,22 @@ test("a flood of CONTINUATIONs ends the connection, by number and by size", asyn
   const large = await server();
   large.peer.send(frame(1, 0, 1), ...Array.from({ length: 5 }, () => frame(9, 0, 1, Buffer.alloc(16_384))));
   expect(goawayCode(await large.peer.frames())).toBe(CALM);
+});
+
+test("SETTINGS with more values than there are settings ends the connection", async () => {
+  const { peer } = await server();
+  peer.send(frame(4, 0, 0, Buffer.alloc(6 * MAX_SETTINGS)));
+  expect(goawayCode(await peer.frames())).toBeNull();
+  peer.send(frame(4, 0, 0, Buffer.alloc(6 * (MAX_SETTINGS + 1))));
+  expect(goawayCode(await peer.frames())).toBe(CALM);
+});
+
+test("SETTINGS that change the windows of many streams cost more than others", async () => {
+  const { peer, connection, owner } = await server();
+  for (let i = 0; i < 900; i++) peer.send(request(2 * i + 1));
+  let sent = 0;
+  for (; sent < CONTROL_FRAME_BURST && !connection.closed; sent++) peer.send(settings({ 4: sent }));
+  expect(owner.refusals).toEqual(["flood"]);
 });
 
 test("a header block that is never completed ends the connection after a while", async () => {

@@ -1,5 +1,7 @@
 /** The small frames of a connection, appended to its outbox. */
 import type { Outbox } from "../net/outbox.ts";
+import type { HeaderBlock } from "../wire/header_block.ts";
+import type { HpackEncoder } from "../wire/hpack/encoder.ts";
 import * as frame from "../wire/http2/frame_type.ts";
 
 /** Appends the acknowledgement of the peer's SETTINGS. */
@@ -46,6 +48,24 @@ export function writeGoAway(outbox: Outbox, lastId: number, h2Code: number): voi
   frame.putFrameHeader(sink, 8, frame.GOAWAY, 0, 0);
   sink.put4(lastId);
   sink.put4(h2Code);
+}
+
+/** Appends a header section, split into CONTINUATIONs when it is longer than a frame may be. */
+export function writeHeaderSection(
+  outbox: Outbox,
+  encoder: HpackEncoder,
+  streamId: number,
+  head: HeaderBlock,
+  end: boolean,
+  maxFrame: number,
+): void {
+  const sink = outbox.begin();
+  const at = sink.length;
+  frame.putFrameHeader(sink, 0, frame.HEADERS, frame.END_HEADERS | (end ? frame.END_STREAM : 0), streamId);
+  encoder.encode(head, sink);
+  const length = sink.length - at - frame.FRAME_HEADER_BYTES;
+  if (length <= maxFrame) frame.patchLength(sink, at, length);
+  else frame.splitHeaders(sink, at, length, maxFrame, streamId);
 }
 
 /** An empty DATA frame with END_STREAM. */

@@ -2,6 +2,7 @@
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Http2Connection } from "./http2_connection.ts";
 import type { Http2Stream } from "./http2_stream.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** Gets what concerns the connection as a whole. */
 export interface Http2Owner {
@@ -13,6 +14,8 @@ export interface Http2Owner {
   onIdle(connection: Http2Connection): void;
   /** A stream may be opened again, or for the first time (the peer's SETTINGS are there). */
   onReady(connection: Http2Connection): void;
+  /** The connection is ended because of what its peer did; `onClosed` follows. */
+  onRefused(connection: Http2Connection, reason: Refusal, detail: string): void;
   /** The connection is gone, and all its streams have been told. */
   onClosed(connection: Http2Connection, detail: string): void;
 }

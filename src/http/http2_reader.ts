@@ -18,6 +18,7 @@ import { RecentResets } from "./recent_resets.ts";
 
 const FRAME_HEADER = frame.FRAME_HEADER_BYTES;
 const EMPTY = new Uint8Array(0);
+const TOO_MANY = "too many frames without data";
 const clock = () => performance.now();
 
 export class Http2Reader {
@@ -156,7 +157,7 @@ export class Http2Reader {
       case frame.PING:
         return onPing(this, buffer, at, length, flags, id);
       case frame.GOAWAY:
-        return onGoAway(this.connection, buffer, at, length, id);
+        return onGoAway(this, buffer, at, length, id);
       case frame.PRIORITY:
         return onPriority(this, buffer, at, length, id);
       case frame.PUSH_PROMISE:
@@ -166,22 +167,27 @@ export class Http2Reader {
     }
   }
 
-  /** Counts a frame that makes work without carrying data; false when the peer has sent too many. */
-  spend(): boolean {
-    if (this.#budget.take(clock)) return true;
-    this.connection.fail(code.ENHANCE_YOUR_CALM, "too many frames without data");
+  /** Counts a frame that makes work without carrying data, or as many as its work is worth; false when they are too many. */
+  spend(frames = 1): boolean {
+    if (this.#budget.take(clock, frames)) return true;
+    this.connection.calm("flood", TOO_MANY);
     return false;
   }
 
   /** The same for a frame with which a receiver of data answers it. */
   spendAnswer(): boolean {
     if (this.#budget.takeAnswer(clock)) return true;
-    this.connection.fail(code.ENHANCE_YOUR_CALM, "too many frames without data");
+    this.connection.calm("flood", TOO_MANY);
     return false;
   }
 
   /** A DATA frame was sent: its receiver may answer. */
   sentData(): void {
+    this.#budget.earn();
+  }
+
+  /** We cancelled a request: its answer may be under way. */
+  sentReset(): void {
     this.#budget.earn();
   }
 
@@ -218,6 +224,7 @@ export class Http2Reader {
     if (stream === undefined) {
       if (this.isIdle(id)) connection.fail(code.PROTOCOL_ERROR, "DATA on an idle stream");
       else if (!this.resets.has(id)) connection.fail(code.STREAM_CLOSED, "DATA on a closed stream");
+      else if (length === 0) this.spend();
       return null;
     }
     if (stream.recvEnd) return this.streamError(stream, code.STREAM_CLOSED, "DATA after END_STREAM");

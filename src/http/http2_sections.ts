@@ -72,7 +72,7 @@ export class SectionReader {
     const { connection } = this.#reader;
     if (this.continued === 0) return connection.fail(code.PROTOCOL_ERROR, "CONTINUATION without HEADERS");
     if (++this.#continuations > MAX_CONTINUATIONS || this.#blockLength + length > MAX_HEADER_BLOCK_BYTES) {
-      return connection.fail(code.ENHANCE_YOUR_CALM, "header block too large");
+      return connection.calm("head_too_large", "header block too large");
     }
     this.#collect(buffer, at, at + length);
     if ((flags & frame.END_HEADERS) === 0) return;
@@ -107,10 +107,11 @@ export class SectionReader {
     if (stream !== undefined) return this.#sectionOn(stream, head, ends);
     if (!connection.isServer || (id & 1) === 0) {
       if (reader.isIdle(id)) return connection.fail(code.PROTOCOL_ERROR, "HEADERS on a stream nobody opened");
-      return reader.resets.has(id) ? undefined : connection.fail(code.STREAM_CLOSED, "HEADERS on a closed stream");
+      if (!reader.resets.has(id)) return connection.fail(code.STREAM_CLOSED, "HEADERS on a closed stream");
+      return void reader.spendAnswer();
     }
     if (id <= reader.lastPeerId) {
-      if (reader.resets.has(id)) return;
+      if (reader.resets.has(id)) return void reader.spend();
       return connection.fail(code.STREAM_CLOSED, "HEADERS on a closed stream");
     }
     this.#request(id, head, ends);
@@ -121,17 +122,16 @@ export class SectionReader {
     const { connection } = reader;
     reader.lastPeerId = id;
     if (head === TOO_LARGE) {
+      if (!reader.spend()) return;
       connection.writeHeaders(id, TOO_LARGE_RESPONSE, true);
       return connection.refuse(id, code.NO_ERROR);
     }
     if (typeof head === "number" || this.#selfDependent) {
-      reader.spend();
-      return connection.refuse(id, code.PROTOCOL_ERROR);
+      return reader.spend() ? connection.refuse(id, code.PROTOCOL_ERROR) : undefined;
     }
     const limit = connection.mesh ? MAX_MESH_STREAMS : MAX_STREAMS;
     if (connection.draining || connection.streams.size >= limit) {
-      reader.spend();
-      return connection.refuse(id, code.REFUSED_STREAM);
+      return reader.spend() ? connection.refuse(id, code.REFUSED_STREAM) : undefined;
     }
     const stream = new Http2Stream(connection, id, connection.peerInitialWindow, STREAM_WINDOW_BYTES);
     connection.streams.set(id, stream);

@@ -6,6 +6,7 @@ import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, rebase } from "../wire/http2/fl
 import { PREFACE } from "../wire/http2/preface.ts";
 import { checkSetting } from "../wire/http2/settings.ts";
 import type { Http2Connection } from "./http2_connection.ts";
+import { writeSettingsAck } from "./http2_frames.ts";
 import {
   CONNECTION_WINDOW_BYTES,
   HPACK_TABLE_BYTES,
@@ -45,6 +46,7 @@ export function applySettings(
   end: number,
 ): number {
   const view = new DataView(buffer.buffer, buffer.byteOffset + start, end - start);
+  let window = connection.peerInitialWindow;
   for (let at = 0; at < end - start; at += 6) {
     const id = view.getUint16(at);
     const value = view.getUint32(at + 2);
@@ -57,15 +59,9 @@ export function applySettings(
       case frame.SETTINGS_MAX_CONCURRENT_STREAMS:
         connection.peerMaxStreams = value;
         break;
-      case frame.SETTINGS_INITIAL_WINDOW_SIZE: {
-        const before = connection.peerInitialWindow;
-        connection.peerInitialWindow = value;
-        for (const stream of connection.streams.values()) {
-          stream.sendWindow = rebase(stream.sendWindow, before, value);
-          if (stream.sendWindow > MAX_WINDOW_BYTES) return code.FLOW_CONTROL_ERROR;
-        }
+      case frame.SETTINGS_INITIAL_WINDOW_SIZE:
+        window = value; // the last one counts: each would cost a walk over all streams
         break;
-      }
       case frame.SETTINGS_MAX_FRAME_SIZE:
         connection.peerMaxFrame = value;
         break;
@@ -73,6 +69,27 @@ export function applySettings(
         connection.peerConnectProtocol = value === 1;
         break;
     }
+  }
+  return window === connection.peerInitialWindow ? code.NO_ERROR : resizeWindows(connection, window);
+}
+
+/** Answers SETTINGS, after what they say has been applied. */
+export function acknowledgeSettings(connection: Http2Connection): void {
+  writeSettingsAck(connection.outbox);
+  if (!connection.settingsReceived) {
+    connection.settingsReceived = true;
+    connection.expectHead(false);
+  }
+  connection.owner.onReady(connection);
+}
+
+function resizeWindows(connection: Http2Connection, window: number): number {
+  const before = connection.peerInitialWindow;
+  connection.peerInitialWindow = window;
+  for (const stream of connection.streams.values()) {
+    stream.sendWindow = rebase(stream.sendWindow, before, window);
+    if (stream.sendWindow > MAX_WINDOW_BYTES) return code.FLOW_CONTROL_ERROR;
+    if (stream.sendWindow > 0 && stream.queued > 0) connection.wait(stream);
   }
   return code.NO_ERROR;
 }

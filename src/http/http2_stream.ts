@@ -127,6 +127,7 @@ export class Http2Stream implements Leg {
     queuedBytes.add(-sent);
     const done = this.#held === null && this.#queue === null;
     if (done) this.#pumped(sent);
+    else if (this.sendWindow > 0) this.connection.wait(this);
     if (sent > 0) this.listener?.onConsumed(this, sent);
     return done;
   }

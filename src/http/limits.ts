@@ -30,6 +30,8 @@ export const CONTROL_FRAME_BURST = 2000;
 export const CONTROL_FRAMES_PER_SECOND = 500;
 /** The same for a sidecar, which speaks for many clients. */
 export const MESH_CONTROL_FRAME_FACTOR = 20;
+/** Values in one SETTINGS frame: there are eight, and one of them changes the window of every stream (ENHANCE_YOUR_CALM; nghttp2's number). */
+export const MAX_SETTINGS = 32;
 /** WINDOW_UPDATE and PING frames that sent DATA may have earned: what a peer answers to a window of 16 MiB. */
 export const MAX_EARNED_ANSWERS = 32_768;
 /** Bytes in an outbox that no flow control bounds (acknowledgements): beyond it the peer reads nothing and is cut off. */

@@ -1,4 +1,7 @@
-/** Streams of one connection that wait for its window or for room in its outbox, in the order in which they began to. */
+/**
+ * Streams of one connection that wait for its window or for room in its outbox, in the order in which they began to. One
+ * that waits for its own window is not among them: it is found by its id when that opens, and walks must not pay for it.
+ */
 import type { Http2Stream } from "./http2_stream.ts";
 
 /** Ended streams in the list before it is worth clearing. */
@@ -42,7 +45,8 @@ export class WaitingStreams {
     let kept = 0;
     for (let i = 0; i < list.length; i++) {
       const stream = list[i] as Http2Stream; // in range
-      if (connection.mayWrite ? stream.pump() : stream.closed) stream.waiting = false;
+      const leaves = connection.mayWrite ? stream.pump() || stream.sendWindow <= 0 : stream.closed;
+      if (leaves) stream.waiting = false;
       else list[kept++] = stream;
     }
     list.length = Math.min(kept, list.length); // cleared meanwhile when the connection ended

@@ -4,6 +4,7 @@ import type { Http1ServerOwner } from "../http/http1_server_owner.ts";
 import type { Http2Connection } from "../http/http2_connection.ts";
 import type { Http2Owner } from "../http/http2_owner.ts";
 import type { Http2Stream } from "../http/http2_stream.ts";
+import type { Refusal } from "../http/refusal.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
 import { FRAMING_NONE } from "../wire/http1/framing.ts";
 import type { RequestHead } from "../wire/http1/request_head.ts";
@@ -14,6 +15,8 @@ import type { HttpContext } from "./http_context.ts";
 export interface DownstreamOwner {
   /** A message that breaks HTTP was refused. */
   badRequest(context: HttpContext, status: number, detail: string): void;
+  /** The connection is ended because of what the client did. */
+  clientRefused(context: HttpContext, reason: Refusal, detail: string): void;
   /** The connection is gone. */
   downstreamClosed(downstream: Downstream): void;
   /** A stream that is not a request (an opaque connection between sidecars); returns true when it was taken. */
@@ -70,6 +73,10 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
 
   onBadRequest(_connection: Http1Server, status: number, detail: string): void {
     this.owner.badRequest(this, status, detail);
+  }
+
+  onRefused(_connection: Http2Connection, reason: Refusal, detail: string): void {
+    this.owner.clientRefused(this, reason, detail);
   }
 
   onClosed(_connection: Http1Server | Http2Connection, _detail?: string): void {

@@ -138,6 +138,8 @@ class Owner implements DownstreamOwner {
     this.bad++;
   }
 
+  clientRefused(): void {}
+
   downstreamClosed(): void {
     this.closed++;
   }

@@ -1,5 +1,6 @@
 /** A client's connection once its port and its identity are known: HTTP or a tunnel to the application. */
 import { resetConnection } from "../net/reset.ts";
+import type { Refusal } from "../http/refusal.ts";
 import { Http1Server } from "../http/http1_server.ts";
 import { Http2Connection } from "../http/http2_connection.ts";
 import type { Http2Stream } from "../http/http2_stream.ts";
@@ -197,6 +198,10 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
 
   badRequest(_context: HttpContext, status: number, _detail: string): void {
     this.#inbound.deps.observer.onBadRequest(status);
+  }
+
+  clientRefused(context: HttpContext, reason: Refusal, detail: string): void {
+    this.#inbound.deps.observer.onRefused(reason, detail, context.clientId ?? context.client);
   }
 
   downstreamClosed(_downstream: Downstream): void {

@@ -10,6 +10,7 @@ import type { InboundClient } from "./inbound_client.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { Detected, HttpObserver, InboundObserver } from "./observe.ts";
 import { protocolOf } from "./outbound_metrics.ts";
+import { type Refusal, refusalOf } from "../http/refusal.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { FailureCode } from "./upstream/failure.ts";
 
@@ -87,8 +88,14 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
     this.#metrics.countError("inbound", "tcp", code);
   }
 
-  onBadRequest(_status: number): void {
+  onBadRequest(status: number): void {
     this.#metrics.countError("inbound", "http", "bad_request");
+    this.#metrics.countRefusal("inbound", refusalOf(status));
+  }
+
+  onRefused(reason: Refusal, detail: string, client: string): void {
+    this.#metrics.countRefusal("inbound", reason);
+    this.#log.warn("client refused", { direction: "inbound", reason, detail, client });
   }
 
   onTransportHeader(result: string): void {

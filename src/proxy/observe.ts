@@ -1,4 +1,5 @@
 /** What the pipelines report; metrics, access log and tap stand behind it. */
+import type { Refusal } from "../http/refusal.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { Exchange } from "./exchange.ts";
 import type { InboundClient } from "./inbound_client.ts";
@@ -24,6 +25,8 @@ export interface OutboundObserver {
   onDetected(result: Detected): void;
   onTcpError(code: FailureCode): void;
   onBadRequest(status: number): void;
+  /** A client's connection or stream was ended because of what it did, or used up. @param client its address */
+  onRefused(reason: Refusal, detail: string, client: string): void;
 }
 
 export interface InboundObserver {
@@ -33,6 +36,8 @@ export interface InboundObserver {
   onTcpVerdict(client: InboundClient, verdict: Verdict): void;
   onTcpError(code: FailureCode): void;
   onBadRequest(status: number): void;
+  /** A client's connection or stream was ended because of what it did, or used up. @param client its address or identity */
+  onRefused(reason: Refusal, detail: string, client: string): void;
   /** A connection on the mesh port was admitted. */
   onTransportHeader(result: string): void;
   /** A handshake on the mesh port failed, or its client was refused before it could ask for anything. */

@@ -6,6 +6,7 @@
  *     └ anything else    → a tunnel to one endpoint
  */
 import { resetConnection } from "../net/reset.ts";
+import type { Refusal } from "../http/refusal.ts";
 import { Http1Server } from "../http/http1_server.ts";
 import { Http2Connection } from "../http/http2_connection.ts";
 import type { Http2Stream } from "../http/http2_stream.ts";
@@ -232,6 +233,10 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
 
   badRequest(_context: HttpContext, status: number, _detail: string): void {
     this.#outbound.deps.observer.onBadRequest(status);
+  }
+
+  clientRefused(context: HttpContext, reason: Refusal, detail: string): void {
+    this.#outbound.deps.observer.onRefused(reason, detail, context.client);
   }
 
   downstreamClosed(_downstream: Downstream): void {

@@ -1,4 +1,6 @@
 /** Metrics, access log and tap of what leaves the workload. */
+import type { Logger } from "../base/log.ts";
+import { type Refusal, refusalOf } from "../http/refusal.ts";
 import type { Backend, Endpoint, RouteRule } from "../model/outbound.ts";
 import type { HttpSeries } from "../telemetry/http_series.ts";
 import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
@@ -14,11 +16,13 @@ import type { FailureCode } from "./upstream/failure.ts";
 export class OutboundMetrics implements HttpObserver, OutboundObserver {
   readonly #metrics: ProxyMetrics;
   readonly #events: EventSink;
+  readonly #log: Logger;
   readonly #unrouted = new WeakMap<object, HttpSeries>();
 
-  constructor(metrics: ProxyMetrics, events: EventSink) {
+  constructor(metrics: ProxyMetrics, events: EventSink, log: Logger) {
     this.#metrics = metrics;
     this.#events = events;
+    this.#log = log;
   }
 
   onVerdict(): void {}
@@ -82,8 +86,14 @@ export class OutboundMetrics implements HttpObserver, OutboundObserver {
     this.#metrics.countError("outbound", "tcp", code);
   }
 
-  onBadRequest(_status: number): void {
+  onBadRequest(status: number): void {
     this.#metrics.countError("outbound", "http", "bad_request");
+    this.#metrics.countRefusal("outbound", refusalOf(status));
+  }
+
+  onRefused(reason: Refusal, detail: string, client: string): void {
+    this.#metrics.countRefusal("outbound", reason);
+    this.#log.warn("client refused", { direction: "outbound", reason, detail, client });
   }
 
   #series(exchange: Exchange): HttpSeries {

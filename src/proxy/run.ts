@@ -139,7 +139,7 @@ class Runner {
       },
       source: this.#source(),
       credentials: this.#credentials,
-      outboundMetrics: new OutboundMetrics(metrics, events),
+      outboundMetrics: new OutboundMetrics(metrics, events, log),
       inboundMetrics: new InboundMetrics(metrics, events, log),
       clock: () => performance.now(),
       random: Math.random,

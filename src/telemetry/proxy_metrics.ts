@@ -154,6 +154,11 @@ export class ProxyMetrics {
     this.#counter("tulle_discovery_updates_total", [["result", result]]).add(1);
   }
 
+  /** Counts a connection or stream that was ended because of what its client did, or used up. */
+  countRefusal(direction: Direction, reason: string): void {
+    this.#counter("tulle_refusals_total", [["direction", direction], ["reason", reason]]).add(1);
+  }
+
   /** Counts a connection that was ended before it was done. @param reason such as drain_deadline */
   countForcedClose(reason: string): void {
     this.#counter("tulle_forced_closes_total", [["reason", reason]]).add(1);
@@ -186,6 +191,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ["inbound_tcp_transport_header_total", "Headers of mesh connections, by outcome."],
   ["control_identity_cert_refreshes_total", "Renewals of the certificate, by outcome."],
   ["tulle_discovery_updates_total", "Updates from the controller, by outcome."],
+  ["tulle_refusals_total", "Connections and streams ended because of what their client did or used up, by reason."],
   ["tulle_forced_closes_total", "Connections ended before they were done, by reason."],
   ["tulle_access_log_dropped_total", "Lines of the access log that were not written."],
 ];

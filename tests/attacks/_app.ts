@@ -1,6 +1,6 @@
 /**
- * The applications behind the attacked sidecars, in a process of their own so that an attacker's work does not slow them:
- * `bun _app.ts HOST`. See _ports.ts.
+ * The applications behind the attacked sidecars, in processes of their own so that an attacker's work does not slow them:
+ * `bun _app.ts HOST http1`, and `bun _app.ts HOST http2` for all others of _ports.ts.
  */
 import { serveH2 } from "./_h2_app.ts";
 import { hostileHttp1, hostileHttp2 } from "./_hostile_app.ts";
@@ -16,42 +16,48 @@ function bodyBytes(path: string): number {
   return path === "/big" ? BIG_BYTES : path === "/medium" ? MEDIUM_BYTES : path === "/never" ? -1 : 2;
 }
 
-Bun.serve({
-  hostname: host,
-  port: PORT.http1,
-  idleTimeout: 0,
-  development: false,
-  async fetch(request, server) {
-    const path = new URL(request.url).pathname;
-    if (path === "/socket") return server.upgrade(request) ? undefined : new Response("no upgrade", { status: 400 });
-    if (request.method === "POST") await request.arrayBuffer();
-    const bytes = bodyBytes(path);
-    if (bytes < 0) return await new Promise<Response>(() => {});
-    return new Response(bytes === BIG_BYTES ? big : bytes === MEDIUM_BYTES ? medium : "ok");
-  },
-  websocket: { message: (socket, message) => void socket.send(message) },
-});
-
-serveH2(host, PORT.http2, (_connection, _id, path) => bodyBytes(path));
-
 function makeNoise(socket: { write(bytes: Uint8Array): number }): void {
   while (socket.write(noise) === noise.length);
 }
 
-Bun.listen({
-  hostname: host,
-  port: PORT.noise,
-  socket: {
-    open(socket) {
-      socket.pause();
-      makeNoise(socket);
+/** What the bystander uses too. */
+function serveHttp1(): void {
+  Bun.serve({
+    hostname: host,
+    port: PORT.http1,
+    idleTimeout: 0,
+    development: false,
+    async fetch(request, server) {
+      const path = new URL(request.url).pathname;
+      if (path === "/socket") return server.upgrade(request) ? undefined : new Response("no upgrade", { status: 400 });
+      if (request.method === "POST") await request.arrayBuffer();
+      const bytes = bodyBytes(path);
+      if (bytes < 0) return await new Promise<Response>(() => {});
+      return new Response(bytes === BIG_BYTES ? big : bytes === MEDIUM_BYTES ? medium : "ok");
     },
-    drain: makeNoise,
-    data() {},
-    error() {},
-  },
-});
+    websocket: { message: (socket, message) => void socket.send(message) },
+  });
+}
 
-hostileHttp1(host, PORT.hostile1);
-hostileHttp2(host, PORT.hostile2);
-console.log("listening");
+function serveOthers(): void {
+  serveH2(host, PORT.http2, (_connection, _id, path) => bodyBytes(path));
+  Bun.listen({
+    hostname: host,
+    port: PORT.noise,
+    socket: {
+      open(socket) {
+        socket.pause();
+        makeNoise(socket);
+      },
+      drain: makeNoise,
+      data() {},
+      error() {},
+    },
+  });
+
+  hostileHttp1(host, PORT.hostile1);
+  hostileHttp2(host, PORT.hostile2);
+}
+
+if (process.argv[3] === "http1") serveHttp1();
+else serveOthers();

@@ -49,14 +49,14 @@ export interface Running {
 
 export class Rig implements AsyncDisposable {
   readonly mesh: Mesh;
-  readonly #app: Child;
+  readonly #apps: readonly Child[];
   readonly #leaf: KeyPair;
   /** Reason why strangers cannot reach the inbound listener here; "" when they can. */
   readonly inboundMissing: string;
 
-  private constructor(mesh: Mesh, app: Child, leaf: KeyPair, inboundMissing: string) {
+  private constructor(mesh: Mesh, apps: readonly Child[], leaf: KeyPair, inboundMissing: string) {
     this.mesh = mesh;
-    this.#app = app;
+    this.#apps = apps;
     this.#leaf = leaf;
     this.inboundMissing = inboundMissing;
   }
@@ -74,16 +74,19 @@ export class Rig implements AsyncDisposable {
       env,
     });
     try {
-      const child = await startServer({
-        argv: [BUN, join(import.meta.dirname, "_app.ts"), mesh.ip("web")],
-        name: "applications",
-        host: mesh.ip("web"),
-        port: PORT.hostile2,
-      });
+      // The bystander's application does not share a process with those that are attacked: their work is not the sidecars'.
+      const apps = await Promise.all((["http1", "http2"] as const).map((part) =>
+        startServer({
+          argv: [BUN, join(import.meta.dirname, "_app.ts"), mesh.ip("web"), part],
+          name: `applications (${part})`,
+          host: mesh.ip("web"),
+          port: PORT[part],
+        })
+      ));
       const inboundMissing = isCaptured ? await redirect(mesh) : "needs a network namespace of its own";
       const ca = await mesh.ca();
       const leaf = await ca.issue({ uris: [spiffeId("mallory")], dnsNames: ["mesh.tulle.dev"] });
-      return new Rig(mesh, child, leaf, inboundMissing);
+      return new Rig(mesh, apps, leaf, inboundMissing);
     } catch (cause) {
       await mesh[Symbol.asyncDispose]();
       throw cause;
@@ -91,7 +94,7 @@ export class Rig implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#app.stop();
+    await Promise.all(this.#apps.map((app) => app.stop()));
     await this.mesh[Symbol.asyncDispose]();
   }
 
@@ -195,9 +198,12 @@ export function transportHeader(port: number, protocol = 1): Buffer {
 async function redirect(mesh: Mesh): Promise<string> {
   const ports = Object.values(PORT).join(", ");
   const rule = `ip saddr ${mesh.subnet}.${STRANGER} ip daddr ${mesh.ip("web")} tcp dport { ${ports} }`;
-  const rules = `table ip attacks { chain output { type nat hook output priority -100; ${rule} dnat to ${
-    mesh.ip("web")
-  }:${INBOUND_PORT}; } }`;
+  const rules = `table ip attacks {
+    chain output {
+      type nat hook output priority -100
+      ${rule} dnat to ${mesh.ip("web")}:${INBOUND_PORT}
+    }
+  }`;
   const done = await run({ argv: ["nft", rules] });
   return done.code === 0 ? "" : `nft cannot redirect here: ${done.stderr.trim().slice(0, 200)}`;
 }

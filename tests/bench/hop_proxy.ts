@@ -71,6 +71,8 @@ class Client implements SnifferOwner, DownstreamOwner {
   }
   closed(): void {}
   badRequest(): void {}
+
+  clientRefused(): void {}
   downstreamClosed(): void {}
   takeStream(): boolean {
     return false;

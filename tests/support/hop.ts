@@ -85,6 +85,8 @@ export class Hop implements Disposable, SnifferOwner, DownstreamOwner {
 
   badRequest(): void {}
 
+  clientRefused(): void {}
+
   downstreamClosed(): void {
     this.open--;
   }

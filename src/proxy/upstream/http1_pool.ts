@@ -46,10 +46,9 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
         return this.#give(connection, waiter);
       }
     }
-    if (this.#queue.length >= MAX_QUEUED) {
+    if (!this.#queue.push(waiter)) {
       return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
     }
-    this.#queue.push(waiter);
     if (this.#dialling < this.#queue.length && this.#open + this.#dialling < MAX_CONNECTIONS) {
       this.#dialling++;
       this.#dial(this);

@@ -5,6 +5,7 @@
 import { Http2Connection } from "../../http/http2_connection.ts";
 import type { Http2Owner } from "../../http/http2_owner.ts";
 import type { Http2Stream } from "../../http/http2_stream.ts";
+import type { Refusal } from "../../http/refusal.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import { PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
 import type { RawSocket } from "../../net/socket.ts";
@@ -48,10 +49,9 @@ export class Http2Pool implements Http2Owner {
       if (connection.streams.size >= this.#spread) this.#dialMore();
       return this.#give(connection, waiter);
     }
-    if (this.#queue.length >= MAX_QUEUED) {
+    if (!this.#queue.push(waiter)) {
       return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
     }
-    this.#queue.push(waiter);
     this.#dialMore();
   }
 
@@ -97,6 +97,9 @@ export class Http2Pool implements Http2Owner {
   onReady(_connection: Http2Connection): void {
     this.#serve();
   }
+
+  /** Its streams are told, and count as failed by the endpoint. */
+  onRefused(_connection: Http2Connection, _reason: Refusal, _detail: string): void {}
 
   onClosed(connection: Http2Connection, detail: string): void {
     this.#remove(connection);

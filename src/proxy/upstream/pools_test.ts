@@ -89,6 +89,7 @@ test("Http1Pool refuses more than it may hold, and skips those that have given u
   const all = Array.from({ length: MAX_QUEUED }, () => ask(pool));
   expect(ask(pool).failure?.code).toBe("queue_full");
   for (const asker of all.slice(0, -1)) asker.cancelled = true;
+  expect(ask(pool).failure).toBeNull(); // those who have given up keep nobody from waiting
   accept();
   expect(all.at(-1)?.leg).not.toBeNull();
 });

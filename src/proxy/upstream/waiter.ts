@@ -27,8 +27,12 @@ export class WaiterQueue {
     return this.#list.length - this.#head;
   }
 
-  push(waiter: Waiter): void {
+  /** Adds a waiter. @returns false when MAX_QUEUED wait already */
+  push(waiter: Waiter): boolean {
+    if (this.length >= MAX_QUEUED) this.#drop();
+    if (this.length >= MAX_QUEUED) return false;
     this.#list.push(waiter);
+    return true;
   }
 
   /** The next one that still waits, or null. */
@@ -44,6 +48,12 @@ export class WaiterQueue {
     this.#list.length = 0;
     this.#head = 0;
     return null;
+  }
+
+  /** Makes room where clients have given up: they must not keep others from waiting. */
+  #drop(): void {
+    this.#list = this.#list.filter((waiter, at) => at >= this.#head && !waiter.cancelled);
+    this.#head = 0;
   }
 
   /** Takes everybody out, to be told that it failed. */
