@@ -1,6 +1,6 @@
 /**
  * The entry: argv → one face of the binary. Each face is behind an `import()`, so that a sidecar neither loads nor pays for
- * the controller. No logic lives here.
+ * the controller. A worker thread of the proxy starts here as well. No logic lives here.
  */
 import { errorText, EXIT_USAGE, UsageError } from "./base/error.ts";
 import { suggest } from "./base/suggest.ts";
@@ -90,7 +90,8 @@ function endWithReader(): void {
 }
 
 try {
-  await main(process.argv.slice(2));
+  if (Bun.isMainThread) await main(process.argv.slice(2));
+  else (await import("./proxy/run_workers/worker.ts")).runWorker();
 } catch (error) {
   const isUsage = error instanceof UsageError;
   process.stderr.write(`tulle: ${isUsage ? error.message : errorText(error)}\n`);

@@ -19,12 +19,12 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
-/** What the server asks of the proxy. All are cheap and none throws. */
+/** What the server asks of the proxy. None throws. */
 export interface AdminDeps {
-  readonly renderMetrics: () => string;
+  readonly renderMetrics: () => string | Promise<string>;
   readonly isReady: () => Readiness;
   /** A value for JSON: what the proxy runs now. Never a key or a token. */
-  readonly configDump: () => unknown;
+  readonly configDump: () => unknown | Promise<unknown>;
   /** @returns the way to end it, or null when there are too many watchers */
   readonly subscribeTap: (watcher: (entry: AccessEntry) => void) => (() => void) | null;
   /** Begins to drain; the process stays. */
@@ -47,11 +47,14 @@ export function createAdmin(
     const { ready, reasons } = deps.isReady();
     return ready ? context.text("ready\n") : context.text(`not ready: ${reasons.join("; ")}\n`, 503);
   });
-  app.get("/metrics", (context) => context.body(deps.renderMetrics(), 200, { "content-type": METRICS_CONTENT_TYPE }));
+  app.get(
+    "/metrics",
+    async (context) => context.body(await deps.renderMetrics(), 200, { "content-type": METRICS_CONTENT_TYPE }),
+  );
   app.get(
     "/config",
     readers(deps),
-    (context) => context.text(JSON.stringify(deps.configDump(), plainValue, 2) + "\n", 200, JSON_TYPE),
+    async (context) => context.text(JSON.stringify(await deps.configDump(), plainValue, 2) + "\n", 200, JSON_TYPE),
   );
   app.get("/tap", readers(deps), (context) => {
     const query = parseTapQuery(new URL(context.req.url).searchParams);

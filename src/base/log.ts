@@ -28,6 +28,8 @@ export interface LogOptions {
   readonly write: (line: string) => void;
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number;
+  /** Stand in every line. */
+  readonly fields?: LogFields;
 }
 
 /** A logger. Beyond MAX_LINES_PER_SECOND lines are dropped; the next second's first line says how many (`suppressed`). */
@@ -48,7 +50,13 @@ export function createLogger(options: LogOptions): Logger {
       suppressed++;
       return;
     }
-    const entry: Record<string, unknown> = { time: new Date(now).toISOString(), level, message, ...fields };
+    const entry: Record<string, unknown> = {
+      time: new Date(now).toISOString(),
+      level,
+      message,
+      ...options.fields,
+      ...fields,
+    };
     if (suppressed > 0) entry.suppressed = suppressed;
     suppressed = 0;
     options.write(JSON.stringify(entry) + "\n");

@@ -26,6 +26,8 @@ const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const HOST = /^[a-zA-Z0-9]([-a-zA-Z0-9.]{0,251}[a-zA-Z0-9])?$/;
 /** Longest list, items: a machine has a handful of addresses and forwards. */
 const MAX_ITEMS = 64;
+/** Threads beyond which memory and messages would cost more than they bring on any machine that runs pods. */
+const MAX_WORKERS = 64;
 
 /** A name of Kubernetes (RFC 1123 label). */
 export function readLabel(text: string): Read<string> {
@@ -99,6 +101,12 @@ export function readForwards(text: string): Read<readonly Forward[]> {
 export function readPath(text: string): Read<string> {
   const isGood = text.startsWith("/") && !text.includes("\0");
   return isGood ? { value: text } : { want: "an absolute path, such as /run/tulle/token" };
+}
+
+/** Number of threads. */
+export function readWorkers(text: string): Read<number> {
+  const isGood = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_WORKERS;
+  return isGood ? { value: Number(text) } : { want: `a number of threads, 1–${MAX_WORKERS}` };
 }
 
 /** A user id that is not root's. */

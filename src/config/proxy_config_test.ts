@@ -36,6 +36,7 @@ test("parseProxyConfig() fills in the defaults", () => {
       capture: "off",
       outboundForwards: [],
       drainGraceMs: 30_000,
+      workers: 1,
     },
   });
 });

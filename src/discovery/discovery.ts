@@ -4,8 +4,7 @@
  */
 import type { InboundPolicy } from "../model/inbound.ts";
 import type { OutboundTarget } from "../model/outbound.ts";
-import { decodeInbound } from "./decode_inbound.ts";
-import { decodeOutbound } from "./decode_outbound.ts";
+import { INBOUND, OUTBOUND, snapshotOf } from "./decode_snapshot.ts";
 import { decodeUpdate, type Hello, type RawUpdate } from "./messages.ts";
 import type { ControllerClient } from "./rpc/client.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
@@ -14,8 +13,13 @@ import { type DiscoveryError, TargetTable } from "./table.ts";
 
 /** How often idle targets are looked for. */
 const EVICT_INTERVAL_MS = 30_000;
-const OUTBOUND = "outbound/";
-const INBOUND = "inbound";
+
+/** Keeps good snapshots, each a SubscribeResponse as it came. */
+export interface SnapshotSink {
+  /** @param message valid during the call */
+  save(name: string, message: Uint8Array): void;
+  remove(name: string): void;
+}
 
 /** What discovery is for and where it keeps things. */
 export interface DiscoveryOptions {
@@ -28,6 +32,8 @@ export interface DiscoveryOptions {
   readonly random: () => number;
   /** Told of refused updates and files that cannot be written. */
   readonly onProblem: (what: string, detail: string) => void;
+  /** Gets restored snapshots too; null for nobody. */
+  readonly mirror?: SnapshotSink | null;
   /** See MAX_STREAM_AGE_MS; tests shorten it. */
   readonly maxStreamAgeMs?: number;
 }
@@ -164,6 +170,7 @@ export class Discovery {
     if (error === "") {
       this.#refused.delete(update.name);
       if (!this.#restoring) this.#store?.save(update.name, message);
+      this.#options.mirror?.save(update.name, message);
       return "";
     }
     this.#refused.set(update.name, error);
@@ -174,25 +181,21 @@ export class Discovery {
 
   /** @returns "" or why the update is refused */
   #apply(update: RawUpdate): string {
-    if (update.kind === "inbound" && update.name === INBOUND) return this.#applyInbound(update);
-    if (update.kind !== "outbound" || !update.name.startsWith(OUTBOUND)) {
-      return `name: found ${JSON.stringify(update.name)}, want "${INBOUND}" or "${OUTBOUND}<target>" with its resource`;
-    }
-    const target = decodeOutbound(update.name.slice(OUTBOUND.length), update.version, update.body);
-    if (!target.ok) return target.error;
-    if (this.#restoring) this.#table.restore(target.value);
-    else this.#table.apply(target.value);
+    const snapshot = snapshotOf(update);
+    if (!snapshot.ok) return snapshot.error;
+    if (snapshot.value.kind === "inbound") return this.#applyInbound(snapshot.value.policy);
+    const { target } = snapshot.value;
+    if (this.#restoring) this.#table.restore(target);
+    else this.#table.apply(target);
     return "";
   }
 
-  #applyInbound(update: RawUpdate): string {
-    const policy = decodeInbound(update.version, update.body);
-    if (!policy.ok) return policy.error;
+  #applyInbound(policy: InboundPolicy): string {
     const { namespace, name } = this.#options.workload;
-    const { workload } = policy.value;
+    const { workload } = policy;
     if (workload !== `${namespace}/${name}`) return `inbound.workload: found ${workload}, want ${namespace}/${name}`;
-    this.#inbound = policy.value;
-    for (const listener of this.#inboundListeners) listener(policy.value);
+    this.#inbound = policy;
+    for (const listener of this.#inboundListeners) listener(policy);
     return "";
   }
 
@@ -200,5 +203,6 @@ export class Discovery {
     this.#subscription.remove(key);
     this.#refused.delete(OUTBOUND + key);
     this.#store?.remove(OUTBOUND + key);
+    this.#options.mirror?.remove(OUTBOUND + key);
   }
 }

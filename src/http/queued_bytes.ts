@@ -1,4 +1,5 @@
-/** Body bytes that wait in streams of all connections of the process: the budget that bounds memory in the end. */
+/** Body bytes that wait in streams of all connections of this thread: the budget that bounds memory in the end. */
+import { partOf } from "../net/threads.ts";
 import { QUEUED_BYTES_BUDGET } from "./limits.ts";
 
 /** A connection whose peer was given no new credit because the budget was used up. */
@@ -20,7 +21,7 @@ class QueuedBytes {
 
   /** True while connections may be given new credit. */
   get hasRoom(): boolean {
-    return this.total < QUEUED_BYTES_BUDGET;
+    return this.total < partOf(QUEUED_BYTES_BUDGET);
   }
 
   /** The connection waits for room: its peer may be unable to send anything that would make it ask again. */
@@ -40,5 +41,5 @@ class QueuedBytes {
   }
 }
 
-/** The budget of the process. */
+/** The budget of this thread. */
 export const queuedBytes = new QueuedBytes();

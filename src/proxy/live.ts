@@ -1,4 +1,5 @@
 /** What is alive in the proxy: being in the set keeps the drain waiting. */
+import { partOf } from "../net/threads.ts";
 
 /**
  * Accepted connections, of applications and of clients together, beyond which new ones are refused (`overloaded`): with
@@ -14,6 +15,7 @@ export interface Drainable {
 
 export class Live {
   readonly #all = new Set<Drainable>();
+  readonly #most = partOf(MAX_CONNECTIONS);
   #onEmpty: (() => void) | null = null;
 
   /** Connections that are open. */
@@ -23,7 +25,7 @@ export class Live {
 
   /** No further connection may be taken. */
   get isFull(): boolean {
-    return this.#all.size >= MAX_CONNECTIONS;
+    return this.#all.size >= this.#most;
   }
 
   add(item: Drainable): void {

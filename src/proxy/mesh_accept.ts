@@ -6,6 +6,7 @@ import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { PartialBytes } from "../http/partial_bytes.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import type { RawSocket, SocketOwner } from "../net/socket.ts";
+import { partOf } from "../net/threads.ts";
 import { arm, disarm } from "../net/ticker.ts";
 import { type Inbound, plainIp } from "./inbound.ts";
 import { InboundConnection } from "./inbound_connection.ts";
@@ -50,7 +51,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
   }
 
   onOpen(socket: RawSocket): void {
-    if (this.#inbound.handshakes >= MAX_HANDSHAKES || this.#inbound.deps.live.isFull) {
+    if (this.#inbound.handshakes >= partOf(MAX_HANDSHAKES) || this.#inbound.deps.live.isFull) {
       this.#done = true;
       this.#inbound.deps.observer.onRefusedPeer("overloaded", "too many connections, or handshakes at a time");
       return void socket.terminate();

@@ -9,14 +9,14 @@
 import type { InboundPolicy } from "../model/inbound.ts";
 import type { OutboundTarget } from "../model/outbound.ts";
 import type { SocketAddress } from "../net/orig_dst.ts";
-import { listen, type Listener } from "../net/listener.ts";
-import type { TlsOptions } from "../net/socket.ts";
+import type { RawSocket, TlsOptions } from "../net/socket.ts";
 import { Applications } from "./applications.ts";
 import { ClientMarks } from "./client_marks.ts";
 import type { Credentials } from "./credentials.ts";
 import { Inbound } from "./inbound.ts";
 import { InboundHttp } from "./inbound_http.ts";
 import type { InboundMetrics } from "./inbound_metrics.ts";
+import { forwardName, INBOUND, type ListenAddress, type Listeners, MESH, OUTBOUND, OUTBOUND6 } from "./listeners.ts";
 import { Live } from "./live.ts";
 import { MeshAccept } from "./mesh_accept.ts";
 import { Outbound } from "./outbound.ts";
@@ -27,12 +27,6 @@ import { compileInbound, type InboundView } from "./policy/authorize.ts";
 import { compileRoutes } from "./route/compile.ts";
 import { SelfTest } from "./self_test.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
-
-/** An address to listen on. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** What a proxy is told at its start. */
 export interface ProxySettings {
@@ -56,6 +50,7 @@ export interface TargetSource {
 
 export interface ProxyDeps {
   readonly settings: ProxySettings;
+  readonly listeners: Listeners;
   readonly source: TargetSource;
   readonly credentials: Credentials;
   readonly outboundMetrics: OutboundMetrics;
@@ -87,8 +82,6 @@ export class Proxy {
   readonly #applications: Applications;
   readonly #outbound: Outbound;
   readonly #inbound: Inbound;
-  readonly #listeners: Listener[] = [];
-  #meshListener: Listener | null = null;
   /** What the mesh listener uses. */
   #meshTls: TlsOptions | null = null;
   #draining = false;
@@ -127,16 +120,16 @@ export class Proxy {
     });
   }
 
-  /** Opens the plain listeners; throws when an address cannot be bound. */
+  /** Opens the plain listeners that are not open yet; throws when an address cannot be bound. */
   start(): void {
-    const { settings } = this.#deps;
-    this.#listeners.push(listen(settings.outbound, (socket) => this.#outbound.accept(socket, null)));
+    const { settings, listeners } = this.#deps;
+    listeners.open(OUTBOUND, settings.outbound, (socket) => this.#outbound.accept(socket, null));
     if (settings.outbound.host === "127.0.0.1") this.#listenLoopback6(settings.outbound.port);
-    this.#listeners.push(listen(settings.inbound, (socket) => this.#inbound.acceptPlain(socket)));
-    for (const forward of settings.forwards) {
+    listeners.open(INBOUND, settings.inbound, (socket) => this.#inbound.acceptPlain(socket));
+    settings.forwards.forEach((forward, index) => {
       const target = { ip: forward.target.host, port: forward.target.port };
-      this.#listeners.push(listen(forward.listen, (socket) => this.#outbound.accept(socket, target)));
-    }
+      listeners.open(forwardName(index), forward.listen, (socket) => this.#outbound.accept(socket, target));
+    });
   }
 
   /**
@@ -145,19 +138,21 @@ export class Proxy {
    * @returns false when it has to go on with the certificate before: no descriptor was left
    */
   startMesh(): boolean {
-    const { settings, credentials } = this.#deps;
+    const { settings, credentials, listeners } = this.#deps;
     const tls = credentials.serverTls();
     if (tls === null || tls === this.#meshTls) return true;
-    if (this.#meshListener === null) {
-      this.#meshListener = listen(settings.mesh, (socket) => new MeshAccept(this.#inbound, socket, credentials), tls);
-    } else if (!this.#meshListener.renewTls(tls)) return false;
+    const listener = listeners.get(MESH);
+    if (listener === null) {
+      const accept = (socket: RawSocket) => new MeshAccept(this.#inbound, socket, credentials);
+      if (!listeners.open(MESH, settings.mesh, accept, tls)) return true; // not given its socket yet
+    } else if (!listener.renewTls(tls)) return false;
     this.#meshTls = tls;
     return true;
   }
 
   /** True once sidecars can connect. */
   get meshIsOpen(): boolean {
-    return this.#meshListener !== null;
+    return this.#deps.listeners.get(MESH) !== null;
   }
 
   get isDraining(): boolean {
@@ -185,8 +180,7 @@ export class Proxy {
 
   /** Closes everything now. */
   close(): void {
-    for (const listener of this.#listeners) listener.stop(true);
-    this.#meshListener?.stop(true);
+    this.#deps.listeners.stop(true);
     this.upstreams.shutdown();
     this.#applications.shutdown();
   }
@@ -195,7 +189,7 @@ export class Proxy {
   #listenLoopback6(port: number): void {
     if (port === 0) return;
     try {
-      this.#listeners.push(listen({ host: "::1", port }, (socket) => this.#outbound.accept(socket, null)));
+      this.#deps.listeners.open(OUTBOUND6, { host: "::1", port }, (socket) => this.#outbound.accept(socket, null));
     } catch {
       // No IPv6 here.
     }

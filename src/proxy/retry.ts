@@ -1,4 +1,5 @@
 /** When a request may be sent once more. */
+import { partOf } from "../net/threads.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Failure } from "./upstream/failure.ts";
 
@@ -9,9 +10,10 @@ const BUDGET_PER_SECOND = 10;
 /** Longest time over which unused budget adds up, seconds. */
 const BUDGET_WINDOW_S = 10;
 
-/** Budget of retries, shared by the requests of a proxy. */
+/** Budget of retries, shared by the requests of a thread. */
 export class RetryBudget {
-  #tokens = BUDGET_PER_SECOND * BUDGET_WINDOW_S;
+  readonly #perSecond = partOf(BUDGET_PER_SECOND);
+  #tokens = this.#perSecond * BUDGET_WINDOW_S;
   #lastMs: number;
 
   constructor(nowMs: number) {
@@ -25,8 +27,8 @@ export class RetryBudget {
 
   /** Takes a retry out of the budget; false when there is none left. */
   withdraw(nowMs: number): boolean {
-    const most = BUDGET_PER_SECOND * BUDGET_WINDOW_S;
-    this.#tokens = Math.min(most, this.#tokens + ((nowMs - this.#lastMs) / 1000) * BUDGET_PER_SECOND);
+    const most = this.#perSecond * BUDGET_WINDOW_S;
+    this.#tokens = Math.min(most, this.#tokens + ((nowMs - this.#lastMs) / 1000) * this.#perSecond);
     this.#lastMs = nowMs;
     if (this.#tokens < 1) return false;
     this.#tokens--;

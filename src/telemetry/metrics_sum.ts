@@ -15,6 +15,7 @@ export interface FamilyDump {
 /** What one thread has counted, as plain data that can be sent to another. */
 export interface MetricsDump {
   readonly families: readonly FamilyDump[];
+  /** Since the dump before; it is in this one alone. */
   readonly closed: readonly ClosedSeries[];
 }
 
@@ -58,7 +59,12 @@ export class MetricsSum {
     this.#clock = clock;
   }
 
-  /** A thread has ended: its counters stay, its gauges go. @param last what it counted */
+  /** Series that a thread has given up keep their counts. Call once for each dump. */
+  carry(closed: readonly ClosedSeries[]): void {
+    for (const { family, text, values } of closed) this.#carry(family, text, values);
+  }
+
+  /** A thread has ended: its counters stay, its gauges go. @param last what it counted, without what was carried */
   retire(last: MetricsDump): void {
     for (const { name, texts, values } of last.families) {
       const family = this.#shape.family(name);
@@ -68,15 +74,12 @@ export class MetricsSum {
     }
   }
 
-  /** All that the threads have counted, as one registry. @param dumps the present ones, each taken once */
+  /** All that the threads have counted, as one registry. @param dumps of the threads that are there */
   merge(dumps: readonly MetricsDump[]): Registry {
     const merged = new Registry();
     for (const family of this.#shape.families) merged.families.push({ ...family, series: new Map(), overflows: 0 });
     for (const dump of dumps) {
       for (const family of dump.families) addFamily(merged, family);
-    }
-    for (const { closed } of dumps) {
-      for (const { family, text, values } of closed) this.#carry(family, text, values);
     }
     this.#addCarried(merged);
     return merged;

@@ -11,6 +11,12 @@ export class TapHub {
   /** False while there is no one to build an event for. */
   isWatched = false;
   readonly #watchers = new Set<TapWatcher>();
+  readonly #onWatched: (isWatched: boolean) => void;
+
+  /** @param onWatched told when the first watcher comes and when the last one goes */
+  constructor(onWatched: (isWatched: boolean) => void = () => {}) {
+    this.#onWatched = onWatched;
+  }
 
   /** Hands an event to all watchers. */
   publish(entry: AccessEntry): void {
@@ -21,10 +27,17 @@ export class TapHub {
   subscribe(watcher: TapWatcher): (() => void) | null {
     if (this.#watchers.size >= MAX_WATCHERS) return null;
     this.#watchers.add(watcher);
-    this.isWatched = true;
+    this.#update();
     return () => {
       this.#watchers.delete(watcher);
-      this.isWatched = this.#watchers.size > 0;
+      this.#update();
     };
+  }
+
+  #update(): void {
+    const isWatched = this.#watchers.size > 0;
+    if (isWatched === this.isWatched) return;
+    this.isWatched = isWatched;
+    this.#onWatched(isWatched);
   }
 }

@@ -54,6 +54,8 @@ export interface MeshOptions {
   /** Cores to pin to. */
   readonly controllerCore?: number;
   readonly sidecarCore?: number | string;
+  /** Threads of every sidecar; default: TULLE_TEST_WORKERS, else 1. */
+  readonly workers?: number;
   /** Environment of every sidecar. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -187,6 +189,7 @@ async function plan(options: MeshOptions): Promise<{ mesh: Mesh; stack: AsyncDis
             TULLE_STATE_DIR: proxyState,
             TULLE_OUTBOUND_FORWARDS: own.map(({ at, original }) => `${at.authority}=${original}`).join(","),
             TULLE_DRAIN_GRACE: "5s",
+            TULLE_WORKERS: String(options.workers ?? process.env["TULLE_TEST_WORKERS"] ?? 1),
             ...options.env,
             ...one.env,
           },

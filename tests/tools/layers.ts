@@ -188,7 +188,7 @@ function isException(from: string, to: string): boolean {
 }
 
 function areaOf(path: string): Area | null {
-  const stage = /^src\/proxy\/[^/]+\//.exec(path)?.[0];
+  const stage = /^src\/proxy\/(?!run)[^/]+\//.exec(path)?.[0];
   if (stage !== undefined) return { prefix: stage, level: STAGE_LEVEL, side: "src" };
   let best: Area | null = null;
   for (const area of AREAS) {

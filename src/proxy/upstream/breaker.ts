@@ -11,7 +11,19 @@ export const DEFAULT_BREAKER: Breaker = { consecutiveFailures: 7, minPenaltyMs: 
 /** Share of the penalty that is random, so that probes of many proxies do not come at the same time. */
 const JITTER = 0.5;
 
+/** A breaker that has tripped or closed in one thread, for the others: who finds out first spares them the failures. */
+export interface Trip {
+  /** What the endpoint is known by. */
+  readonly key: string;
+  /** 0: it has closed. */
+  readonly trips: number;
+  /** How long it stays out from now on. */
+  readonly penaltyMs: number;
+}
+
 export class EndpointBreaker {
+  /** Told of each change; null when there are no other threads. */
+  onTrip: ((trips: number, penaltyMs: number) => void) | null = null;
   #policy: Breaker;
   #failures = 0;
   #trips = 0;
@@ -49,6 +61,7 @@ export class EndpointBreaker {
 
   /** A request succeeded: closed again. */
   onSuccess(): void {
+    if (this.#trips > 0) this.onTrip?.(0, 0);
     this.#failures = 0;
     this.#trips = 0;
     this.#probing = false;
@@ -69,7 +82,17 @@ export class EndpointBreaker {
     if (!wasProbing && (this.#trips > 0 || this.#failures < consecutiveFailures)) return false;
     const penalty = Math.min(maxPenaltyMs, minPenaltyMs * 2 ** Math.min(this.#trips, 20));
     this.#trips++;
-    this.#openUntilMs = nowMs + penalty * (1 + JITTER * random);
+    const penaltyMs = penalty * (1 + JITTER * random);
+    this.#openUntilMs = nowMs + penaltyMs;
+    this.onTrip?.(this.#trips, penaltyMs);
     return true;
+  }
+
+  /** Takes over what another thread has found out. */
+  adopt(nowMs: number, trips: number, penaltyMs: number): void {
+    this.#failures = 0;
+    this.#trips = trips;
+    this.#openUntilMs = nowMs + penaltyMs;
+    this.#probing = false;
   }
 }

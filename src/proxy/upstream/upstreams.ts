@@ -2,6 +2,7 @@
 import type { Backend, Endpoint, OutboundTarget } from "../../model/outbound.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
 import { pick } from "./balance_p2c.ts";
+import type { Trip } from "./breaker.ts";
 import { EndpointState } from "./endpoint_state.ts";
 import type { MeshCredentials } from "./mesh_dial.ts";
 
@@ -17,6 +18,8 @@ export interface Balancer {
 }
 
 export class Upstreams {
+  /** Told when a breaker trips or closes; null when there are no other threads. Set before the first target. */
+  onTrip: ((trip: Trip) => void) | null = null;
   readonly #credentials: MeshCredentials;
   readonly #counters: EndpointCounters | null;
   readonly #own: ReadonlySet<string>;
@@ -75,6 +78,11 @@ export class Upstreams {
     return balancer === undefined ? null : pick(balancer.states, this.#clock(), this.#random, exclude);
   }
 
+  /** A breaker has tripped or closed in another thread. */
+  adopt(trip: Trip): void {
+    this.#states.get(trip.key)?.state.breaker.adopt(this.#clock(), trip.trips, trip.penaltyMs);
+  }
+
   /** The endpoint states of a backend, for metrics and /config. */
   balancer(backend: Backend): Balancer | null {
     return this.#balancers.get(backend) ?? null;
@@ -98,6 +106,9 @@ export class Upstreams {
       const counters = this.#counters?.endpoints(endpoint, backend, meshed, authority) ?? null;
       const now = this.#clock();
       const state = new EndpointState(endpoint, backend, meshed, authority, this.#credentials, now, counters);
+      if (this.onTrip !== null) {
+        state.breaker.onTrip = (trips, penaltyMs) => this.onTrip?.({ key, trips, penaltyMs });
+      }
       entry = { state, refs: 0 };
       this.#states.set(key, entry);
     }

@@ -1,0 +1,103 @@
+/** The data path of one thread with all that it counts and reports: the main thread has one, and each worker. */
+import type { ProxyConfig } from "../config/proxy_config.ts";
+import type { Logger } from "../base/log.ts";
+import type { Identity } from "../identity/identity.ts";
+import { reportOpenConnections } from "../net/connection_stats.ts";
+import { onSocketBug, setDialMark } from "../net/socket.ts";
+import { AccessLog } from "../telemetry/access_log.ts";
+import { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
+import { TapHub } from "../telemetry/tap.ts";
+import { BalancerMetrics } from "./balancer_metrics.ts";
+import { Credentials } from "./credentials.ts";
+import { EventSink } from "./events.ts";
+import { InboundMetrics } from "./inbound_metrics.ts";
+import type { Listeners } from "./listeners.ts";
+import { OutboundMetrics } from "./outbound_metrics.ts";
+import { Proxy, type TargetSource } from "./proxy.ts";
+
+export interface DataPathOptions {
+  readonly config: ProxyConfig;
+  readonly log: Logger;
+  readonly listeners: Listeners;
+  readonly source: TargetSource;
+  readonly tap: TapHub;
+  /** Writes lines of the access log; resolves when it takes more. */
+  readonly writeAccessLog: (text: string) => Promise<unknown>;
+}
+
+export class DataPath {
+  readonly metrics = new ProxyMetrics(() => performance.now());
+  readonly proxy: Proxy;
+  readonly tap: TapHub;
+  readonly #options: DataPathOptions;
+  readonly #accessLog: AccessLog | null;
+  readonly #credentials = new Credentials(() => Date.now());
+
+  constructor(options: DataPathOptions) {
+    this.#options = options;
+    const { config, log } = options;
+    const { metrics } = this;
+    this.tap = options.tap;
+    this.#accessLog = config.accessLog === "off" ? null : new AccessLog({
+      write: options.writeAccessLog,
+      now: () => Date.now(),
+      onDrop: () => metrics.accessLogDropped.add(1),
+    });
+    if (config.dialMark !== null) setDialMark(config.dialMark);
+    onSocketBug((error) =>
+      log.error("a connection was ended by a bug of the proxy", { error: error.stack ?? error.message })
+    );
+    const events = new EventSink(this.#accessLog, this.tap);
+    this.proxy = new Proxy({
+      settings: {
+        outbound: config.outboundAddress,
+        mesh: config.meshAddress,
+        inbound: config.inboundAddress,
+        adminPort: config.adminAddress.port,
+        forwards: config.outboundForwards,
+        addresses: config.workloadAddresses,
+      },
+      listeners: options.listeners,
+      source: options.source,
+      credentials: this.#credentials,
+      outboundMetrics: new OutboundMetrics(metrics, events, log),
+      inboundMetrics: new InboundMetrics(metrics, events, log),
+      clock: () => performance.now(),
+      random: Math.random,
+    });
+    const balancers = new BalancerMetrics(metrics, this.proxy.upstreams);
+    metrics.registry.onCollect(reportOpenConnections);
+    metrics.registry.onCollect(() => balancers.collect(this.proxy.targets.all()));
+  }
+
+  /** Connections from here on use this identity. */
+  useIdentity(identity: Identity): void {
+    this.#credentials.use(identity);
+    this.presentIdentity();
+  }
+
+  /** The certificate in force goes to the mesh listener; where that fails, the next sweep tries again. */
+  presentIdentity(): void {
+    if (this.proxy.startMesh()) return;
+    this.#options.log.warn("the mesh listener keeps the certificate before: no descriptor is left (ulimit -n)");
+  }
+
+  /** Looks after what is idle. Call every half minute. */
+  sweep(): void {
+    this.proxy.targets.sweep(performance.now());
+    this.presentIdentity();
+  }
+
+  /** Cuts off what is left, and counts it. @returns how many connections those were */
+  cutOff(reason: string): number {
+    const { size } = this.proxy.live;
+    for (let i = 0; i < size; i++) this.metrics.countForcedClose(reason);
+    return size;
+  }
+
+  /** Closes everything and writes what is left of the access log. */
+  async close(): Promise<void> {
+    this.proxy.close();
+    await this.#accessLog?.flush();
+  }
+}
