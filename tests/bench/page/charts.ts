@@ -2,11 +2,14 @@
 import type { Case } from "../cases.ts";
 import { SHARES } from "../load/result.ts";
 import type { Row } from "../rows.ts";
-import { numberText, rateText, timeText } from "./format.ts";
+import { numberText, rateText, tickText, timeText } from "./format.ts";
 import { boundsOf } from "./goals.ts";
 import { type Content, html, type Markup, NOTHING } from "./html.ts";
 import { type Bar, barPlot, legend, type Line, linearAxis, linePlot, logAxis, percentileAxis } from "./plots.ts";
 import type { Soak } from "./inputs.ts";
+
+/** Colours for what is no known proxy, k0 and so on in the style. */
+const COLORS = 6;
 
 /** CPU per unit of work, by proxy; a pair's two sides behind each other, with the range of the rounds. */
 export function cpuFigure(item: Case, rows: readonly Row[]): Markup {
@@ -34,7 +37,7 @@ export function latencyFigure(item: Case, rows: readonly Row[]): Markup {
   const plot = linePlot(
     lines,
     percentileAxis(),
-    logAxis(lines.flatMap((line) => line.points.map(([, us]) => us)), "latency", timeText),
+    logAxis(lines.flatMap((line) => line.points.map(([, us]) => us)), "latency", tickText),
   );
   const rate = measured[0] === undefined ? "" : rateText(measured[0].rate, measured[0].unit);
   return figure(item, plot, rate, legend(measured.map((row) => [row.proxy, `p99 ${timeText(row.p99Us)}`])));
@@ -98,8 +101,10 @@ export function readyFigure(item: Case, rows: readonly Row[]): Markup {
 /** Memory over the time of the soak: resident, and private dashed. */
 export function soakFigure(soak: Soak): Markup {
   const proxies = [...new Set(soak.samples.map((sample) => sample.proxy))];
+  const colorOf = (proxy: string) => `k${proxies.indexOf(proxy) % COLORS}`;
   const lineOf = (proxy: string, read: (sample: Soak["samples"][number]) => number, dashed: boolean): Line => ({
     proxy,
+    color: colorOf(proxy),
     points: soak.samples.filter((sample) => sample.proxy === proxy).map((sample) => [sample.t / 60, read(sample)]),
     dashed,
   });
@@ -110,12 +115,12 @@ export function soakFigure(soak: Soak): Markup {
   const all = lines.flatMap((line) => line.points);
   const plot = linePlot(
     lines,
-    linearAxis(all.map(([minutes]) => minutes), "minutes", numberText),
-    linearAxis(all.map(([, mb]) => mb), "MB", numberText),
+    linearAxis(all.map(([minutes]) => minutes), "minutes", String),
+    linearAxis(all.map(([, mb]) => mb), "MB", String),
   );
-  const slopes = proxies.map((proxy): [string, string] => {
+  const slopes = proxies.map((proxy): [string, string, string] => {
     const slope = soak.slopeMbPerHour[proxy];
-    return [proxy, slope === undefined ? "" : `${slope >= 0 ? "+" : ""}${numberText(slope)} MB/h`];
+    return [proxy, slope === undefined ? "" : `${slope >= 0 ? "+" : ""}${numberText(slope)} MB/h`, colorOf(proxy)];
   });
   if (plot === NOTHING) return NOTHING;
   return html`<figure><figcaption><b>Soak</b><span>resident; private dashed, MB</span></figcaption>${plot}${

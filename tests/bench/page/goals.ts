@@ -52,6 +52,7 @@ export function compare(item: Case, rows: readonly Row[]): Comparison[] {
   const found: Comparison[] = [];
   for (const row of rows) {
     if (row.case !== item.name || row.proxy === "direct" || row.proxy.startsWith("tulle")) continue;
+    if (item.group === "workers" && !row.proxy.endsWith("-w2")) continue; // one worker has cases of its own
     const tulle = rows.find((each) => each.case === item.name && each.proxy === counterpart(row.proxy));
     if (tulle === undefined) continue;
     const ratio = tulle[metric] / row[metric];

@@ -68,7 +68,7 @@ test("pageOf() shows what other tools found", () => {
   };
   const page = pageOf(report([]), CASES, extras);
   for (
-    const text of ["rapid &#60;reset&#62;", "20 MB", "100,000", "h2spec", "146", "+0.200 MB/h", "faults.json: no"]
+    const text of ["rapid &#60;reset&#62;", "20.0 MB", "100,000", "h2spec", "146", "+0.200 MB/h", "faults.json: no"]
   ) {
     has(page, text);
   }

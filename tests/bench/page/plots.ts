@@ -81,6 +81,8 @@ export interface Line {
   readonly proxy: string;
   readonly points: readonly (readonly [x: number, y: number])[];
   readonly dashed?: boolean;
+  /** Class of its colour; default: the proxy's. */
+  readonly color?: string;
 }
 
 export interface Axis {
@@ -89,7 +91,7 @@ export interface Axis {
   readonly name: string;
 }
 
-const FRAME = { left: 48, right: 12, top: 8, bottom: 34, height: 210 };
+const FRAME = { left: 48, right: 20, top: 8, bottom: 34, height: 210 };
 
 /** Lines over two axes. Empty without two points in any line. */
 export function linePlot(lines: readonly Line[], x: Axis, y: Axis): Markup {
@@ -112,7 +114,7 @@ export function linePlot(lines: readonly Line[], x: Axis, y: Axis): Markup {
   const paths = drawn.map((line) => {
     const d = line.points.map(([a, b], at) => `${at === 0 ? "M" : "L"}${px(across.at(a))} ${px(up.at(b))}`).join("");
     return html`
-      <path class="line p-${line.proxy}${line.dashed === true ? " dashed" : ""}" d="${d}">
+      <path class="line ${line.color ?? `p-${line.proxy}`}${line.dashed === true ? " dashed" : ""}" d="${d}">
         <title>${line.proxy}</title>
       </path>
     `;
@@ -152,9 +154,9 @@ export function linearAxis(values: readonly number[], name: string, text: (value
 }
 
 /** A colour and a name for each, and what is to be said of it. */
-export function legend(entries: readonly (readonly [proxy: string, text: string])[]): Markup {
-  const items: Content[] = entries.map(([proxy, text]) =>
-    html`<li class="p-${proxy}"><i></i>${proxy}${
+export function legend(entries: readonly (readonly [proxy: string, text: string, color?: string])[]): Markup {
+  const items: Content[] = entries.map(([proxy, text, color]) =>
+    html`<li class="${color ?? `p-${proxy}`}"><i></i>${proxy}${
       text === "" ? null : html`
         <b>${text}</b>
       `

@@ -2,7 +2,7 @@
 import type { Case } from "../cases.ts";
 import { MUCH_NOISE } from "../noise.ts";
 import type { Report, Row } from "../rows.ts";
-import { numberText, ratioText } from "./format.ts";
+import { countText, numberText, ratioText } from "./format.ts";
 import { type Bound, boundsOf, compare, type Comparison, geometricMean, METRIC_NAMES } from "./goals.ts";
 import { type Content, html, type Markup, NOTHING } from "./html.ts";
 
@@ -59,7 +59,7 @@ export function cards(summary: Summary): Markup {
     )
   }${
     card(
-      numberText(failedRows.reduce((sum, row) => sum + row.failed, 0)),
+      countText(failedRows.reduce((sum, row) => sum + row.failed, 0)),
       "failed requests, all proxies",
       failedRows.length === 0 ? "met" : "missed",
     )
@@ -94,22 +94,24 @@ export function ratioTable(cases: readonly Case[], comparisons: readonly Compari
   `;
 }
 
-/** What Tulle misses, the worst first. */
+/** What Tulle misses, the worst case first. */
 export function behind(summary: Summary): Markup {
   const missed = summary.comparisons.filter((each) => each.verdict === "missed")
     .toSorted((a, b) => b.ratio / b.goal - a.ratio / a.goal);
-  const items: Content[] = missed.slice(0, MOST_BEHIND).map((each) =>
-    html`<li><b>${each.case}</b>: ${METRIC_NAMES[each.metric]} ${ratioText(each.ratio)} that of ${each.peer} (goal ${
-      ratioText(each.goal)
-    })</li>`
-  );
+  const names = [...new Set(missed.map((each) => each.case))];
+  const items: Content[] = names.slice(0, MOST_BEHIND).map((name) => {
+    const own = missed.filter((each) => each.case === name);
+    const ratios = own.map((each) => `${ratioText(each.ratio)} ${each.peer}`).join(", ");
+    const [first] = own;
+    return html`<li><b>${name}</b>: ${first === undefined ? "" : METRIC_NAMES[first.metric]} ${ratios}</li>`;
+  });
   const bounds: Content[] = summary.bounds.filter((each) => !each.isMet).map((each) =>
     html`<li><b>${each.name}</b>: ${numberText(each.value)} ${each.unit} (bound ${each.bound} ${each.unit})</li>`
   );
   const failed: Content[] = summary.failedRows.slice(0, MOST_BEHIND).map((row) =>
-    html`<li class="missed"><b>${row.case}</b>: ${row.proxy} failed ${numberText(row.failed)} times</li>`
+    html`<li class="missed"><b>${row.case}</b>: ${row.proxy} failed ${countText(row.failed)} times</li>`
   );
-  const more = missed.length > MOST_BEHIND ? html`<li>and ${missed.length - MOST_BEHIND} more</li>` : null;
+  const more = names.length > MOST_BEHIND ? html`<li>and ${names.length - MOST_BEHIND} more cases</li>` : null;
   if (items.length + bounds.length + failed.length === 0) {
     return html`<p>Nothing: every goal that was measured is met.</p>`;
   }

@@ -1,9 +1,13 @@
 /** Tables of the page: results of other tools, and every row that was measured. */
 import type { Report, Row } from "../rows.ts";
 import { MUCH_NOISE } from "../noise.ts";
-import { numberText, rateText, timeText } from "./format.ts";
+import { countText, numberText, rateText, timeText } from "./format.ts";
 import { type Content, html, type Markup, NOTHING } from "./html.ts";
 import type { AttackRow, FaultRow, SuiteRow } from "./inputs.ts";
+
+/** Failures that a suite's line names, and characters of each. */
+const MOST_FAILURES = 5;
+const MOST_NAME_CHARS = 100;
 
 export function attackTable(rows: readonly AttackRow[]): Markup {
   const amount = (value: number | string) => typeof value === "string" ? value : `${numberText(value)} MB`;
@@ -21,7 +25,7 @@ export function faultTable(rows: readonly FaultRow[]): Markup {
     ["fault", "requests", "failed", "retried", "note"],
     rows.map((row) => ({
       isGood: row.ok,
-      cells: [row.fault, numberText(row.requests), numberText(row.failed), numberText(row.retried), row.note],
+      cells: [row.fault, countText(row.requests), countText(row.failed), countText(row.retried), row.note],
     })),
   );
 }
@@ -31,9 +35,21 @@ export function suiteTable(rows: readonly SuiteRow[]): Markup {
     ["suite", "version", "passed", "failed", "skipped"],
     rows.map((row) => ({
       isGood: row.failed === 0,
-      cells: [row.suite, row.version, numberText(row.passed), numberText(row.failed), numberText(row.skipped)],
+      cells: [
+        [row.suite, failuresOf(row)],
+        row.version,
+        countText(row.passed),
+        countText(row.failed),
+        countText(row.skipped),
+      ],
     })),
   );
+}
+
+/** Names of the first few failures. */
+function failuresOf(row: SuiteRow): Content {
+  const names = row.failures.map((failure) => typeof failure === "string" ? failure : JSON.stringify(failure));
+  return names.slice(0, MOST_FAILURES).map((name) => html`<small>${name.slice(0, MOST_NAME_CHARS)}</small>`);
 }
 
 /** Everything that was measured; rows with failures are red, noisy ones are marked. */
@@ -75,7 +91,7 @@ function cellsOf(row: Row): Content[] {
     row.anonMb > 0 ? numberText(row.anonMb) : "",
     row.cpuUs > 0 ? `${Math.round(row.busy * 100)} %` : "",
     noise >= MUCH_NOISE ? html`<mark>${numberText(noise)}</mark>` : numberText(noise),
-    numberText(row.failed),
+    countText(row.failed),
   ];
 }
 
