@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { Http1Client, type HttpApp, reply, serveHttp } from "../support/http1.ts";
 import { isDirect, type Mesh, type Part, startMesh } from "../support/mesh.ts";
 import { checkMetrics } from "../support/promtool.ts";
+import { sumOf } from "../support/prometheus.ts";
 import { allowAccounts, server, service, workload } from "../support/resources.ts";
 import { need } from "../support/tools.ts";
 
@@ -40,19 +41,6 @@ afterAll(async () => {
   await mesh?.[Symbol.asyncDispose]();
 });
 
-/** Sum of a counter over the series that have all the labels. */
-function sum(text: string, name: string, labels: Readonly<Record<string, string>>): number {
-  let total = 0;
-  for (const line of text.split("\n")) {
-    const found = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
-    if (found?.[1] !== name) continue;
-    if (Object.entries(labels).every(([key, value]) => found[2]?.includes(`${key}="${value}"`))) {
-      total += Number(found[3]);
-    }
-  }
-  return total;
-}
-
 const PARTS: readonly [string, () => Part][] = [
   ["controller", () => mesh.controller],
   ["client's sidecar", () => mesh.sidecar("front")],
@@ -73,17 +61,17 @@ for (const [name, part] of PARTS) {
 test.skipIf(isDirect)("both sidecars count the requests, as mutual TLS, with their status", async () => {
   const front = await mesh.sidecar("front").metrics();
   const web = await mesh.sidecar("web").metrics();
-  expect(sum(front, "request_total", { direction: "outbound", tls: "true" })).toBe(REQUESTS + 1);
-  expect(sum(front, "response_total", { direction: "outbound", status_code: "200" })).toBe(REQUESTS);
-  expect(sum(front, "response_total", { direction: "outbound", classification: "failure" })).toBe(1);
-  expect(sum(web, "response_total", { direction: "inbound", status_code: "200", tls: "true" })).toBe(REQUESTS);
-  expect(sum(web, "response_latency_ms_count", { direction: "inbound" })).toBeGreaterThanOrEqual(REQUESTS + 1);
+  expect(sumOf(front, "request_total", { direction: "outbound", tls: "true" })).toBe(REQUESTS + 1);
+  expect(sumOf(front, "response_total", { direction: "outbound", status_code: "200" })).toBe(REQUESTS);
+  expect(sumOf(front, "response_total", { direction: "outbound", classification: "failure" })).toBe(1);
+  expect(sumOf(web, "response_total", { direction: "inbound", status_code: "200", tls: "true" })).toBe(REQUESTS);
+  expect(sumOf(web, "response_latency_ms_count", { direction: "inbound" })).toBeGreaterThanOrEqual(REQUESTS + 1);
 });
 
 test.skipIf(isDirect)("a refusal is counted with its policy", async () => {
   const web = await mesh.sidecar("web").metrics();
-  expect(sum(web, "inbound_http_authz_deny_total", {})).toBe(1);
-  expect(sum(web, "inbound_http_authz_allow_total", {})).toBe(REQUESTS + 1);
+  expect(sumOf(web, "inbound_http_authz_deny_total", {})).toBe(1);
+  expect(sumOf(web, "inbound_http_authz_allow_total", {})).toBe(REQUESTS + 1);
 });
 
 test.skipIf(isDirect)("each part says that it is ready and alive", async () => {
