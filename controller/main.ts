@@ -5,8 +5,10 @@ import { VERSION } from "../src/base/version.ts";
 import { DiscoveryService } from "../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { IdentityService } from "../proto/gen/tulle/identity/v1/identity_pb.ts";
 import type { Feed } from "./_config_feed.ts";
+import { ClusterDuties } from "./_cluster_duties.ts";
 import { openSource } from "./_source.ts";
 import { type ControllerOptions, type Endpoint, parseOptions } from "./cli/controller_options.ts";
+import { CONTROLLER, MESH_NAMESPACE, WEBHOOK_SERVICE } from "./core/cluster_names.ts";
 import { Registry } from "./core/metrics.ts";
 import { WorldSource } from "./index/world_source.ts";
 import type { CertificateAuthority, KeyedCertificate } from "./issuer/authority.ts";
@@ -19,6 +21,8 @@ import { ControlServer } from "./serve/server.ts";
 
 /** How long open calls may take to end after SIGTERM, milliseconds: streams are ended at once, so only unary calls need it. */
 const SHUTDOWN_GRACE_MS = 2000;
+/** Names by which an API server may reach us. */
+const OWN_NAMES = [`${WEBHOOK_SERVICE}.${MESH_NAMESPACE}.svc`, `${CONTROLLER}.${MESH_NAMESPACE}.svc`];
 /** Share of its life after which our own certificate is renewed. */
 const RENEW_AT = 0.7;
 /** Longest time between two looks at our own certificate, milliseconds: timers overflow beyond 24 days. */
@@ -84,7 +88,10 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   await feed.start();
   tellWarnings(worlds, log);
   const identity = new IdentityHandler(authority, metrics, log);
-  let own = await authority.certifySelf();
+  let own = await authority.certifySelf(OWN_NAMES);
+  const duties = source.client === null
+    ? null
+    : new ClusterDuties({ client: source.client, authority, store, log, registry });
   const server = await listening(options.listen, "--listen", () =>
     ControlServer.listen({
       ...options.listen,
@@ -92,6 +99,10 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
       now: Date.now,
       routes: (router) => void router.service(DiscoveryService, discovery).service(IdentityService, identity),
     }));
+  if (duties !== null) {
+    opened.defer(() => duties.close());
+    await duties.start(options, own);
+  }
   const parts = opened.move();
   authority.onBundle(() => {
     log.info("the trust bundle changed", { roots: authority.bundle.roots.length });
@@ -100,6 +111,7 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   const stopRenewing = keepRenewed(authority, log, (renewed) => {
     own = renewed;
     server.setIdentity(identityOf(own, authority));
+    duties?.setIdentity(own);
   }, own);
   ready = true;
   return {
@@ -131,7 +143,7 @@ function keepRenewed(
   const look = async () => {
     if (Date.now() >= renewAtMs) {
       try {
-        const renewed = await authority.certifySelf();
+        const renewed = await authority.certifySelf(OWN_NAMES);
         renewAtMs = renewalTime(renewed);
         use(renewed);
       } catch (error) {

@@ -3,7 +3,9 @@ import { CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXIT_USAGE } from "../../src/base/error.ts";
 import { LOG_LEVELS, type LogLevel } from "../../src/base/log.ts";
 import { canonicalCidr, canonicalIp } from "../core/ip.ts";
+import { VERSION } from "../../src/base/version.ts";
 import type { DefaultPolicy } from "../core/snapshot.ts";
+import { readSettings, type SidecarSettings } from "../inject/settings.ts";
 import { DEFAULT_POLICIES } from "../kube/resources.ts";
 import { parseDurationOption, teachingCommand } from "./_command.ts";
 
@@ -18,6 +20,10 @@ export interface ControllerOptions {
   readonly configDir: readonly string[];
   readonly listen: Endpoint;
   readonly admin: Endpoint;
+  /** Where the API server's admission reviews arrive; null: nobody is injected. */
+  readonly webhook: Endpoint | null;
+  /** Sidecars where no annotation says otherwise. */
+  readonly sidecar: SidecarSettings;
   /** Folder of the issuer; "" in a cluster, which keeps it in a Secret. */
   readonly stateDir: string;
   /** Whether the issuer's Secret is made when it is missing. */
@@ -39,6 +45,21 @@ const CLUSTER_NETWORKS = "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,
 
 /** A kubelet asks from an address of its node that only the network plugin knows. */
 const PROBE_NETWORKS = "0.0.0.0/0,::/0";
+
+/** A sidecar that serves a few hundred requests a second; a busy one is given more by annotation. */
+const SIDECAR: SidecarSettings = {
+  image: `tulle:${VERSION}`,
+  imagePullPolicy: "IfNotPresent",
+  cpuRequest: "10m",
+  cpuLimit: null,
+  memoryRequest: "40Mi",
+  memoryLimit: "256Mi",
+  logLevel: "info",
+  accessLog: "off",
+  drainGrace: "30s",
+  workers: 1,
+  adminAllow: "",
+};
 
 /** Leaves shorter than this expire while they travel, milliseconds. */
 const MIN_LEAF_LIFETIME_MS = 2000;
@@ -72,6 +93,16 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     .option("--no-create-issuer", "with --kubernetes: wait for the issuer's Secret, which cert-manager or you make")
     .addOption(valueOption("--listen <address>", "where proxies connect", parseAddress, "127.0.0.1:8086"))
     .addOption(valueOption("--admin <address>", "/metrics /ready /live /config", parseAddress, "127.0.0.1:9990"))
+    .addOption(
+      new Option("--webhook <address>", "with --kubernetes: where the API server asks for sidecars").argParser(
+        parseAddress,
+      ),
+    )
+    .option(
+      "--sidecar <annotation=value>",
+      "setting of sidecars where no annotation says it, such as tulle.dev/proxy-image=tulle:1; may be given again",
+      collect,
+    )
     .option("--trust-domain <name>", "trust domain of the identities", parseDomain, "cluster.local")
     .option("--cluster-domain <name>", "end of the full names of Services", parseDomain, "cluster.local")
     .option("--tokens <file>", "JSON: sha256 of each join token, and whom it stands for")
@@ -109,6 +140,12 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     : !isCluster && values.stateDir === undefined
     ? "want --state-dir beside --config-dir"
     : "";
+  const { settings: sidecar, warnings } = readSettings(sidecarDefaults(values.sidecar ?? []), {}, SIDECAR);
+  for (const warning of warnings) process.stderr.write(`tulle controller: --sidecar: ${warning}\n`);
+  if (warnings.length > 0) {
+    process.exitCode = EXIT_USAGE;
+    return null;
+  }
   if (wrong !== "") {
     process.stderr.write(`tulle controller: ${wrong} (see: tulle controller --help)\n`);
     process.exitCode = EXIT_USAGE;
@@ -119,6 +156,8 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     configDir,
     listen: values.listen,
     admin: values.admin,
+    webhook: values.webhook ?? null,
+    sidecar,
     stateDir: values.stateDir ?? "",
     createIssuer: values.createIssuer,
     trustDomain: values.trustDomain,
@@ -136,6 +175,15 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
 /** An option whose default is shown as it would be typed. */
 function valueOption<T>(flags: string, description: string, parse: (text: string) => T, standard: string): Option {
   return new Option(flags, description).argParser(parse).default(parse(standard), standard);
+}
+
+/** "key=value" → annotations; what is not of that form is an annotation that nobody knows. */
+function sidecarDefaults(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(pairs.map((pair) => {
+    const at = pair.indexOf("=");
+    const key = at < 0 ? pair : pair.slice(0, at);
+    return [key.includes("/") ? key : `tulle.dev/${key}`, at < 0 ? "" : pair.slice(at + 1)];
+  }));
 }
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {

@@ -63,6 +63,7 @@ export const IMPURE_GLOBALS: readonly string[] = ["Bun", "Deno", "process"];
 const LIBRARY_OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
   ["bun:ffi", ["src/net/", "src/capture/"]],
   ["hono", ["src/admin/", "controller/serve/"]],
+  ["@hono/", ["controller/serve/"]],
   ["yaml", ["controller/kube/", "controller/api/", "controller/manifests/", "controller/cli/"]],
   ["commander", ["controller/cli/", "controller/main.ts"]],
   // Needs `reflect-metadata` first, and costs 19 MB: never in the proxy.

@@ -1,0 +1,87 @@
+/** The port that API servers ask: HTTPS, whose certificate changes while it runs. */
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import { getRequestListener } from "@hono/node-server";
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { INJECT_PATH, VALIDATE_PATH } from "../core/cluster_names.ts";
+import type { Admission, AdmissionRequest, AdmissionResponse } from "./admission.ts";
+
+/** Largest review, bytes: objects are limited to 1.5 MiB by etcd, and an update carries two. */
+const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
+
+export interface WebhookOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly identity: { readonly keyPem: string; readonly certificatePem: string };
+  readonly admission: Admission;
+}
+
+interface AdmissionReview {
+  readonly apiVersion?: string;
+  readonly request?: AdmissionRequest;
+}
+
+export class WebhookServer {
+  readonly #server: Http2SecureServer;
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  private constructor({ identity, admission }: WebhookOptions) {
+    const app = new Hono();
+    app.use(bodyLimit({ maxSize: MAX_REVIEW_BYTES }));
+    const review = (answer: (request: AdmissionRequest) => AdmissionResponse | Promise<AdmissionResponse>) => {
+      return async (context: { req: { json(): Promise<unknown> }; json(body: unknown, status?: 400): Response }) => {
+        const { apiVersion, request } = await context.req.json() as AdmissionReview; // checked next
+        if (request?.uid === undefined) return context.json({ error: "want an AdmissionReview with a request" }, 400);
+        return context.json({ apiVersion, kind: "AdmissionReview", response: await answer(request) });
+      };
+    };
+    app.post(INJECT_PATH, review((request) => admission.inject(request)));
+    app.post(VALIDATE_PATH, review((request) => admission.validate(request)));
+    app.get("/live", (context) => context.text("live\n"));
+    app.notFound((context) => context.text(`want POST ${INJECT_PATH} or ${VALIDATE_PATH}\n`, 404));
+    app.onError((error, context) => context.text(`bad review: ${error.message}\n`, 400));
+    const settings = {
+      key: identity.keyPem,
+      cert: identity.certificatePem,
+      allowHTTP1: true,
+      minVersion: "TLSv1.3" as const,
+    };
+    this.#server = createSecureServer(settings, getRequestListener(app.fetch));
+    this.#server.on("session", (session) => {
+      this.#sessions.add(session);
+      session.on("error", () => {}); // the close that follows is all that matters
+      session.on("close", () => this.#sessions.delete(session));
+    });
+    // Peers that are no TLS clients, or do not trust us, are their own trouble; without listeners they would be ours.
+    this.#server.on("tlsClientError", () => {});
+    this.#server.on("sessionError", () => {});
+  }
+
+  /** Starts listening. @throws Error of the socket, with its code */
+  static async listen(options: WebhookOptions): Promise<WebhookServer> {
+    const webhook = new WebhookServer(options);
+    await new Promise<void>((resolve, reject) => {
+      webhook.#server.once("error", reject);
+      webhook.#server.listen(options.port, options.host, () => {
+        webhook.#server.off("error", reject);
+        resolve();
+      });
+    });
+    return webhook;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  /** New connections see the new certificate. */
+  setIdentity({ keyPem, certificatePem }: WebhookOptions["identity"]): void {
+    this.#server.setSecureContext({ key: keyPem, cert: certificatePem });
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const session of this.#sessions) session.close();
+  }
+}
