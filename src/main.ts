@@ -17,6 +17,10 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Run a mesh on this machine, from a folder of YAML",
     run: async (argv) => (await import("../controller/cli/up/up.ts")).runUp(argv),
   }],
+  ["install", {
+    summary: "Print the objects of an installation, for kubectl apply -f -",
+    run: async (argv) => (await import("../controller/cli/install.ts")).runInstall(argv),
+  }],
   ["stat", {
     summary: "Show success rate, rate and latency of workloads and routes",
     run: async (argv) => (await import("../controller/cli/stat.ts")).runStat(argv),
@@ -35,6 +39,11 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Follow a folder of YAML, certify the proxies and tell them what they need",
     run: async (argv) => (await import("../controller/main.ts")).runController(argv),
   }],
+  ["agent", {
+    isService: true,
+    summary: "Capture the traffic of a node's meshed pods",
+    run: async (argv) => (await import("../controller/cli/agent.ts")).runAgentCommand(argv),
+  }],
   ["version", {
     summary: "Print the version of this binary",
     run: async (argv) => (await import("../controller/cli/version.ts")).runVersion(argv),
@@ -43,8 +52,9 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
 
 const GROUPS: readonly { readonly title: string; readonly faces: readonly string[] }[] = [
   { title: "Run a mesh on this machine", faces: ["up"] },
+  { title: "Run a mesh on a cluster", faces: ["install"] },
   { title: "See what it does", faces: ["stat", "identity", "version"] },
-  { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller"] },
+  { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller", "agent"] },
 ];
 
 const EXAMPLES = `Examples:
@@ -69,6 +79,10 @@ function help(): string {
 
 async function main(argv: string[]): Promise<void> {
   const [name, ...rest] = argv;
+  // A runtime starts the network plugin without arguments.
+  if (name === undefined && process.env["CNI_COMMAND"] !== undefined) {
+    return await (await import("../controller/agent/plugin.ts")).runPlugin(process.env);
+  }
   const face = FACES.get(name === "--version" || name === "-V" ? "version" : name ?? "");
   if (face?.isService === undefined) endWithReader();
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {

@@ -2,17 +2,15 @@
 import { CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXIT_USAGE } from "../../src/base/error.ts";
 import { LOG_LEVELS, type LogLevel } from "../../src/base/log.ts";
-import { canonicalCidr, canonicalIp } from "../core/ip.ts";
+import { canonicalCidr } from "../core/ip.ts";
 import { VERSION } from "../../src/base/version.ts";
 import type { DefaultPolicy } from "../core/snapshot.ts";
 import { readSettings, type SidecarSettings } from "../inject/settings.ts";
 import { DEFAULT_POLICIES } from "../kube/resources.ts";
 import { parseDurationOption, teachingCommand } from "./_command.ts";
+import { type Endpoint, parseAddress } from "./_endpoint.ts";
 
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
+export type { Endpoint } from "./_endpoint.ts";
 
 export interface ControllerOptions {
   /** The cluster to follow; null: folders. */
@@ -188,17 +186,6 @@ function sidecarDefaults(pairs: readonly string[]): Record<string, string> {
 
 function collect(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...before ?? [], value];
-}
-
-function parseAddress(text: string): Endpoint {
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2] ?? "";
-  const port = Number(match?.[3]);
-  const known = host === "localhost" || canonicalIp(host) !== null;
-  if (match === null || !known || port > 65535) {
-    throw new InvalidArgumentError(`found "${text}", want ip:port or [ip]:port, such as 127.0.0.1:8086.`);
-  }
-  return { host, port };
 }
 
 function parseDomain(text: string): string {

@@ -6,7 +6,7 @@ import { FolderState } from "../../kube/folder_state.ts";
 import { declaredAddresses, instanceName } from "../../kube/instances.ts";
 import { formatProblem } from "../../kube/problem.ts";
 import { listFiles, readConfigFile } from "../../kube/read_folder.ts";
-import { readSkips, type Skips } from "./skips.ts";
+import { readSkips, type Skips } from "../../core/skips.ts";
 import { type ExternalWorkload, keyOf, type Meta, type Resource, type Service } from "../../kube/resources.ts";
 
 /** Leave out the sidecar. On the workload or its Namespace; the workload's wins. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readSkips } from "./skips.ts";
+import { readSkips } from "../../core/skips.ts";
 
 test("readSkips() reads ports, ranges and blocks", () => {
   const problems: string[] = [];

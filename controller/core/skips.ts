@@ -1,10 +1,15 @@
 /** What a workload keeps out of capture, by annotation. */
-import type { PortRange } from "../../../src/capture/capture_plan.ts";
-import { ipBytes } from "../../../src/capture/ip_bytes.ts";
+import { canonicalCidr, canonicalIp } from "./ip.ts";
 
 const OUTBOUND_PORTS = "tulle.dev/skip-outbound-ports";
 const INBOUND_PORTS = "tulle.dev/skip-inbound-ports";
 const BLOCKS = "tulle.dev/skip-subnets";
+
+/** Ports from first to last, both included. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
 
 export interface Skips {
   readonly outboundPorts: readonly PortRange[];
@@ -33,14 +38,10 @@ export function readSkips(
       if (range === null) wrong(key, part, "ports 1–65535 and ranges such as 7000-7010, separated by commas");
       return range ?? [];
     });
-  const outboundBlocks = parts(BLOCKS).filter((part) => {
-    try {
-      ipBytes(part);
-      return true;
-    } catch {
-      wrong(BLOCKS, part, "blocks such as 10.0.0.0/8, separated by commas");
-      return false;
-    }
+  const outboundBlocks = parts(BLOCKS).flatMap((part) => {
+    const block = canonicalCidr(part) ?? canonicalIp(part);
+    if (block === null) wrong(BLOCKS, part, "blocks such as 10.0.0.0/8, separated by commas");
+    return block ?? [];
   });
   return { outboundPorts: ports(OUTBOUND_PORTS), inboundPorts: ports(INBOUND_PORTS), outboundBlocks };
 }

@@ -1,0 +1,46 @@
+/** A pod → what is captured of it. Pure. */
+import { type CapturePlan, DEFAULT_PLAN } from "../../src/capture/capture_plan.ts";
+import { SIDECAR_CONTAINER } from "../core/cluster_names.ts";
+import { readSkips } from "../core/skips.ts";
+
+/** A pod of the API, as far as it is read here. */
+export interface NodePod {
+  readonly metadata: {
+    readonly namespace?: string;
+    readonly name?: string;
+    readonly uid?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly deletionTimestamp?: unknown;
+  };
+  readonly spec?: {
+    readonly nodeName?: string;
+    readonly hostNetwork?: boolean;
+    readonly initContainers?: readonly { readonly name?: string }[];
+    readonly containers?: readonly { readonly name?: string }[];
+  };
+  readonly status?: { readonly phase?: string };
+}
+
+/** What the plugin is told about a pod. */
+export type CaptureAnswer =
+  | { readonly meshed: false }
+  /** Problems: annotations of which parts were left out. */
+  | { readonly meshed: true; readonly plan: CapturePlan; readonly problems: readonly string[] };
+
+/** A pod is meshed when it carries the sidecar: what else it says is a wish. */
+export function captureOf(pod: NodePod): CaptureAnswer {
+  const containers = [...pod.spec?.initContainers ?? [], ...pod.spec?.containers ?? []];
+  if (pod.spec?.hostNetwork === true || !containers.some(({ name }) => name === SIDECAR_CONTAINER)) {
+    return { meshed: false };
+  }
+  const problems: string[] = [];
+  const { namespace = "", name = "", annotations = {} } = pod.metadata;
+  const skips = readSkips(annotations, `Pod ${namespace}/${name}`, problems);
+  const plan: CapturePlan = {
+    ...DEFAULT_PLAN,
+    skipOutboundPorts: skips.outboundPorts,
+    skipOutboundBlocks: skips.outboundBlocks,
+    skipInboundPorts: skips.inboundPorts,
+  };
+  return { meshed: true, plan, problems };
+}
