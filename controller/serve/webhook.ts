@@ -9,6 +9,9 @@ import type { Admission, AdmissionRequest, AdmissionResponse } from "./admission
 /** Largest review, bytes: objects are limited to 1.5 MiB by etcd, and an update carries two. */
 const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
 
+/** The adapter would put its own Request and Response in place of Bun's, which Bun.serve does not take. */
+const NO_GLOBALS = { overrideGlobalObjects: false };
+
 export interface WebhookOptions {
   readonly host: string;
   readonly port: number;
@@ -46,7 +49,7 @@ export class WebhookServer {
       allowHTTP1: true,
       minVersion: "TLSv1.3" as const,
     };
-    this.#server = createSecureServer(settings, getRequestListener(app.fetch));
+    this.#server = createSecureServer(settings, getRequestListener(app.fetch, NO_GLOBALS));
     this.#server.on("session", (session) => {
       this.#sessions.add(session);
       session.on("error", () => {}); // the close that follows is all that matters
