@@ -39,7 +39,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 try {
   const load = loadAverage();
-  for (const problem of quietDown()) say(`note: ${problem}`);
+  const quiet = stack.use(quietDown());
+  for (const problem of quiet.problems) say(`note: ${problem}`);
   if (load > BUSY_LOAD) say(`note: load average ${load}; other work on this machine shows in every figure`);
   const cases = casesOf(options, CASES);
   const rig = stack.use(await startRig(dir, say));

@@ -39,9 +39,8 @@ export function metricOf(item: Case): Metric | null {
   }
 }
 
-/** Half of what linkerd2-proxy needs; as little as the others, and 10 % more in latency without load. */
-export function goalOf(metric: Metric, peer: string): number {
-  if (peer.startsWith("linkerd2-proxy")) return 0.5;
+/** As little as the others need; 10 % more in the latency of a single client. */
+export function goalOf(metric: Metric): number {
   return metric === "p50Us" ? 1.1 : 1;
 }
 
@@ -57,7 +56,7 @@ export function compare(item: Case, rows: readonly Row[]): Comparison[] {
     if (tulle === undefined) continue;
     const ratio = tulle[metric] / row[metric];
     if (!Number.isFinite(ratio)) continue;
-    const goal = goalOf(metric, row.proxy);
+    const goal = goalOf(metric);
     const overlaps = tulle.spread[metric][0] <= goal * row.spread[metric][1];
     const verdict = ratio <= goal ? "met" : overlaps ? "close" : "missed";
     found.push({ case: item.name, peer: row.proxy, metric, ratio, goal, verdict, p99Ratio: tulle.p99Us / row.p99Us });

@@ -17,8 +17,7 @@ test.each([
   ["haproxy", 12, 12, 0, "met"],
   ["haproxy", 13, 12, 0, "missed"],
   ["haproxy", 13, 12, 1, "close"],
-  ["linkerd2-proxy", 20, 40, 0, "met"],
-  ["linkerd2-proxy", 21, 40, 0, "missed"],
+  ["envoy", 6, 12, 0, "met"],
 ])("compare() beside %s: %d against %d, each ± %d … is %s", (peer, own, other, spread, verdict) => {
   const found = compare(find("pair-h1-c32"), [cpu("tulle", own, spread), cpu(peer, other, spread)]);
   expect(found.map((each) => each.verdict as string)).toEqual([verdict]);

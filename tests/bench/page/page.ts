@@ -97,8 +97,8 @@ export function pageOf(report: Report, cases: readonly Case[], extras: Extras): 
 }
 
 const RATIOS =
-  html`Tulle’s figure divided by the peer’s: below 1, Tulle needs less. Green: the goal is met (at most 1; for the
-latency of a single client 1.10; beside linkerd2-proxy 0.50). Yellow: missed, but the rounds of the two overlap. Red: missed.`;
+  html`Tulle’s figure divided by the peer’s: below 1, Tulle needs less. Green: the goal is met (at most 1, for the
+latency of a single client 1.10). Yellow: missed, but the rounds of the two overlap. Red: missed.`;
 const OPEN =
   html`Requests start at evenly spaced times whatever the answers do, and each latency counts from the time its request
 was due, so a stall is seen by all that it delays. Both axes are logarithmic.`;

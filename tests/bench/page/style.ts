@@ -5,7 +5,7 @@ export const STYLE = new Markup(`
 :root { color-scheme: light dark; --bg: #fff; --fg: #1c2430; --soft: #5b6675; --line: #dfe4ea; --panel: #f6f8fa;
   --good: #0b6b3a; --good-bg: #dcf3e4; --near: #7a5200; --near-bg: #fdf0cf; --bad: #a4161a; --bad-bg: #fde1df; }
 .p-tulle { --c: #0b7a75 } .p-haproxy { --c: #3566c2 } .p-nghttpx { --c: #8a4fbf } .p-nginx { --c: #4d8b31 }
-.p-envoy { --c: #c2477f } .p-linkerd2-proxy { --c: #8a6d1d } .p-direct { --c: #8590a0 }
+.p-envoy { --c: #c2477f } .p-direct { --c: #8590a0 }
 .k0 { --c: #0b7a75 } .k1 { --c: #3566c2 } .k2 { --c: #c2477f } .k3 { --c: #8a6d1d } .k4 { --c: #8a4fbf } .k5 { --c: #4d8b31 }
 .p-haproxy-h1 { --c: #7d9fdd } .p-envoy-h1 { --c: #dd8bb1 }
 .p-tulle-w2 { --c: #35aaa3 } .p-haproxy-w2 { --c: #7d9fdd } .p-nghttpx-w2 { --c: #b58bdc } .p-envoy-w2 { --c: #dd8bb1 }
@@ -13,7 +13,7 @@ export const STYLE = new Markup(`
   :root { --bg: #11161d; --fg: #e4e9ef; --soft: #9aa6b4; --line: #2b3440; --panel: #18202a;
     --good: #7fdca6; --good-bg: #12382a; --near: #f0cf7a; --near-bg: #3b3012; --bad: #ff9d96; --bad-bg: #46191b; }
   .p-tulle { --c: #35c2ba } .p-haproxy { --c: #6f9bf0 } .p-nghttpx { --c: #b98bf0 } .p-nginx { --c: #86c463 }
-  .p-envoy { --c: #ec7fae } .p-linkerd2-proxy { --c: #d0ad45 }
+  .p-envoy { --c: #ec7fae }
   .k0 { --c: #35c2ba } .k1 { --c: #6f9bf0 } .k2 { --c: #ec7fae } .k3 { --c: #d0ad45 } .k4 { --c: #b98bf0 } .k5 { --c: #86c463 }
   .p-haproxy-h1, .p-haproxy-w2 { --c: #4667a3 } .p-envoy-h1, .p-envoy-w2 { --c: #a0557a }
   .p-tulle-w2 { --c: #1f827c } .p-nghttpx-w2 { --c: #7c5da3 }

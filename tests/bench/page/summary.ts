@@ -7,7 +7,7 @@ import { type Bound, boundsOf, compare, type Comparison, geometricMean, METRIC_N
 import { type Content, html, type Markup, NOTHING } from "./html.ts";
 
 /** Peers in the order of the table's columns; others follow. */
-const COLUMNS = ["haproxy", "nghttpx", "nginx", "envoy", "linkerd2-proxy", "haproxy-h1", "envoy-h1"];
+const COLUMNS = ["haproxy", "nghttpx", "nginx", "envoy", "haproxy-h1", "envoy-h1"];
 /** Cases listed as being behind. */
 const MOST_BEHIND = 12;
 
