@@ -115,7 +115,7 @@ const KEYS = {
     "WORKERS",
     read.readWorkers,
     "1",
-    "Threads that carry traffic, 1–64: throughput grows with cores, each costs 2.5 MB of memory more.",
+    "Threads that carry traffic, 1–64: throughput grows with cores; the second costs 7 MB of memory, others 3.5.",
   ),
   drainGraceMs: key("DRAIN_GRACE", readGrace, "30s", "Time that requests have to end after SIGTERM, at most 10m."),
 } as const;

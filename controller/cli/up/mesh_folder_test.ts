@@ -47,6 +47,19 @@ test.each([
   expect(new MeshFolderReader([folder]).read().instances.map((each) => each.meshed)).toEqual([meshed]);
 });
 
+test.each([
+  ["{}", 1, []],
+  ['{ tulle.dev/proxy-workers: "4" }', 4, []],
+  ['{ tulle.dev/proxy-workers: "many" }', 1, [
+    'ExternalWorkload shop/web: metadata.annotations["tulle.dev/proxy-workers"]: found "many", want a number 1–64',
+  ]],
+])("read() takes the threads of a sidecar from %s", (annotations, workers, wanted) => {
+  write("a.yaml", workload("web", annotations, '{ command: ["x"] }'));
+  const { instances, problems } = new MeshFolderReader([folder]).read();
+  expect(instances[0]?.workers).toBe(workers);
+  expect(problems).toEqual(wanted);
+});
+
 test("read() resolves a relative working directory against the folder", () => {
   write("a.yaml", workload("web", "{}", '{ command: ["x"], workingDir: apps }'));
   expect(new MeshFolderReader([folder]).read().instances[0]?.workingDir).toBe(join(folder, "apps"));

@@ -152,6 +152,7 @@ export class WorkloadUnit {
         TULLE_STATE_DIR: join(folder, "state"),
         TULLE_ACCESS_LOG: accessLog ? "json" : "off",
         TULLE_DRAIN_GRACE: SIDECAR_DRAIN,
+        TULLE_WORKERS: String(instance.workers),
         ...mark,
         ...drop,
       },
