@@ -7,14 +7,11 @@
  *
  * `recvEnd` and `sendEnd` are the two END_STREAMs; `closed` is set when both are, or at a reset.
  */
-import { ByteSink } from "../base/byte_sink.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Http2Connection } from "./http2_connection.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { queuedBytes } from "./queued_bytes.ts";
-
-/** From here on a buffer that cannot be sent at once is kept instead of copied. */
-const HOLD_BYTES = 32 * 1024;
+import { WaitingBytes } from "./waiting_bytes.ts";
 
 export class Http2Stream implements Leg {
   readonly id: number;
@@ -41,12 +38,8 @@ export class Http2Stream implements Leg {
   method = "";
   /** In the connection's list of streams that wait for a window or room. */
   waiting = false;
-  /** What waits: first the rest of one large buffer that is kept as it is, then copies. */
-  #held: Uint8Array | null = null;
-  #heldStart = 0;
-  #heldEnd = 0;
-  #queue: ByteSink | null = null;
-  #queueStart = 0;
+  /** What waits; null as long as nothing ever had to. */
+  #queue: WaitingBytes | null = null;
   #waits = false;
   #finQueued = false;
   #trailersQueued: HeaderBlock | null = null;
@@ -65,8 +58,7 @@ export class Http2Stream implements Leg {
 
   /** Bytes queued because a window or the socket is full. */
   get queued(): number {
-    const held = this.#heldEnd - this.#heldStart;
-    return this.#queue === null ? held : held + this.#queue.length - this.#queueStart;
+    return this.#queue === null ? 0 : this.#queue.length;
   }
 
   sendHead(head: HeaderBlock, end: boolean, _reason: string): void {
@@ -123,9 +115,9 @@ export class Http2Stream implements Leg {
   /** Sends what waits as far as windows and room allow. Called by the connection. Returns true when nothing is left. */
   pump(): boolean {
     if (!this.#waits || this.closed) return true;
-    const sent = this.#pumpHeld() + this.#pumpQueue();
+    const sent = this.#pumpQueue();
     queuedBytes.add(-sent);
-    const done = this.#held === null && this.#queue === null;
+    const done = this.queued === 0;
     if (done) this.#pumped(sent);
     else if (this.sendWindow > 0) this.connection.wait(this);
     if (sent > 0) this.listener?.onConsumed(this, sent);
@@ -137,28 +129,22 @@ export class Http2Stream implements Leg {
     this.closed = true;
     queuedBytes.add(-this.queued);
     this.#waits = false;
-    this.#held = null;
-    this.#heldStart = this.#heldEnd = 0;
-    this.#queue = null;
+    this.#queue?.clear();
     this.#trailersQueued = null;
-  }
-
-  #pumpHeld(): number {
-    const held = this.#held;
-    if (held === null) return 0;
-    const fin = this.#finQueued && this.#queue === null;
-    const sent = this.connection.writeData(this, held, this.#heldStart, this.#heldEnd, fin);
-    this.#heldStart += sent;
-    if (this.#heldStart === this.#heldEnd) this.#held = null;
-    return sent;
   }
 
   #pumpQueue(): number {
     const queue = this.#queue;
-    if (queue === null || this.#held !== null) return 0;
-    const sent = this.connection.writeData(this, queue.buffer, this.#queueStart, queue.length, this.#finQueued);
-    this.#queueStart += sent;
-    if (this.#queueStart === queue.length) this.#queue = null;
+    if (queue === null) return 0;
+    let sent = 0;
+    for (let piece = queue.first; piece !== null; piece = queue.first) {
+      const bytes = piece.end - piece.start;
+      const fin = this.#finQueued && piece.next === null;
+      const taken = this.connection.writeData(this, piece.buffer, piece.start, piece.end, fin);
+      sent += taken;
+      queue.take(taken);
+      if (taken < bytes) break;
+    }
     return sent;
   }
 
@@ -180,32 +166,12 @@ export class Http2Stream implements Leg {
     if (!this.#waits) {
       this.#waits = true;
       this.connection.wait(this);
-      // Most of a large read: keeping it costs no more than what it holds, and saves a copy.
-      if (bytes >= HOLD_BYTES && bytes >= buffer.length >> 1) {
-        this.#held = buffer;
-        this.#heldStart = start;
-        this.#heldEnd = end;
-        queuedBytes.add(bytes);
-        if (fin) this.#finQueued = true;
-        return;
-      }
     }
-    if (bytes > 0) this.#copy(buffer, start, end);
+    if (bytes > 0) {
+      (this.#queue ??= new WaitingBytes()).append(buffer, start, end);
+      queuedBytes.add(bytes);
+    }
     if (fin) this.#finQueued = true;
-  }
-
-  #copy(buffer: Uint8Array, start: number, end: number): void {
-    let queue = this.#queue;
-    if (queue === null) {
-      queue = this.#queue = new ByteSink(end - start);
-      this.#queueStart = 0;
-    } else if (this.#queueStart > queue.length >> 1) {
-      queue.buffer.copyWithin(0, this.#queueStart, queue.length);
-      queue.length -= this.#queueStart;
-      this.#queueStart = 0;
-    }
-    queue.append(buffer, start, end);
-    queuedBytes.add(end - start);
   }
 
   #sent(): void {

@@ -3,6 +3,7 @@
  * as a method call on it, so that the path has no closures and ownership can be handed on (detection → engine → tunnel).
  */
 import type { ConnectionStats } from "./connection_stats.ts";
+import { lendBuffer } from "./lent_buffer.ts";
 import { connectMarked, MarkedConnect } from "./marked_dial.ts";
 import type { Socket, SocketHandler } from "bun";
 
@@ -20,7 +21,7 @@ export interface SocketOwner {
   onOpen(socket: RawSocket): void;
   /** TLS handshake finished; see identity/verify for why `ok` alone proves nothing. */
   onHandshake(socket: RawSocket, ok: boolean, error: Error | null): void;
-  /** Bytes arrived. The buffer is the callee's until it returns. */
+  /** Bytes arrived. The buffer is the callee's until it returns, or until it frees it when it keeps it (lent_buffer.ts). */
   onData(buffer: Buffer): void;
   /** The socket takes bytes again after a short write. */
   onDrain(): void;
@@ -70,7 +71,7 @@ export const handlers: SocketHandler<SocketOwner> = {
   data(socket, buffer) {
     const owner = socket.data;
     if (owner.stats !== null) owner.stats.read += buffer.length;
-    owner.onData(buffer);
+    lendBuffer(owner, buffer);
   },
   drain(socket) {
     socket.data.onDrain();

@@ -6,7 +6,7 @@ export const MAX_FRAME_BYTES = 16_384;
 
 /** Receives whole frames. */
 export interface FrameSink {
-  /** The payload is only valid during the call. */
+  /** The payload is only valid during the call. It is no Buffer, whose `slice` would not copy. */
   onFrame(type: number, flags: number, id: number, payload: Uint8Array): void;
 }
 
@@ -18,7 +18,8 @@ export class FrameReader {
 
   /** @returns "" or what the peer did wrong */
   push(piece: Uint8Array, sink: FrameSink): string {
-    const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
+    const { buffer, byteOffset, length: size } = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
+    const bytes = new Uint8Array(buffer, byteOffset, size);
     let at = 0;
     while (bytes.length - at >= FRAME_HEADER_BYTES) {
       const first = number4(bytes.subarray(at));
@@ -30,7 +31,7 @@ export class FrameReader {
       sink.onFrame(first & 0xff, bytes[at + 4] as number, id, bytes.subarray(start, start + length)); // header is whole
       at = start + length;
     }
-    this.#held = at < bytes.length ? Uint8Array.prototype.slice.call(bytes, at) : NOTHING;
+    this.#held = at < bytes.length ? bytes.slice(at) : NOTHING;
     return "";
   }
 }
