@@ -1,66 +1,90 @@
 /**
- * h2spec (strict) against the mesh's HTTP/2 server: the client's sidecar, on a port declared as h2c, with a plain HTTP/2
- * server behind the second sidecar. H2SPEC_TARGET=host:port runs it against something else.
+ * h2spec (strict) against the mesh's HTTP/2 servers with a plain HTTP/2 server behind them: the client's sidecar, and
+ * the one that clients without a sidecar meet. H2SPEC_TARGET=host:port runs it against something else.
  */
-import { createServer } from "node:http2";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { startMesh } from "../../support/mesh.ts";
-import { findProgram, run } from "../../support/process.ts";
-import { service, workload } from "../../support/resources.ts";
+import { findProgram, run, startProcess } from "../../support/process.ts";
+import { CACHE, goInstall } from "../go_tools.ts";
 import { type Failure, skippedSuite, type SuiteResult } from "../suite.ts";
+import { type Bed, openCapturedBed, openLoopbackBed } from "../ways.ts";
 
 /** The last version that the Go module proxy has. */
 const VERSION = "v2.2.1+incompatible";
-const PACKAGE = "github.com/summerwind/h2spec/cmd/h2spec";
-const BIN = join(import.meta.dirname, "..", "..", "..", ".cache", "bin");
-const PORT = 8080;
+const MODULE = "github.com/summerwind/h2spec";
 /** Longest time for one case, seconds: h2spec waits this long where it wants nothing to happen. */
 const CASE_S = 2;
-
-export async function runH2spec(say: (line: string) => void): Promise<SuiteResult> {
-  const program = await installH2spec();
-  if (typeof program !== "string") {
-    say(`skip h2spec: ${program.reason}`);
-    return skippedSuite("h2spec", program.reason);
-  }
-  const given = process.env["H2SPEC_TARGET"];
-  if (given !== undefined) return await runAgainst(program, given.split(":")[0] ?? "", Number(given.split(":")[1]));
-  await using mesh = await startMesh({
-    workloads: [workload("front", { calls: [`web:${PORT}`] }), workload("web")],
-    services: [service("web", PORT, "kubernetes.io/h2c")],
-  });
-  const server = createServer((request, response) => {
+/** A server on node:http2 that reads each request and then answers it: `node -e SERVER PORT`. */
+const SERVER = `
+  const server = require("node:http2").createServer((request, response) => {
     request.resume();
-    request.on("end", () => response.end("a body of some length\n"));
+    request.on("end", () => response.end("a body of some length\\n"));
     request.on("error", () => {});
   });
   server.on("sessionError", () => {});
-  await new Promise<void>((resolve) => server.listen(PORT, mesh.ip("web"), resolve));
-  try {
-    const { host, port } = mesh.to("front", `web:${PORT}`);
-    return await runAgainst(program, host, port);
-  } finally {
-    server.close();
-  }
+  server.listen(Number(process.argv[1]), "0.0.0.0", () => console.log("ready"));
+`;
+
+/** Against the client's sidecar, on a port declared as h2c. */
+export async function runH2spec(say: (line: string) => void): Promise<SuiteResult> {
+  return await runOnWay("h2spec", "sidecars", say, () => openLoopbackBed(1, "kubernetes.io/h2c"));
 }
 
-async function runAgainst(program: string, host: string, port: number): Promise<SuiteResult> {
-  const report = join(BIN, "..", `h2spec-${process.pid}.xml`);
+/** Against the server's sidecar, as clients without one meet it. */
+export async function runH2specInbound(say: (line: string) => void): Promise<SuiteResult> {
+  return await runOnWay("h2spec-inbound", "inbound", say, () => openCapturedBed(1, say, "kubernetes.io/h2c"));
+}
+
+async function runOnWay(
+  suite: string,
+  wayName: string,
+  say: (line: string) => void,
+  open: () => Promise<Bed | null>,
+): Promise<SuiteResult> {
+  const node = findProgram("node");
+  const built = await goInstall(MODULE, VERSION, ["cmd/h2spec"]);
+  const reason = "reason" in built ? built.reason : node === null ? "Node.js is missing, which serves" : "";
+  if ("reason" in built || node === null) {
+    say(`skip ${suite}: ${reason}`);
+    return skippedSuite(suite, reason);
+  }
+  const program = built.path("h2spec");
+  const given = process.env["H2SPEC_TARGET"];
+  if (given !== undefined) {
+    return await runAgainst(suite, [program], given.split(":")[0] ?? "", Number(given.split(":")[1]));
+  }
+  await using bed = await open();
+  const way = bed?.ways.find((each) => each.name === wayName);
+  if (bed === null || way === undefined) return skippedSuite(suite, `the way ${wayName} cannot be made here`);
+  const port = bed.ports[0] ?? 0;
+  const argv = [...bed.server, node, "-e", SERVER, String(port)];
+  await using server = startProcess({ argv, name: "the server behind the mesh" });
+  await server.waitForOutput(/ready/);
+  const at = way.reach(port);
+  return await runAgainst(suite, [...way.client, program], at.host, at.port);
+}
+
+async function runAgainst(
+  suite: string,
+  command: readonly string[],
+  host: string,
+  port: number,
+): Promise<SuiteResult> {
+  const report = join(CACHE, `${suite}-${process.pid}.xml`);
   try {
-    const argv = [program, "-h", host, "-p", String(port), "--strict", "-o", String(CASE_S), "-j", report];
+    const argv = [...command, "-h", host, "-p", String(port), "--strict", "-o", String(CASE_S), "-j", report];
     const done = await run({ argv, name: "h2spec", timeoutMs: 300_000 });
     if (!/\d+ tests, \d+ passed/.test(done.stdout)) {
       throw new Error(`h2spec broke off: ${done.stdout.slice(-500)}${done.stderr}`);
     }
-    return resultOf(readFileSync(report, "utf8"));
+    return resultOf(suite, readFileSync(report, "utf8"));
   } finally {
     rmSync(report, { force: true });
   }
 }
 
 /** Reads h2spec's JUnit report. */
-export function resultOf(xml: string): SuiteResult {
+function resultOf(suite: string, xml: string): SuiteResult {
   const failures: Failure[] = [];
   let passed = 0;
   let skipped = 0;
@@ -76,19 +100,7 @@ export function resultOf(xml: string): SuiteResult {
       });
     } else passed++;
   }
-  return { suite: "h2spec", version: VERSION, passed, failed: failures.length, skipped, failures };
-}
-
-/** Path of h2spec, built once by Go into .cache/, or why it cannot be had. */
-async function installH2spec(): Promise<string | { readonly reason: string }> {
-  const program = join(BIN, "h2spec");
-  if (await Bun.file(program).exists()) return program;
-  const go = findProgram("go");
-  if (go === null) return { reason: "Go is missing (apt-get install golang, or https://go.dev/dl)" };
-  mkdirSync(BIN, { recursive: true });
-  const built = await run({ argv: [go, "install", `${PACKAGE}@${VERSION}`], env: { GOBIN: BIN }, timeoutMs: 300_000 });
-  if (built.code !== 0) return { reason: `go install ${PACKAGE}@${VERSION} failed: ${built.stderr.trim()}` };
-  return program;
+  return { suite, version: VERSION, passed, failed: failures.length, skipped, failures };
 }
 
 function unescape(text: string): string {
