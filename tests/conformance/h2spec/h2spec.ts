@@ -12,8 +12,8 @@ import { type Bed, openCapturedBed, openLoopbackBed } from "../ways.ts";
 /** The last version that the Go module proxy has. */
 const VERSION = "v2.2.1+incompatible";
 const MODULE = "github.com/summerwind/h2spec";
-/** Longest time for one case, seconds: h2spec waits this long where it wants nothing to happen. */
-const CASE_S = 2;
+/** Longest time for one case, seconds; none waits this long where things are right, and machines may be busy. */
+const CASE_S = 6;
 /** A server on node:http2 that reads each request and then answers it: `node -e SERVER PORT`. */
 const SERVER = `
   const server = require("node:http2").createServer((request, response) => {
