@@ -45,6 +45,8 @@ export interface MeshOptions {
   readonly services: readonly ServiceSpec[];
   /** Routes and policies. */
   readonly resources?: readonly Resource[];
+  /** Workloads that are not ready at first; the test starts their sidecars. */
+  readonly withdrawn?: readonly string[];
   /** Life of certificates, for instance "10s"; default the controller's own. */
   readonly leafLifetime?: string;
   /** First three numbers of the addresses; default: random, so that meshes run side by side. */
@@ -88,6 +90,8 @@ export interface Mesh extends AsyncDisposable {
   sidecar(workload: string): Part;
   /** Replaces routes and policies. */
   apply(resources: readonly Resource[]): void;
+  /** Says which workloads are not ready: they are withdrawn from their services. All others are. */
+  withdraw(workloads: readonly string[]): void;
   /** Writes a file of the configuration folder, or removes it (null). */
   writeConfig(file: string, text: string | null): void;
   /** The mesh's CA, to sign certificates that it never would. */
@@ -108,7 +112,9 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     if (isDirect) return mesh;
     await mesh.controller.start();
     await Promise.all(
-      options.workloads.filter((one) => one.meshed && one.started).map((one) => mesh.sidecar(one.name).start()),
+      options.workloads
+        .filter((one) => one.meshed && one.started && options.withdrawn?.includes(one.name) !== true)
+        .map((one) => mesh.sidecar(one.name).start()),
     );
     return mesh;
   } catch (cause) {
@@ -136,13 +142,15 @@ async function plan(options: MeshOptions): Promise<{ mesh: Mesh; stack: AsyncDis
     writeFileSync(`${path}.tmp`, text);
     renameSync(`${path}.tmp`, path);
   };
-  writeConfig(
-    "base.yaml",
-    yamlOf([
-      ...options.services.map((one) => serviceResource(one, clusterIps.get(`${one.namespace}/${one.name}`) ?? "")),
-      ...options.workloads.map((one) => workloadResource(one, ipOf(one.name))),
-    ]),
-  );
+  const writeBase = (unready: readonly string[]) =>
+    writeConfig(
+      "base.yaml",
+      yamlOf([
+        ...options.services.map((one) => serviceResource(one, clusterIps.get(`${one.namespace}/${one.name}`) ?? "")),
+        ...options.workloads.map((one) => workloadResource(one, ipOf(one.name), !unready.includes(one.name))),
+      ]),
+    );
+  writeBase(options.withdrawn ?? []);
   writeConfig("policy.yaml", yamlOf(options.resources ?? []));
   const tokens = writeTokens(dir, options.workloads);
   const forwards = await planForwards(options, ipOf, clusterIps);
@@ -210,6 +218,7 @@ async function plan(options: MeshOptions): Promise<{ mesh: Mesh; stack: AsyncDis
       forwards.get(name)?.get(target)?.at ?? fail(`"${name}" does not say that it calls "${target}"`),
     sidecar: (name) => sidecars.get(name) ?? fail(`"${name}" has no sidecar`),
     apply: (resources) => writeConfig("policy.yaml", yamlOf(resources)),
+    withdraw: writeBase,
     writeConfig,
     ca: () => loadCa(readFileSync(bundle, "utf8"), readFileSync(join(state, "ca-key.pem"), "utf8")),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

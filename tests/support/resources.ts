@@ -93,7 +93,8 @@ export function serviceResource(spec: ServiceSpec, clusterIp: string): Resource 
   };
 }
 
-export function workloadResource(spec: WorkloadSpec, ip: string): Resource {
+/** @param isReady false: services leave it out */
+export function workloadResource(spec: WorkloadSpec, ip: string, isReady = true): Resource {
   const annotations = { ...spec.annotations, "tulle.dev/inject": spec.meshed ? "enabled" : "disabled" };
   return {
     apiVersion: "workload.tulle.dev/v1alpha1",
@@ -113,6 +114,7 @@ export function workloadResource(spec: WorkloadSpec, ip: string): Resource {
         ...(appProtocol === null ? {} : { appProtocol }),
       })),
     },
+    ...(isReady ? {} : { status: { conditions: [{ type: "Ready", status: "False" }] } }),
   };
 }
 

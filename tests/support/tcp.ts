@@ -191,6 +191,8 @@ export interface TcpListener extends Disposable {
   receivedBytes(): number;
   /** Connections that are open. */
   open(): ReadonlySet<TcpPeer>;
+  /** Accepts no more; what was accepted goes on. */
+  stop(): void;
 }
 
 /** Accepts connections and hands each to `serve`, whose failure ends that connection alone. */
@@ -223,6 +225,7 @@ export function listenTcp(host: string, port: number, serve: (peer: TcpPeer) => 
     accepted: () => accepted,
     receivedBytes: () => [...open].reduce((sum, peer) => sum + peer.received, closedBytes),
     open: () => open,
+    stop: () => listener.stop(false),
     [Symbol.dispose]: () => listener.stop(true),
   };
 }

@@ -1,0 +1,171 @@
+/** Endpoints drain, restart, are replaced or die, while requests run. */
+import type { Fault, Outcome, Size } from "./fault.ts";
+import type { Load, Sent } from "./_load.ts";
+import { Shop, type ShopOptions } from "./_shop.ts";
+
+/** Time that an answer takes: requests are under way whenever something happens. */
+const BUSY = { DELAY_MS: "10" };
+/** Requests between two events. */
+const BETWEEN = 400;
+
+type Event = (shop: Shop, load: Load, round: number) => Promise<void>;
+
+/** Repeats an event under load until enough requests were sent; nothing may fail. */
+async function under(size: Size, options: ShopOptions, event: Event): Promise<Outcome> {
+  await using shop = await Shop.start({ app: BUSY, ...options });
+  const load = await shop.load({ rate: size.rate });
+  let round = 0;
+  do {
+    await load.more(BETWEEN);
+    await event(shop, load, round++);
+  } while (load.sent < size.requests);
+  await load.more(BETWEEN);
+  return await shop.outcome(load, `${round} rounds`);
+}
+
+/** Ends a sidecar in order and starts it again. */
+async function restartSidecar(shop: Shop, name: string): Promise<void> {
+  await shop.mesh.sidecar(name).child().stop(30_000);
+  await shop.mesh.sidecar(name).start();
+}
+
+/** Ends an application in order and starts it again. */
+async function restartApp(shop: Shop, name: string): Promise<void> {
+  await shop.app(name).stop();
+  await shop.startApp(name);
+}
+
+async function rolling(shop: Shop, load: Load): Promise<void> {
+  for (const name of ["web-0", "web-1", "web-2"]) {
+    shop.mesh.withdraw([name]);
+    await load.more(50);
+    await shop.app(name).stop();
+    await shop.mesh.sidecar(name).child().stop(30_000);
+    await Promise.all([shop.startApp(name), shop.mesh.sidecar(name).start()]);
+    shop.mesh.withdraw([]);
+    await shop.serves(load, name);
+  }
+}
+
+/** web-0 and web-1 take turns: one comes as the other goes. */
+async function replace(shop: Shop, _load: Load, round: number): Promise<void> {
+  const [old, fresh] = round % 2 === 0 ? ["web-0", "web-1"] : ["web-1", "web-0"];
+  await Promise.all([shop.startApp(fresh), shop.mesh.sidecar(fresh).start()]);
+  shop.mesh.withdraw([old]);
+  await Promise.all([shop.app(old).stop(), shop.mesh.sidecar(old).child().stop(30_000)]);
+}
+
+async function scale(shop: Shop, load: Load): Promise<void> {
+  const more = ["web-1", "web-2"];
+  await Promise.all(more.map((name) => Promise.all([shop.startApp(name), shop.mesh.sidecar(name).start()])));
+  shop.mesh.withdraw([]);
+  for (const name of more) await shop.serves(load, name);
+  shop.mesh.withdraw(more);
+  await Promise.all(
+    more.map((name) => Promise.all([shop.app(name).stop(), shop.mesh.sidecar(name).child().stop(30_000)])),
+  );
+}
+
+/** Kills something of web-0 once, under requests. What was under way and must not be repeated may fail. */
+async function killed(size: Size, kill: (shop: Shop) => Promise<unknown>, mend: Event): Promise<Outcome> {
+  await using shop = await Shop.start({ app: BUSY, replicas: 3 });
+  const load = await shop.load({ rate: size.rate });
+  const lost = new Set<string>();
+  let rounds = 0;
+  do {
+    await load.more(BETWEEN);
+    const before = load.inFlight();
+    const sent = load.sent;
+    await kill(shop);
+    // Under way at some moment between the signal and the end of the process.
+    for (const { id } of [...before, ...load.inFlight()]) lost.add(id);
+    for (const request of load.failed) if (Number(request.id.split("-")[1]) >= sent) lost.add(request.id);
+    await load.more(BETWEEN);
+    await mend(shop, load, rounds++);
+  } while (load.sent < size.requests);
+  const mayFail = (request: Sent) => request.method === "POST" && lost.has(request.id);
+  return await shop.outcome(load, `${rounds} kills`, mayFail);
+}
+
+async function killAndWait(child: { signal(signal: NodeJS.Signals): void; exited: Promise<number> }): Promise<void> {
+  child.signal("SIGKILL");
+  await child.exited;
+}
+
+/** An application that closes connections which were idle for a few milliseconds, just as requests come. */
+async function keepAliveRace(size: Size): Promise<Outcome> {
+  await using shop = await Shop.start({ app: { KEEP_ALIVE_MS: "5" }, replicas: 2 });
+  const load = await shop.load({ rate: size.rate, clients: shop.clients(["h1"]), posts: 0.2 });
+  await load.more(size.requests);
+  return await shop.outcome(load);
+}
+
+export const endpoints: readonly Fault[] = [
+  {
+    name: "a sidecar drains, and its endpoint is withdrawn afterwards",
+    run: (size) =>
+      under(size, { replicas: 2 }, async (shop, load) => {
+        await shop.mesh.sidecar("web-0").child().stop(30_000);
+        shop.mesh.withdraw(["web-0"]);
+        await load.more(50);
+        await shop.mesh.sidecar("web-0").start();
+        shop.mesh.withdraw([]);
+        await shop.serves(load, "web-0");
+      }),
+  },
+  {
+    name: "a sidecar drains after its endpoint was withdrawn",
+    run: (size) =>
+      under(size, { replicas: 2 }, async (shop, load) => {
+        shop.mesh.withdraw(["web-0"]);
+        await load.more(50);
+        await restartSidecar(shop, "web-0");
+        shop.mesh.withdraw([]);
+        await shop.serves(load, "web-0");
+      }),
+  },
+  {
+    name: "an application restarts under its sidecar, another one serves",
+    run: (size) => under(size, { replicas: 2 }, (shop) => restartApp(shop, "web-0")),
+  },
+  {
+    name: "the only application restarts under its sidecar",
+    run: (size) => under(size, { replicas: 1 }, (shop) => restartApp(shop, "web-0")),
+  },
+  {
+    name: "the only sidecar of a service restarts",
+    run: (size) => under(size, { replicas: 1 }, (shop) => restartSidecar(shop, "web-0")),
+  },
+  {
+    name: "an endpoint is replaced: a new address comes as the old one goes",
+    run: (size) => under(size, { replicas: 1, places: 2 }, replace),
+  },
+  { name: "a service is scaled from 1 to 3 and back", run: (size) => under(size, { replicas: 1, places: 3 }, scale) },
+  { name: "three replicas restart one by one", run: (size) => under(size, { replicas: 3 }, rolling) },
+  { name: "applications close idle connections as requests come", run: keepAliveRace },
+  {
+    name: "an application is killed",
+    run: (size) =>
+      killed(size, (shop) => killAndWait(shop.app("web-0")), async (shop) => await shop.startApp("web-0")),
+  },
+  {
+    name: "a server's sidecar is killed",
+    run: (size) =>
+      killed(
+        size,
+        (shop) => killAndWait(shop.mesh.sidecar("web-0").child()),
+        async (shop) => await shop.mesh.sidecar("web-0").start(),
+      ),
+  },
+  {
+    name: "an application and its sidecar are killed",
+    run: (size) =>
+      killed(
+        size,
+        (shop) => Promise.all([killAndWait(shop.app("web-0")), killAndWait(shop.mesh.sidecar("web-0").child())]),
+        async (shop) => {
+          await Promise.all([shop.startApp("web-0"), shop.mesh.sidecar("web-0").start()]);
+        },
+      ),
+  },
+];
