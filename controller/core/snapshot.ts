@@ -73,7 +73,10 @@ export interface ValueMatch {
 export interface Retry {
   readonly limit: number;
   readonly statusCodes: readonly number[];
+  readonly grpcCodes: readonly number[];
   readonly connectionError: boolean;
+  /** Shortest pause before another try; null: the proxy decides. */
+  readonly backoffMs: number | null;
 }
 
 export interface Backend {

@@ -85,8 +85,38 @@ export function trafficOf(meta: Meta, report: Report): TrafficAnnotations {
 const MAX_RETRIES = 10;
 
 function retryOf(meta: Meta, report: Report): Retry | null {
+  const statusCodes = statusCodesOf(meta, report);
+  const grpcCodes = grpcCodesOf(meta, report);
+  if (statusCodes.length + grpcCodes.length === 0) return null;
+  const limit = numberOf(meta, "retry.tulle.dev/limit", 1, 0, MAX_RETRIES, report);
+  return { limit, statusCodes, grpcCodes, connectionError: true, backoffMs: null };
+}
+
+/** gRPC statuses that may be worth another try, as annotations name them. */
+const GRPC_CODES: Readonly<Record<string, number>> = {
+  cancelled: 1,
+  "deadline-exceeded": 4,
+  "resource-exhausted": 8,
+  internal: 13,
+  unavailable: 14,
+};
+
+function grpcCodesOf(meta: Meta, report: Report): number[] {
+  const key = "retry.tulle.dev/grpc";
+  const codes = new Set<number>();
+  for (const part of (meta.annotations[key] ?? "").split(",").map((text) => text.trim())) {
+    const code = GRPC_CODES[part];
+    if (code !== undefined) codes.add(code);
+    else if (meta.annotations[key] !== undefined) {
+      report.annotation(meta, key, part, Object.keys(GRPC_CODES).join(", "));
+    }
+  }
+  return [...codes].sort((a, b) => a - b);
+}
+
+function statusCodesOf(meta: Meta, report: Report): number[] {
   const http = meta.annotations["retry.tulle.dev/http"];
-  if (http === undefined) return null;
+  if (http === undefined) return [];
   const codes = new Set<number>();
   for (const part of http.split(",").map((text) => text.trim())) {
     const range = part === "5xx"
@@ -102,9 +132,7 @@ function retryOf(meta: Meta, report: Report): Retry | null {
     }
     for (let code = from; code <= to; code++) codes.add(code);
   }
-  if (codes.size === 0) return null;
-  const limit = numberOf(meta, "retry.tulle.dev/limit", 1, 0, MAX_RETRIES, report);
-  return { limit, statusCodes: [...codes].sort((a, b) => a - b), connectionError: true };
+  return [...codes].sort((a, b) => a - b);
 }
 
 const ACCRUAL = "balancer.tulle.dev/failure-accrual";

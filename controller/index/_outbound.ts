@@ -121,7 +121,8 @@ function limit(ms: number | null): number | null {
 
 function ruleRetry(retry: RankedRule["rule"]["retry"]): Retry | null {
   if (retry === null) return null;
-  return { limit: retry.attempts ?? 1, statusCodes: retry.codes, connectionError: true };
+  const { attempts, codes: statusCodes, backoffMs } = retry;
+  return { limit: attempts ?? 1, statusCodes, grpcCodes: [], connectionError: true, backoffMs };
 }
 
 function editOf(filters: readonly RouteFilter[], kind: "request_headers" | "response_headers"): HeaderEdit | null {

@@ -137,25 +137,27 @@ test("outbound() answers 500 where a filter cannot be carried out", () => {
 });
 
 test("outbound() takes timeouts, retries and header edits of a rule, and the Service's for the rest", () => {
-  const rule = `{timeouts: {request: 10s, backendRequest: 2s}, retry: {codes: [503], attempts: 2}, filters: [
+  const rule =
+    `{timeouts: {request: 10s, backendRequest: 2s}, retry: {codes: [503], attempts: 2, backoff: 50ms}, filters: [
     {type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-a, value: "1"}], remove: [x-b]}}]}`;
   const text = workload("web", "10.77.0.5") +
     service(
       "web",
       "10.96.0.5",
       undefined,
-      ", annotations: {timeout.tulle.dev/request: 30s, retry.tulle.dev/http: 5xx}",
+      ", annotations: {timeout.tulle.dev/request: 30s, retry.tulle.dev/http: 5xx, retry.tulle.dev/grpc: 'unavailable, internal'}",
     ) +
     httpRoute("r", `[${rule}]`);
   const [route, rest] = outbound(world(text), "web:80").routes;
   expect(route).toMatchObject({
     requestTimeoutMs: 10_000,
     backendTimeoutMs: 2000,
-    retry: { limit: 2, statusCodes: [503] },
+    retry: { limit: 2, statusCodes: [503], backoffMs: 50 },
     requestHeaders: { set: [{ name: "x-a", value: "1" }], add: [], remove: ["x-b"] },
   });
   expect(rest).toMatchObject({ requestTimeoutMs: 30_000, retry: { limit: 1 } });
   expect(rest?.retry?.statusCodes.length).toBe(100);
+  expect(rest?.retry?.grpcCodes).toEqual([13, 14]);
 });
 
 test("outbound() limits a route to the port of its parentRef, and to clients of its own namespace", () => {

@@ -97,9 +97,9 @@ function readRule<M>(rule: Reader, readMatch: (item: Reader) => M): RouteRule<M>
         return 500;
       }),
       attempts: retry.intOr("attempts", null, 0, 100),
+      backoffMs: readDuration(retry, "backoff"),
     },
   };
-  retry?.ignore("backoff");
   timeouts?.done();
   retry?.done();
   rule.ignore("sessionPersistence");
@@ -111,8 +111,8 @@ function readRule<M>(rule: Reader, readMatch: (item: Reader) => M): RouteRule<M>
   return read;
 }
 
-function readDuration(timeouts: Reader, key: string): number | null {
-  const text = timeouts.textOr(key, null, DURATION_FORM, (value) => parseDuration(value) !== null);
+function readDuration(parent: Reader, key: string): number | null {
+  const text = parent.textOr(key, null, DURATION_FORM, (value) => parseDuration(value) !== null);
   return text === null ? null : parseDuration(text);
 }
 

@@ -145,6 +145,8 @@ export interface RouteRetry {
   readonly codes: readonly number[];
   /** null: not said. */
   readonly attempts: number | null;
+  /** Milliseconds; null: not said. */
+  readonly backoffMs: number | null;
 }
 
 export interface RouteRule<Match> {

@@ -86,10 +86,15 @@ function outboundRoute(route: core.OutboundRoute): Init<typeof pb.OutboundRouteS
     backends: route.backends.map(({ backend, weight }) => ({ backend, weight })),
     ...(route.requestTimeoutMs === null ? {} : { requestTimeout: duration(route.requestTimeoutMs) }),
     ...(route.backendTimeoutMs === null ? {} : { backendTimeout: duration(route.backendTimeoutMs) }),
-    ...(route.retry === null ? {} : { retry: { ...route.retry, statusCodes: [...route.retry.statusCodes] } }),
+    ...(route.retry === null ? {} : { retry: retry(route.retry) }),
     ...(route.requestHeaders === null ? {} : { requestHeaders: headerEdit(route.requestHeaders) }),
     ...(route.responseHeaders === null ? {} : { responseHeaders: headerEdit(route.responseHeaders) }),
   };
+}
+
+function retry({ limit, statusCodes, grpcCodes, connectionError, backoffMs }: core.Retry): Init<typeof pb.RetrySchema> {
+  const backoff = backoffMs === null ? {} : { backoff: duration(backoffMs) };
+  return { limit, statusCodes: [...statusCodes], grpcCodes: [...grpcCodes], connectionError, ...backoff };
 }
 
 function headerEdit(edit: core.HeaderEdit): Init<typeof pb.HeaderEditSchema> {

@@ -39,6 +39,8 @@ export interface ProxyConfig {
   readonly drainGraceMs: number;
   /** Threads that run the data path, the main one included. */
   readonly workers: number;
+  /** How long requests wait for an endpoint when none can be reached. */
+  readonly failFastAfterMs: number;
 }
 
 /** One key of the environment. */
@@ -56,6 +58,9 @@ function key<T>(name: string, reader: read.Reader<T>, fallback: string | null, h
 
 /** Shortest to longest time for a drain: a minute more than any cluster gives a pod by default would be cut off anyway. */
 const readGrace = read.durationReader(0, 600_000, "at most 10m");
+
+/** What waits longer than a minute has no client any more. */
+const readHold = read.durationReader(0, 60_000, "at most 1m");
 
 const KEYS = {
   workloadNamespace: key("WORKLOAD_NAMESPACE", read.readLabel, null, "Namespace of the workload beside which it runs."),
@@ -117,6 +122,12 @@ const KEYS = {
     "1",
     "Threads that carry traffic, 1–64: throughput grows with cores; the second costs 7 MB of memory, others 3.5.",
   ),
+  failFastAfterMs: key(
+    "FAIL_FAST_AFTER",
+    readHold,
+    "3s",
+    "How long requests wait for an endpoint while none can be reached, and then fail at once; at most 1m.",
+  ),
   drainGraceMs: key("DRAIN_GRACE", readGrace, "30s", "Time that requests have to end after SIGTERM, at most 10m."),
 } as const;
 
@@ -159,6 +170,7 @@ export function parseProxyConfig(env: Readonly<Record<string, string | undefined
     outboundForwards: take(KEYS.outboundForwards),
     drainGraceMs: take(KEYS.drainGraceMs),
     workers: take(KEYS.workers),
+    failFastAfterMs: take(KEYS.failFastAfterMs),
   };
   if (errors.length === 0) errors.push(...clashes(value));
   return errors.length > 0 ? { ok: false, errors } : { ok: true, value, warnings: unknownKeys(env) };

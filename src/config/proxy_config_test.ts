@@ -37,6 +37,7 @@ test("parseProxyConfig() fills in the defaults", () => {
       outboundForwards: [],
       drainGraceMs: 30_000,
       workers: 1,
+      failFastAfterMs: 3_000,
     },
   });
 });
@@ -98,6 +99,7 @@ test("parseProxyConfig() reads lists and ranges", () => {
       { listen: { host: "::1", port: 9001 }, target: { host: "fd00::9", port: 443 } },
     ],
     drainGraceMs: 90_000,
+    failFastAfterMs: 3_000,
     uid: 2102,
     dialMark: 0x2102,
   });

@@ -122,15 +122,21 @@ function readShare(r: ProtoReader, path: string, check: Check): { index: number;
 function readRetry(r: ProtoReader, path: string, check: Check): RetryPolicy {
   let limit = 0;
   const codes: number[] = [];
+  const grpcCodes: number[] = [];
   let connectionError = false;
+  let backoffMs = 0;
   while (r.next()) {
     if (r.field === 1) limit = check.range(`${path}.limit`, r.number(), 0, MAX_RETRIES);
     else if (r.field === 2) r.numbers(codes);
     else if (r.field === 3) connectionError = r.number() !== 0;
+    else if (r.field === 4) r.numbers(grpcCodes);
+    else if (r.field === 5) backoffMs = nested(r, (m) => readDurationMs(m, `${path}.backoff`, check));
     else r.skip();
   }
   codes.forEach((code, i) => check.range(`${path}.status_codes[${i}]`, code, 400, 599));
-  return { limit, statusCodes: new Set(codes), connectionError };
+  grpcCodes.forEach((code, i) => check.range(`${path}.grpc_codes[${i}]`, code, 1, 16));
+  const grpcStatuses = grpcCodes.reduce((set, code) => set | (1 << code), 0);
+  return { limit, statusCodes: new Set(codes), grpcStatuses, connectionError, backoffMs };
 }
 
 function readBackend(r: ProtoReader, path: string, check: Check): Backend {

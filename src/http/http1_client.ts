@@ -1,6 +1,4 @@
-/**
- * An HTTP/1.1 connection that sends requests, as the upstream leg of one exchange at a time; pooled in between.
- */
+/** An HTTP/1.1 connection that sends requests, as the upstream leg of one exchange at a time; pooled in between. */
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { resetConnection } from "../net/reset.ts";
@@ -44,6 +42,7 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner, BytesReader {
   listener: LegListener | null = null;
   /** Requests served before the present one: a failure on a reused connection may mean that the peer had closed it. */
   served = 0;
+  idleSinceMs = 0; // the pool's
   readonly #owner: Http1ClientOwner;
   readonly #cache: HeadCache<ResponseHead>;
   readonly #held = new HeldBytes();

@@ -58,8 +58,12 @@ export interface RetryPolicy {
   /** After the first try. */
   readonly limit: number;
   readonly statusCodes: ReadonlySet<number>;
+  /** gRPC status codes, as a set of bits; for responses that are a status and nothing else. */
+  readonly grpcStatuses: number;
   /** Also when the connection failed after the request was sent (for methods that are safe to repeat). */
   readonly connectionError: boolean;
+  /** Shortest pause before another try; 0: none where there is another endpoint. */
+  readonly backoffMs: number;
 }
 
 /** One rule of a route. */

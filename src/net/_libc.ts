@@ -9,6 +9,7 @@ const { i32, u32 } = FFIType;
 export const libc = dlopen("libc.so.6", {
   getsockopt: { args: [i32, i32, i32, FFIType.ptr, FFIType.ptr], returns: i32 },
   setsockopt: { args: [i32, i32, i32, FFIType.ptr, u32], returns: i32 },
+  recv: { args: [i32, FFIType.ptr, FFIType.u64, i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
   close: { args: [i32], returns: i32 },
 }).symbols;

@@ -1,17 +1,21 @@
 /** Endpoints of each balancer by state, read when somebody looks. */
 import type { Backend } from "../model/outbound.ts";
 import type { BalancerGauges, ProxyMetrics } from "../telemetry/proxy_metrics.ts";
+import type { Holds } from "./hold.ts";
+import { backendLabels } from "./outbound_metrics.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
 
 export class BalancerMetrics {
   readonly #metrics: ProxyMetrics;
   readonly #upstreams: Upstreams;
+  readonly #holds: Holds;
   readonly #gauges = new Map<string, BalancerGauges>();
 
-  constructor(metrics: ProxyMetrics, upstreams: Upstreams) {
+  constructor(metrics: ProxyMetrics, upstreams: Upstreams, holds: Holds) {
     this.#metrics = metrics;
     this.#upstreams = upstreams;
+    this.#holds = holds;
   }
 
   /** Sets the gauges of all backends of these targets, and closes those of backends that are gone. */
@@ -29,16 +33,16 @@ export class BalancerMetrics {
   }
 
   #set(backend: Backend, seen: Set<string>): void {
-    const { namespace, name } = backend.ref;
-    const key = `${namespace}/${name}:${backend.port}`;
+    const labels = backendLabels(backend);
+    const key = `${labels.namespace}/${labels.name}:${labels.port}`;
     seen.add(key);
     let gauges = this.#gauges.get(key);
     if (gauges === undefined) {
-      gauges = this.#metrics.balancerEndpoints({ namespace, name, port: backend.port });
+      gauges = this.#metrics.balancerEndpoints(labels);
       this.#gauges.set(key, gauges);
     }
     const states = this.#upstreams.balancer(backend)?.states ?? [];
-    const open = states.filter((state) => state.breaker.isOpen).length;
-    gauges.set(states.length - open, open);
+    const out = states.filter((state) => state.breaker.isOpen || state.reachability.failure !== null).length;
+    gauges.set(states.length - out, out, this.#holds.waiting(backend.key));
   }
 }

@@ -56,6 +56,7 @@ export class DataPath {
         adminPort: config.adminAddress.port,
         forwards: config.outboundForwards,
         addresses: config.workloadAddresses,
+        failFastAfterMs: config.failFastAfterMs,
       },
       listeners: options.listeners,
       source: options.source,
@@ -65,7 +66,7 @@ export class DataPath {
       clock: () => performance.now(),
       random: Math.random,
     });
-    const balancers = new BalancerMetrics(metrics, this.proxy.upstreams);
+    const balancers = new BalancerMetrics(metrics, this.proxy.upstreams, this.proxy.outboundHttp.holds);
     metrics.registry.onCollect(reportOpenConnections);
     metrics.registry.onCollect(() => balancers.collect(this.proxy.targets.all()));
   }

@@ -1,15 +1,17 @@
-/** The two limits of an exchange that has any, on timers that are made when they are needed. */
+/** The limits of an exchange that has any, on timers that are made when they are needed. */
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { arm, disarm } from "../net/ticker.ts";
 
-/** Kinds of the timers: the whole exchange, and one attempt until its response head. */
+/** Kinds of the timers: the whole exchange, one attempt until its response head, and the pause before another one. */
 export const REQUEST_TIMEOUT = 0;
 export const TRY_TIMEOUT = 1;
+export const PAUSE = 2;
 
 export class Deadlines {
   readonly #owner: TimerOwner;
   #request: Timer | null = null;
   #try: Timer | null = null;
+  #pause: Timer | null = null;
 
   /** @param owner its `onTimer` gets the kind */
   constructor(owner: TimerOwner) {
@@ -26,12 +28,18 @@ export class Deadlines {
     arm(this.#try ??= new Timer(this.#owner, TRY_TIMEOUT), timeoutMs);
   }
 
+  /** Lets some time pass before the next attempt. */
+  armPause(pauseMs: number): void {
+    arm(this.#pause ??= new Timer(this.#owner, PAUSE), pauseMs);
+  }
+
   disarmTry(): void {
     if (this.#try !== null) disarm(this.#try);
   }
 
   disarm(): void {
     if (this.#request !== null) disarm(this.#request);
+    if (this.#pause !== null) disarm(this.#pause);
     this.disarmTry();
   }
 }

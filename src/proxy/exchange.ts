@@ -2,7 +2,8 @@
  * One request and its response, between the leg it came from and the leg it goes to.
  *
  *   start ─pipeline decides→ waiting for a leg ─→ request sent ─→ response head ─→ body ─→ finished
- *            └ refused: answered here             └ failed before the head: another endpoint, if that is safe
+ *            └ refused: answered here             └ failed before the head: another endpoint, if that is safe,
+ *                                                  or a pause (or a place in a queue) and then another attempt
  *
  * The body of the request is passed on as it comes. Its first bytes are also kept, bounded, until the response begins,
  * so that a request that an endpoint certainly did not act on can be sent to another one.
@@ -15,18 +16,17 @@ import type { RouteRule } from "../model/outbound.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";
-import { Deadlines, TRY_TIMEOUT } from "./deadlines.ts";
+import type { Attempts } from "./attempts.ts";
+import { Deadlines, PAUSE, TRY_TIMEOUT } from "./deadlines.ts";
 import type { HttpContext } from "./http_context.ts";
 import { ignoredUpgrade, isIgnoredUpgrade } from "./header_edits.ts";
 import { ReplayBody } from "./replay_body.ts";
 import { errorResponse, withStatus } from "./respond.ts";
+import { isIdempotent } from "./methods.ts";
 import { TunnelRequest } from "./tunnel_request.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
-import { type Failure, failure } from "./upstream/failure.ts";
+import { type Failure, failure, unsent } from "./upstream/failure.ts";
 import type { Waiter } from "./upstream/waiter.ts";
-
-/** Tries of one request when endpoints refuse it unseen: enough to get past two that are just leaving. */
-export const MAX_ATTEMPTS = 4;
 
 /** Interim responses to one request: no flow control bounds them, and more than a few are an attack or a loop. */
 export const MAX_INTERIMS = 100;
@@ -38,10 +38,15 @@ const PLAIN: Http1Request = { minorVersion: 1, upgrade: "" };
 export interface HttpPipeline {
   /** Decides about a new request: `exchange.dispatch` or `exchange.fail`, before it returns. */
   route(exchange: Exchange): void;
-  /** An attempt failed before the response began: dispatches again and returns true, or returns false. */
+  /** An attempt failed before the response began: dispatches again, now or later, and returns true; or returns false. */
   retry(exchange: Exchange, failure: Failure): boolean;
-  /** The final head has arrived; returns what the client gets, or null to drop it because the request was dispatched again. */
-  responseHead(exchange: Exchange, head: HeaderBlock): HeaderBlock | null;
+  /** A pause is over: dispatches again, or fails the exchange. */
+  resume(exchange: Exchange): void;
+  /**
+   * The final head has arrived; returns what the client gets, or null to drop it because there will be another attempt.
+   * `end`: nothing follows it.
+   */
+  responseHead(exchange: Exchange, head: HeaderBlock, end: boolean): HeaderBlock | null;
   /** The exchange is over. */
   finished(exchange: Exchange): void;
 }
@@ -69,6 +74,12 @@ export class Exchange implements Waiter, TimerOwner {
   verdict: Verdict | null = null;
   rule: RouteRule | null = null;
   attempts = 0;
+  /** What there is to remember once an attempt has failed. */
+  history: Attempts | null = null;
+  /** When the time of the whole exchange is over, on the context's clock; 0 for never. */
+  endsByMs = 0;
+  /** It was the client that gave the time (grpc-timeout). */
+  isClientsDeadline = false;
   /** When the present attempt began. */
   triedMs = 0;
   /** When the response head came; 0 before. */
@@ -127,7 +138,11 @@ export class Exchange implements Waiter, TimerOwner {
 
   /** The request could be sent once more from the start. */
   get canReplay(): boolean {
-    return this.#replayable && !this.#responseStarted && !this.cancelled && this.attempts < MAX_ATTEMPTS;
+    return this.#replayable && !this.#responseStarted && !this.cancelled;
+  }
+
+  get isRepeatable(): boolean {
+    return isIdempotent(this.request.method);
   }
 
   /** The request asks for a tunnel: CONNECT in its forms, or an upgrade. */
@@ -137,9 +152,23 @@ export class Exchange implements Waiter, TimerOwner {
 
   // --- decisions of the pipeline
 
-  /** Limits the whole exchange; 0 for no limit. */
-  limit(timeoutMs: number): void {
-    if (timeoutMs > 0) (this.#deadlines ??= new Deadlines(this)).armRequest(timeoutMs);
+  /**
+   * Limits the whole exchange.
+   *
+   * @param timeoutMs what the configuration says, 0 for no limit
+   * @param clientMs what the client says (grpc-timeout), 0 for no limit; the shorter one holds
+   */
+  limit(timeoutMs: number, clientMs = 0): void {
+    this.isClientsDeadline = clientMs > 0 && (timeoutMs === 0 || clientMs <= timeoutMs);
+    const limitMs = this.isClientsDeadline ? clientMs : timeoutMs;
+    if (limitMs <= 0) return;
+    this.endsByMs = this.startedMs + limitMs;
+    (this.#deadlines ??= new Deadlines(this)).armRequest(limitMs);
+  }
+
+  /** Lets the pipeline go on after a pause. */
+  pause(pauseMs: number): void {
+    (this.#deadlines ??= new Deadlines(this)).armPause(pauseMs);
   }
 
   /**
@@ -167,7 +196,7 @@ export class Exchange implements Waiter, TimerOwner {
     this.#upOver = false;
     this.triedMs = this.context.clock();
     endpoint.pending++;
-    endpoint.breaker.onRequest();
+    endpoint.breaker.onRequest(this.triedMs);
     this.#waiting = true;
     if (tryTimeoutMs > 0) (this.#deadlines ??= new Deadlines(this)).armTry(tryTimeoutMs);
     endpoint.acquireRequest(this, http2, this.attempts > 1);
@@ -180,12 +209,15 @@ export class Exchange implements Waiter, TimerOwner {
     this.up = null;
     if (!this.#upOver) up?.abort(CANCEL);
     this.#leaveEndpoint(false);
+    this.status = 0;
+    this.headMs = 0;
   }
 
   /** Answers the request here, with an error. */
   fail(error: Failure): void {
     if (this.finished) return;
     this.error = error;
+    this.#slow();
     this.#leaveUpstream(CANCEL, error.code !== "timeout");
     if (this.#responseStarted) {
       // Too late for a status: the client must see that the response is not complete.
@@ -214,11 +246,14 @@ export class Exchange implements Waiter, TimerOwner {
     if (kept !== null) leg.sendData(kept.buffer, 0, kept.length, ends);
     if (this.up !== leg) return;
     if (this.#trailers !== null) leg.sendTrailers(this.#trailers);
-    this.#body?.sent();
+    if (this.#body === null) return;
+    this.#body.sent();
+    this.#replayable &&= this.#body.isWhole;
   }
 
   onUpstreamFailed(error: Failure): void {
     this.#waiting = false;
+    this.endpoint?.onUnreached(error, this.context.clock(), this.context.random());
     this.#leaveEndpoint(false);
     if (this.cancelled || this.finished) return;
     if (!this.pipeline.retry(this, error)) this.fail(error);
@@ -232,7 +267,7 @@ export class Exchange implements Waiter, TimerOwner {
     this.#deadlines?.disarmTry();
     this.status = head.status;
     if (end) this.#upEnds();
-    const out = this.pipeline.responseHead(this, head);
+    const out = this.pipeline.responseHead(this, head, end);
     if (out === null) return;
     this.#responseStarted = true;
     this.#replayable = false;
@@ -291,6 +326,7 @@ export class Exchange implements Waiter, TimerOwner {
     if (leg === this.down) {
       this.cancelled = true;
       this.error = { code: "cancelled", detail, unprocessed: false };
+      this.#slow();
       // NO_ERROR would end what it leaves in order, as if it were complete.
       this.#leaveUpstream(h2Code === NO_ERROR ? CANCEL : h2Code, true);
       return this.#finish();
@@ -312,15 +348,25 @@ export class Exchange implements Waiter, TimerOwner {
 
   onTimer(kind: number): void {
     if (this.finished) return;
-    const error = failure(
-      "timeout",
-      kind === TRY_TIMEOUT ? "the endpoint did not answer in time" : "the request took too long",
+    if (kind === PAUSE) return this.pipeline.resume(this);
+    if (kind === TRY_TIMEOUT) return this.#tryTakesTooLong();
+    this.fail(
+      this.isClientsDeadline
+        ? failure("deadline", "the time that the client gave is over (grpc-timeout)")
+        : failure("timeout", "the request took too long"),
     );
-    if (kind === TRY_TIMEOUT && !this.#waiting) {
-      this.#leaveUpstream(CANCEL, false);
-      if (this.pipeline.retry(this, error)) return;
-    }
-    this.fail(error);
+  }
+
+  #tryTakesTooLong(): void {
+    let error = failure("timeout", "the endpoint did not answer in time");
+    this.#slow();
+    if (this.#waiting) {
+      this.endpoint?.withdraw(this);
+      this.#waiting = false;
+      this.#leaveEndpoint(false);
+      error = unsent("timeout", "the endpoint could not be connected in time");
+    } else this.#leaveUpstream(CANCEL, false);
+    if (!this.pipeline.retry(this, error)) this.fail(error);
   }
 
   // --- inside
@@ -399,6 +445,14 @@ export class Exchange implements Waiter, TimerOwner {
     if ((this.request.flags & IS_GRPC) === 0) return;
     const status = block.get("grpc-status");
     if (status !== null) this.grpcStatus = Number.parseInt(status, 10);
+  }
+
+  /** The attempt ends without an answer: it would have taken at least this long. */
+  #slow(): void {
+    if (this.endpoint === null || this.headMs > 0) return;
+    const now = this.context.clock();
+    const elapsedMs = now - this.triedMs;
+    if (elapsedMs > this.endpoint.ewma.value(now)) this.endpoint.ewma.observe(elapsedMs, now);
   }
 
   /** @param blameless the endpoint is not at fault (the client went away) */

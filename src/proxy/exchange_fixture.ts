@@ -9,13 +9,15 @@ import { HeadCache } from "../wire/http1/head_cache.ts";
 import type { RequestHead } from "../wire/http1/request_head.ts";
 import { Downstream, type DownstreamOwner } from "./downstream.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
-import { isAllowed, isFree, isRetriedStatus } from "./retry.ts";
+import { Attempts } from "./attempts.ts";
+import { accountOf, accountOfResponse } from "./retry.ts";
 import { EndpointBreaker } from "./upstream/breaker.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
 import { Http1Pool } from "./upstream/http1_pool.ts";
 import { Http2Pool } from "./upstream/http2_pool.ts";
 import { PeakEwma } from "./upstream/peak_ewma.ts";
+import { Reachability } from "./upstream/reachability.ts";
 import type { Waiter } from "./upstream/waiter.ts";
 
 /** A connection to a scripted server. */
@@ -34,6 +36,7 @@ export class TestEndpoint {
   readonly breaker = new EndpointBreaker({ consecutiveFailures: 3, minPenaltyMs: 1000, maxPenaltyMs: 1000 });
   readonly http1 = new Http1Pool(() => this.#waiting.push("http1"));
   readonly http2 = new Http2Pool(false, 100, () => this.#waiting.push("http2"));
+  readonly reachability = new Reachability();
   /** Connections made so far. */
   readonly dialled: Dialled[] = [];
   readonly #isHttp2: boolean;
@@ -60,6 +63,13 @@ export class TestEndpoint {
     else this.http1.acquire(waiter, fresh);
     while (this.#at && this.#waiting.length > 0) this.accept();
   }
+
+  withdraw(waiter: Waiter): void {
+    this.http1.withdraw(waiter);
+    this.http2.withdraw(waiter);
+  }
+
+  onUnreached(): void {}
 
   /** The next connect succeeds. */
   accept(): Dialled | null {
@@ -105,13 +115,21 @@ export class TestPipeline implements HttpPipeline {
   }
 
   retry(exchange: Exchange, failure: Failure): boolean {
-    if (!isFree(exchange, failure) && !isAllowed(exchange, failure)) return false;
+    const account = accountOf(exchange, failure);
+    if (account === "no" || account === "limit") return false;
+    const history = exchange.history ??= new Attempts(failure);
+    if (account === "free") history.free++;
+    else history.retries++;
     this.#send(exchange);
     return true;
   }
 
+  resume(_exchange: Exchange): void {}
+
   responseHead(exchange: Exchange, head: HeaderBlock): HeaderBlock | null {
-    if (!isRetriedStatus(exchange, head.status)) return head;
+    if (accountOfResponse(exchange, head.status, -1) !== "budget") return head;
+    const history = exchange.history ??= new Attempts({ code: "upstream_reset", detail: "", unprocessed: false });
+    history.retries++;
     exchange.dropAttempt(1000);
     this.#send(exchange);
     return null;

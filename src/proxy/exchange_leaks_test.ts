@@ -89,7 +89,9 @@ for (const [downHttp2, upHttp2] of [[false, false], [true, true], [true, false],
         const before = queuedBytes.total;
         const endpoint = new TestEndpoint(upHttp2, atOnce);
         const pipeline = new TestPipeline([endpoint]);
-        pipeline.rule = { retry: { limit: 2, statusCodes: new Set([503]), connectionError: true } };
+        pipeline.rule = {
+          retry: { limit: 2, statusCodes: new Set([503]), grpcStatuses: 0, connectionError: true, backoffMs: 0 },
+        };
         const clients = [0, 1].map(() => clientOf(pipeline, downHttp2));
         if (downHttp2) { for (const c of clients) c.peer.send(PREFACE, settings({ 4: 2000 })); }
         for (const { kind, a, b } of steps) {

@@ -21,6 +21,8 @@ const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const retries = (more: Partial<RetryPolicy>): RetryPolicy => ({
   limit: 2,
   statusCodes: new Set(),
+  grpcStatuses: 0,
+  backoffMs: 0,
   connectionError: false,
   ...more,
 });
@@ -127,12 +129,18 @@ test("a connect that fails sends the request elsewhere, and is told when there i
   r.settled();
 });
 
-test("a connection that closes before an answer is tried again only when it was idle and the method is safe", async () => {
+const PUT = POST.replace("POST", "PUT");
+
+test("a connection that closes before an answer is tried again when the method allows it", async () => {
   for (
     const { bytes, reused, again } of [
+      // Safe: may be repeated whatever the server did. Idempotent: only when it had closed the connection while idle.
       { bytes: GET, reused: true, again: true },
-      { bytes: GET, reused: false, again: false },
+      { bytes: GET, reused: false, again: true },
+      { bytes: PUT, reused: true, again: true },
+      { bytes: PUT, reused: false, again: false },
       { bytes: POST, reused: true, again: false },
+      { bytes: POST, reused: false, again: false },
     ]
   ) {
     const r = rig(false);

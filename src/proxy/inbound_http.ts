@@ -2,12 +2,15 @@
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
+import { grpcTimeoutMs } from "./grpc_timeout.ts";
 import { FROM_HTTP10, FROM_HTTP11, inboundRequest, inboundResponse, withReason } from "./header_edits.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { HttpObserver } from "./observe.ts";
-import { isFree } from "./retry.ts";
+import { accountOf } from "./retry.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
 
+/** Tries of one request when connections turn out to have been closed. */
+const MAX_TRIES = 4;
 const PLAIN = { minorVersion: 1, upgrade: "" } as const;
 const HTTP10 = { minorVersion: 0, upgrade: "" } as const;
 
@@ -26,17 +29,21 @@ export class InboundHttp implements HttpPipeline {
     exchange.verdict = verdict;
     this.#observer.onVerdict(exchange, verdict);
     if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.reason));
+    const timeoutMs = grpcTimeoutMs(head);
+    if (timeoutMs > 0) exchange.limit(0, timeoutMs);
     this.#send(exchange, client, head);
   }
 
   retry(exchange: Exchange, error: Failure): boolean {
     // There is one application: only a connection that it had closed while idle is worth another try.
     if (error.code !== "upstream_closed" && error.code !== "upstream_reset") return false;
-    if (!isFree(exchange, error)) return false;
+    if (accountOf(exchange, error) !== "free" || exchange.attempts >= MAX_TRIES) return false;
     const client = clientOf(exchange);
     this.#send(exchange, client, inboundRequest(exchange.request, client.mark, client.isMesh));
     return true;
   }
+
+  resume(_exchange: Exchange): void {} // nothing pauses here
 
   responseHead(exchange: Exchange, head: HeaderBlock): HeaderBlock | null {
     const reason = exchange.up?.reason ?? "";

@@ -19,6 +19,13 @@ export interface HttpObserver {
 /** What the first bytes of a connection turned out to be. */
 export type Detected = "http/1" | "http/2" | "not_http" | "server_first" | "closed";
 
+/** What became of a wish to try again: a further try, none left for this request, none left in the budget. */
+export type RetryOutcome = "requests" | "limit_exceeded" | "overflow";
+
+export interface OutboundHttpObserver extends HttpObserver {
+  onRetry(exchange: Exchange, outcome: RetryOutcome): void;
+}
+
 export interface OutboundObserver {
   /** Counters of connections from the pod's own processes to a target. */
   clients(entry: TargetEntry): ConnectionCounters;

@@ -199,7 +199,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
     // The last rule is the Service itself: what is not HTTP has no other.
     const rule = target.routes[target.routes.length - 1];
     const backend = rule === undefined ? null : pickBackend(rule, deps.random());
-    const endpoint = backend === null ? null : deps.upstreams.pick(backend, tunnel.lastEndpoint);
+    const endpoint = backend === null ? null : deps.upstreams.pick(backend, tunnel.tried);
     if (endpoint === null) return tunnel.fail(unsent("no_endpoints", `${target.authority} has no ready endpoint`));
     tunnel.dispatch(endpoint);
   }

@@ -1,14 +1,18 @@
-/** A request of the pod's own processes: route → backend → endpoint → (retry) → response. */
-import type { RouteRule } from "../model/outbound.ts";
-import type { HeaderBlock } from "../wire/header_block.ts";
+/** A request of the pod's own processes: route → backend → endpoint → (another attempt) → response. */
+import { backoffMs } from "../model/backoff.ts";
+import type { Backend, RouteRule } from "../model/outbound.ts";
+import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
+import { Attempts } from "./attempts.ts";
 import type { Downstream } from "./downstream.ts";
 import { ENDPOINT_FAILURES, isGrpcStatusIn } from "./events.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
+import { grpcTimeoutMs, withGrpcTimeout } from "./grpc_timeout.ts";
 import { originalReason, outboundRequest, outboundResponse, upgradeRequest } from "./header_edits.ts";
+import { Holds } from "./hold.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
-import type { HttpObserver } from "./observe.ts";
-import { unprocessedFailure } from "./respond.ts";
-import { isAllowed, isFree, isRetriedStatus, RetryBudget } from "./retry.ts";
+import type { OutboundHttpObserver } from "./observe.ts";
+import { toldFailure } from "./respond.ts";
+import { type Account, accountOf, accountOfResponse } from "./retry.ts";
 import { applyEdit } from "./route/edit.ts";
 import { pickBackend } from "./route/pick.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
@@ -17,52 +21,59 @@ import type { Upstreams } from "./upstream/upstreams.ts";
 
 /** A failed answer counts as one that took this long, so that an endpoint that fails fast does not attract requests. */
 export const FAILURE_PENALTY_MS = 1000;
+/** Pause before the same endpoint is asked once more, where the rule does not say how long: Linkerd's. */
+const SAME_ENDPOINT_PAUSE_MS = 25;
+/** Pauses double up to this many times the first. */
+const MAX_PAUSE_FACTOR = 10;
 
 export class OutboundHttp implements HttpPipeline {
+  readonly holds: Holds;
   readonly #upstreams: Upstreams;
-  readonly #observer: HttpObserver;
-  readonly #budget: RetryBudget;
+  readonly #observer: OutboundHttpObserver;
 
-  constructor(upstreams: Upstreams, observer: HttpObserver, nowMs: number) {
+  /**
+   * @param holdMs how long requests wait for an endpoint while none can be reached
+   * @param clock monotonic milliseconds
+   */
+  constructor(upstreams: Upstreams, observer: OutboundHttpObserver, holdMs: number, clock: () => number) {
     this.#upstreams = upstreams;
     this.#observer = observer;
-    this.#budget = new RetryBudget(nowMs);
+    this.holds = new Holds(holdMs, clock);
   }
 
   route(exchange: Exchange): void {
-    const { current } = targetOf(exchange);
+    const entry = targetOf(exchange);
+    const { current } = entry;
     const rule = current.table.match(exchange.request);
-    this.#budget.deposit();
+    entry.budget.deposit();
     if (rule === null) return exchange.fail(unsent("no_route", `no route of ${current.target.authority} matches`));
     exchange.rule = rule;
-    exchange.limit(rule.requestTimeoutMs);
-    this.#send(exchange, current, rule, null);
+    exchange.limit(rule.requestTimeoutMs, grpcTimeoutMs(exchange.request));
+    this.#send(exchange, current, rule, false);
   }
 
   retry(exchange: Exchange, error: Failure): boolean {
-    const { rule } = exchange;
-    if (rule === null) return false;
-    if (!isFree(exchange, error)) {
-      if (!isAllowed(exchange, error) || !this.#budget.withdraw(exchange.context.clock())) return false;
-    }
-    return this.#again(exchange, rule);
+    const account = accountOf(exchange, error);
+    if (!this.#isGranted(exchange, account)) return false;
+    this.#again(exchange, error, account);
+    return true;
   }
 
-  responseHead(exchange: Exchange, head: HeaderBlock): HeaderBlock | null {
-    const { rule } = exchange;
-    if (rule !== null && isRetriedStatus(exchange, head.status) && this.#budget.withdraw(exchange.context.clock())) {
-      exchange.dropAttempt(FAILURE_PENALTY_MS);
-      if (this.#again(exchange, rule)) return null;
-    }
+  resume(exchange: Exchange): void {
+    exchange.history?.rested();
+    this.#resend(exchange, false);
+  }
+
+  responseHead(exchange: Exchange, head: HeaderBlock, end: boolean): HeaderBlock | null {
     const meshed = exchange.endpoint?.meshed === true;
-    const unseen = meshed && rule !== null && head.status >= 500 ? unprocessedFailure(head) : null;
-    if (unseen !== null && rule !== null && isFree(exchange, unseen)) {
-      exchange.dropAttempt(FAILURE_PENALTY_MS);
-      if (this.#again(exchange, rule)) return null;
-    }
+    // Only where there may be something to read: an error, or a gRPC response that is a status and nothing else.
+    const isSuspect = head.status >= 400 || (end && (exchange.request.flags & IS_GRPC) !== 0);
+    if (isSuspect && exchange.rule !== null && this.#triesAgain(exchange, head, end, meshed)) return null;
+    this.#reached(exchange);
     exchange.reason = meshed ? originalReason(head) : "";
     const out = meshed ? outboundResponse(head) : head;
-    return rule?.responseHeaders ? applyEdit(out, rule.responseHeaders) : out;
+    const edit = exchange.rule === null ? null : exchange.rule.responseHeaders;
+    return edit === null ? out : applyEdit(out, edit);
   }
 
   finished(exchange: Exchange): void {
@@ -77,42 +88,137 @@ export class OutboundHttp implements HttpPipeline {
     const failed = exchange.status >= 500 || isGrpcStatusIn(exchange.grpcStatus, ENDPOINT_FAILURES);
     const rtt = exchange.headMs - exchange.triedMs;
     endpoint.ewma.observe(failed ? Math.max(rtt, FAILURE_PENALTY_MS) : rtt, now);
-    if (failed) endpoint.breaker.onFailure(now, exchange.context.random());
-    else endpoint.breaker.onSuccess();
+    if (!failed) endpoint.breaker.onSuccess();
+    else endpoint.breaker.onFailure(now, exchange.context.random());
   }
 
-  #again(exchange: Exchange, rule: RouteRule): boolean {
-    this.#send(exchange, targetOf(exchange).current, rule, exchange.lastEndpoint);
+  /** The answer came from the endpoint, not about it. */
+  #reached(exchange: Exchange): void {
+    const { endpoint } = exchange;
+    if (endpoint === null) return;
+    if (endpoint.reachability.failure !== null) endpoint.reachability.onReached();
+    if (!this.holds.isEmpty) this.holds.reached(endpoint.backendKey);
+  }
+
+  /** Looks whether a response is one to be tried again, and sends the request again if so. */
+  #triesAgain(exchange: Exchange, head: HeaderBlock, end: boolean, meshed: boolean): boolean {
+    const { endpoint, context } = exchange;
+    const told = meshed ? toldFailure(head) : null;
+    if (told?.unprocessed === true) endpoint?.onUnreached(told, context.clock(), context.random());
+    const grpcStatus = end ? Number.parseInt(head.get("grpc-status") ?? "-1", 10) : -1;
+    let account = told === null ? "no" as const : accountOf(exchange, told);
+    if (account === "no") account = accountOfResponse(exchange, head.status, grpcStatus);
+    const error = told ?? failure("upstream_reset", `the endpoint answered ${head.status}`);
+    if (!this.#isGranted(exchange, account)) return false;
+    exchange.dropAttempt(FAILURE_PENALTY_MS);
+    this.#again(exchange, error, account);
     return true;
   }
 
-  #send(exchange: Exchange, current: CompiledTarget, rule: RouteRule, exclude: EndpointState | null): void {
-    const backend = pickBackend(rule, exchange.context.random());
+  /** Takes another try out of the account; false when it may not be, or there is nothing left. */
+  #isGranted(exchange: Exchange, account: Account): boolean {
+    if (account === "free") return true;
+    if (account === "no") return false;
+    const isOver = account === "limit";
+    if (!isOver && targetOf(exchange).budget.withdraw(exchange.context.clock())) return true;
+    this.#observer.onRetry(exchange, isOver ? "limit_exceeded" : "overflow");
+    return false;
+  }
+
+  /** Sends the request again, or lets it pause or wait for that. */
+  #again(exchange: Exchange, error: Failure, account: Account): void {
+    const history = exchange.history ??= new Attempts(error);
+    history.failure = error;
+    if (account === "budget") history.retries++;
+    else history.free++;
+    // A connection that had been idle for too long says nothing about the endpoint.
+    if (error.code !== "upstream_closed" && exchange.lastEndpoint !== null) history.tried.push(exchange.lastEndpoint);
+    this.#observer.onRetry(exchange, "requests");
+    const base = exchange.rule?.retry?.backoffMs ?? 0;
+    if (account === "budget" && base > 0) this.#pause(exchange, history, base);
+    else this.#resend(exchange, false);
+  }
+
+  #pause(exchange: Exchange, history: Attempts, firstMs: number): void {
+    // Full jitter above the shortest pause: backoffMs gives half a step at least.
+    const limits = { firstMs: firstMs * 2, maxMs: firstMs * MAX_PAUSE_FACTOR };
+    exchange.pause(backoffMs(limits, Math.max(1, history.retries), exchange.context.random()));
+  }
+
+  #resend(exchange: Exchange, isProbe: boolean): void {
+    const { current } = targetOf(exchange);
+    // Matched anew: the snapshot it was matched in may have been replaced, and its endpoints be gone.
+    const rule = current.table.match(exchange.request);
+    if (rule === null) return exchange.fail(unsent("no_route", `no route of ${current.target.authority} matches`));
+    exchange.rule = rule;
+    this.#send(exchange, current, rule, isProbe);
+  }
+
+  /** @param isProbe also to an endpoint that could not be reached a moment ago */
+  #send(exchange: Exchange, current: CompiledTarget, rule: RouteRule, isProbe: boolean): void {
+    const { context, history } = exchange;
+    const backend = pickBackend(rule, context.random());
     if (backend === null) {
       return exchange.fail(
         unsent("invalid_backend", `route ${rule.ref.namespace}/${rule.ref.name} refers to no existing backend`),
       );
     }
-    const endpoint = this.#upstreams.pick(backend, exclude);
+    const endpoint = this.#upstreams.pick(backend, history === null ? null : history.tried);
     if (endpoint === null) {
-      return exchange.fail(failure("no_endpoints", `${current.target.authority} has no ready endpoint`));
+      return this.#hold(exchange, backend, unsent("no_endpoints", `${current.target.authority} has no ready endpoint`));
+    }
+    if (history !== null && history.tried.includes(endpoint)) return this.#rest(exchange, backend, history);
+    const lost = endpoint.reachability.failure;
+    if (lost !== null && !isProbe && !endpoint.reachability.admits(context.clock()) && current.target.known) {
+      return this.#hold(exchange, backend, lost);
     }
     if (exchange.attempts === 0) {
       exchange.lastEndpoint = endpoint;
       this.#observer.onRequest(exchange);
     }
-    const edited = rule.requestHeaders === null ? exchange.request : applyEdit(exchange.request, rule.requestHeaders);
+    this.#dispatch(exchange, endpoint, rule);
+  }
+
+  /** All endpoints were asked. */
+  #rest(exchange: Exchange, backend: Backend, history: Attempts): void {
+    if (history.failure.unprocessed) this.#hold(exchange, backend, history.failure);
+    else this.#pause(exchange, history, SAME_ENDPOINT_PAUSE_MS);
+  }
+
+  /** Nobody can be reached: the request waits a while. What the mesh does not know is not waited for. */
+  #hold(exchange: Exchange, backend: Backend, error: Failure): void {
+    if (!targetOf(exchange).current.target.known) return exchange.fail(error);
+    const history = exchange.history ??= new Attempts(error);
+    const { namespace, name } = backend.ref;
+    const hold = this.holds.of(backend.key, `${name}.${namespace}:${backend.port}`, this.#probe);
+    const refusal = hold.take(exchange, history, error);
+    if (refusal !== null) exchange.fail(refusal);
+  }
+
+  readonly #probe = (exchange: Exchange): void => this.#resend(exchange, true);
+
+  #dispatch(exchange: Exchange, endpoint: EndpointState, rule: RouteRule): void {
+    const request = this.#requestOf(exchange, rule);
     const minor = exchange.clientMinorVersion;
     if (endpoint.meshed && exchange.upgrade !== "") {
-      return exchange.dispatch(endpoint, upgradeRequest(edited, exchange.upgrade), PLAIN, true, rule.backendTimeoutMs);
+      return exchange.dispatch(endpoint, upgradeRequest(request, exchange.upgrade), PLAIN, true, rule.backendTimeoutMs);
     }
-    const head = outboundRequest(edited, endpoint.meshed, minor);
+    const head = outboundRequest(request, endpoint.meshed, minor);
     const http1 = minor === 0
       ? HTTP10
       : exchange.upgrade === ""
       ? PLAIN
       : { minorVersion: 1 as const, upgrade: exchange.upgrade };
     exchange.dispatch(endpoint, head, http1, minor < 0, rule.backendTimeoutMs);
+  }
+
+  /** The request with the rule's edits, and with what is left of its time where the client's own word no longer holds. */
+  #requestOf(exchange: Exchange, rule: RouteRule): HeaderBlock {
+    const { request, endsByMs } = exchange;
+    const edited = rule.requestHeaders === null ? request : applyEdit(request, rule.requestHeaders);
+    if (endsByMs === 0 || (request.flags & IS_GRPC) === 0) return edited;
+    if (exchange.isClientsDeadline && exchange.history === null) return edited;
+    return withGrpcTimeout(edited, Math.max(1, endsByMs - exchange.context.clock()));
   }
 }
 

@@ -7,13 +7,13 @@ import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
-import type { Detected, HttpObserver, OutboundObserver } from "./observe.ts";
+import type { Detected, OutboundHttpObserver, OutboundObserver, RetryOutcome } from "./observe.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 import { type EventSink, isSuccess, latencyOf } from "./events.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { FailureCode } from "./upstream/failure.ts";
 
-export class OutboundMetrics implements HttpObserver, OutboundObserver {
+export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
   readonly #metrics: ProxyMetrics;
   readonly #events: EventSink;
   readonly #log: Logger;
@@ -31,7 +31,16 @@ export class OutboundMetrics implements HttpObserver, OutboundObserver {
     this.#series(exchange).onRequest();
   }
 
+  onRetry(exchange: Exchange, outcome: RetryOutcome): void {
+    this.#countRetry(exchange, outcome);
+  }
+
+  onBreakerOpen(backend: Backend): void {
+    this.#metrics.countBreakerOpen(backendLabels(backend));
+  }
+
   onFinished(exchange: Exchange): void {
+    if (exchange.history !== null && isSuccess(exchange)) this.#countRetry(exchange, "successes");
     const error = exchange.error?.code ?? "";
     if (error !== "" && error !== "cancelled") this.#metrics.countError("outbound", "http", error);
     if (exchange.attempts === 0) this.#series(exchange).onRequest();
@@ -96,6 +105,15 @@ export class OutboundMetrics implements HttpObserver, OutboundObserver {
     this.#log.warn("client refused", { direction: "outbound", reason, detail, client });
   }
 
+  #countRetry(exchange: Exchange, outcome: RetryOutcome | "successes"): void {
+    const { target } = entryOf(exchange).current;
+    this.#metrics.countRetry(outcome, {
+      parent: target.parent,
+      parentPort: target.port,
+      route: exchange.rule?.ref ?? target.parent,
+    });
+  }
+
   #series(exchange: Exchange): HttpSeries {
     const { lastEndpoint, rule } = exchange;
     if (lastEndpoint === null || rule === null) return this.#unroutedSeries(exchange);
@@ -130,6 +148,11 @@ export class OutboundMetrics implements HttpObserver, OutboundObserver {
       ...(rule === null ? {} : { route: rule.ref }),
     });
   }
+}
+
+/** What names a backend in metrics. */
+export function backendLabels(backend: Backend): { namespace: string; name: string; port: number } {
+  return { namespace: backend.ref.namespace, name: backend.ref.name, port: backend.port };
 }
 
 /** Label of a connection's protocol. */

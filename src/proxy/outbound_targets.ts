@@ -4,6 +4,7 @@ import { DEFAULT_DECAY_MS, DEFAULT_RTT_MS } from "../model/outbound.ts";
 import { NO_RESOURCE } from "../model/resource.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import { TCP_PROTOCOL } from "./header_edits.ts";
+import { RetryBudget } from "./retry.ts";
 import { compileRoutes, type RouteTable } from "./route/compile.ts";
 import { DEFAULT_BREAKER } from "./upstream/breaker.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
@@ -29,19 +30,25 @@ export class TargetEntry {
   lastUsedMs = 0;
   /** Ends the subscription to its snapshots. */
   unsubscribe: (() => void) | null = null;
+  /** Retries that its requests may cost. */
+  readonly budget: RetryBudget;
 
-  constructor(key: string, current: CompiledTarget) {
+  constructor(key: string, current: CompiledTarget, nowMs: number) {
     this.key = key;
     this.current = current;
+    this.budget = new RetryBudget(nowMs);
   }
 }
 
 export class OutboundTargets {
   readonly #upstreams: Upstreams;
+  readonly #clock: () => number;
   readonly #entries = new Map<string, TargetEntry>();
 
-  constructor(upstreams: Upstreams) {
+  /** @param clock monotonic milliseconds */
+  constructor(upstreams: Upstreams, clock: () => number) {
     this.#upstreams = upstreams;
+    this.#clock = clock;
   }
 
   /** The entry of a destination, or null when nothing is known of it. */
@@ -64,7 +71,7 @@ export class OutboundTargets {
       entry.current = compiled;
       return entry;
     }
-    const made = new TargetEntry(target.key, compiled);
+    const made = new TargetEntry(target.key, compiled, this.#clock());
     this.#entries.set(target.key, made);
     return made;
   }

@@ -38,6 +38,8 @@ export interface ProxySettings {
   readonly forwards: readonly { readonly listen: ListenAddress; readonly target: ListenAddress }[];
   /** The workload's own addresses. */
   readonly addresses: readonly string[];
+  /** How long requests wait for an endpoint while none can be reached. */
+  readonly failFastAfterMs: number;
 }
 
 /** Where targets come from. */
@@ -75,6 +77,7 @@ const NOTHING_ALLOWED: InboundPolicy = {
 export class Proxy {
   readonly upstreams: Upstreams;
   readonly targets: OutboundTargets;
+  readonly outboundHttp: OutboundHttp;
   readonly live = new Live();
   readonly selfTest = new SelfTest();
   readonly #deps: ProxyDeps;
@@ -91,13 +94,14 @@ export class Proxy {
     this.#deps = deps;
     const own = new Set(settings.addresses);
     this.upstreams = new Upstreams(credentials, own, clock, random, deps.outboundMetrics);
-    this.targets = new OutboundTargets(this.upstreams);
+    this.targets = new OutboundTargets(this.upstreams, clock);
     this.#applications = new Applications(clock);
+    this.outboundHttp = new OutboundHttp(this.upstreams, deps.outboundMetrics, settings.failFastAfterMs, clock);
     const { live } = this;
     this.#outbound = new Outbound({
       targets: this.targets,
       upstreams: this.upstreams,
-      pipeline: new OutboundHttp(this.upstreams, deps.outboundMetrics, clock()),
+      pipeline: this.outboundHttp,
       observer: deps.outboundMetrics,
       live,
       selfTest: this.selfTest,

@@ -5,7 +5,7 @@ import { ByteSink } from "../base/byte_sink.ts";
 export const MAX_REPLAY_BYTES = 64 * 1024;
 
 export class ReplayBody {
-  /** What is kept begins with the first byte of the body, and nothing is missing. */
+  /** What is kept is the body from its first byte on, and nothing is missing: it can be sent (again). */
   isWhole = true;
   #bytes: ByteSink | null = null;
   #total = 0;
@@ -18,9 +18,10 @@ export class ReplayBody {
   /** Takes bytes of the body. `must`: nobody else has them; flow control bounds how many those are. */
   keep(buffer: Uint8Array, start: number, end: number, must: boolean): void {
     this.#total += end - start;
-    if (this.isWhole && this.#total > MAX_REPLAY_BYTES) {
+    if (this.#total > MAX_REPLAY_BYTES && !must) {
       this.isWhole = false;
-      if (!must) this.#bytes = null;
+      this.#bytes = null;
+      return;
     }
     if (!this.isWhole && !must) return;
     (this.#bytes ??= new ByteSink(end - start)).append(buffer, start, end);
@@ -28,6 +29,8 @@ export class ReplayBody {
 
   /** The bytes were sent: those of a body that is too large to be sent again are dropped. */
   sent(): void {
-    if (!this.isWhole) this.#bytes = null;
+    if (this.#total <= MAX_REPLAY_BYTES) return;
+    this.isWhole = false;
+    this.#bytes = null;
   }
 }

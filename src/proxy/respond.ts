@@ -26,6 +26,8 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   cancelled: { status: 499, grpc: 1 },
   upstream_protocol: { status: 502, grpc: 13 },
   timeout: { status: 504, grpc: 4 },
+  deadline: { status: 504, grpc: 4 },
+  fail_fast: { status: 503, grpc: UNAVAILABLE },
   forbidden: { status: 403, grpc: 7 },
   unclassified: { status: 403, grpc: 7 },
   no_discovery: { status: 503, grpc: UNAVAILABLE },
@@ -73,12 +75,24 @@ const ELSEWHERE: ReadonlySet<FailureCode> = new Set(
   ["connect_failed", "connect_timeout", "unreachable", "overloaded", "queue_full", "upstream_closed"] as const,
 );
 
-/** The failure that a server's sidecar told of, when the application has not seen the request; otherwise null. */
-export function unprocessedFailure(head: HeaderBlock): Failure | null {
-  if (head.get(UNPROCESSED) === null) return null;
+/** The failure that a server's sidecar told of; null for a response that is the application's. */
+export function toldFailure(head: HeaderBlock): Failure | null {
   const told = head.get("tulle-error");
-  const code = [...ELSEWHERE].find((known) => known === told) ?? "unreachable";
-  return { code, detail: head.get("tulle-error-detail") ?? "", unprocessed: true };
+  if (told === null) return null;
+  const detail = head.get("tulle-error-detail") ?? "";
+  const isUnprocessed = head.get(UNPROCESSED) !== null;
+  // A newer sidecar may have codes that are not known here.
+  const code = Object.hasOwn(RENDERINGS, told)
+    ? told as FailureCode
+    : isUnprocessed
+    ? "unreachable"
+    : "upstream_protocol";
+  return { code, detail, unprocessed: isUnprocessed };
+}
+
+/** The gRPC status that a failure is rendered as. */
+export function grpcStatusOf(code: FailureCode): number {
+  return RENDERINGS[code].grpc;
 }
 
 /** The same head with another status (101 ↔ 200 when an upgrade crosses versions of HTTP). */

@@ -1,16 +1,26 @@
-/** When a request may be sent once more. */
+/** When a request may be sent once more, and on whose account. */
+import type { RetryPolicy } from "../model/outbound.ts";
 import { partOf } from "../net/threads.ts";
+import { IS_GRPC } from "../wire/header_block.ts";
+import { isGrpcStatusIn } from "./events.ts";
 import type { Exchange } from "./exchange.ts";
+import { isIdempotent, isSafe } from "./methods.ts";
+import { grpcStatusOf } from "./respond.ts";
 import type { Failure } from "./upstream/failure.ts";
 
-/** Retries that a rule asks for, as a share of requests: beyond it they would multiply an overload. */
+/** Retries that cost the upstream work, as a share of requests: beyond it they would multiply an overload. */
 const BUDGET_RATIO = 0.2;
 /** … and as many a second even without requests, so that a quiet service can retry at all. */
 const BUDGET_PER_SECOND = 10;
 /** Longest time over which unused budget adds up, seconds. */
 const BUDGET_WINDOW_S = 10;
 
-/** Budget of retries, shared by the requests of a thread. */
+/** Tries of one request when endpoints refuse it unseen, before it pauses: enough to get past two that are just leaving. */
+export const MAX_FREE_TRIES = 4;
+/** Further tries of a request whose connection broke, where no rule says how many. */
+const DEFAULT_LIMIT = 2;
+
+/** Budget of retries, shared by the requests of a target (of a thread). */
 export class RetryBudget {
   readonly #perSecond = partOf(BUDGET_PER_SECOND);
   #tokens = this.#perSecond * BUDGET_WINDOW_S;
@@ -36,28 +46,42 @@ export class RetryBudget {
   }
 }
 
-/** Methods whose repetition changes nothing (RFC 9110 §9.2.2). */
-export function isIdempotent(method: string): boolean {
-  return method === "GET" || method === "HEAD" || method === "OPTIONS" || method === "PUT" || method === "DELETE" ||
-    method === "TRACE";
+/**
+ * What another try costs.
+ *
+ *   free     nobody has acted on the request: it only goes elsewhere
+ *   budget   it may be work for the upstream a second time
+ *   limit    it would be allowed, had there not been as many tries already
+ *   no       it could be acted on twice, or nothing would change
+ */
+export type Account = "free" | "budget" | "limit" | "no";
+
+/** On whose account a request may be sent again after an attempt that brought no response. */
+export function accountOf(exchange: Exchange, failure: Failure): Account {
+  if (!exchange.canReplay || failure.code === "denied") return "no"; // policy is the same at every endpoint
+  const { method } = exchange.request;
+  if (failure.unprocessed && (failure.code !== "upstream_closed" || isIdempotent(method))) {
+    return (exchange.history?.free ?? 0) < MAX_FREE_TRIES ? "free" : "limit";
+  }
+  const policy = exchange.rule?.retry ?? null;
+  const broke = failure.code === "upstream_reset" || failure.code === "upstream_closed";
+  if (policy === null) return broke && isSafe(method) ? within(exchange, DEFAULT_LIMIT) : "no";
+  const isAsked = (policy.connectionError && (broke || failure.code === "timeout") && isIdempotent(method)) ||
+    ((exchange.request.flags & IS_GRPC) !== 0 && isGrpcStatusIn(grpcStatusOf(failure.code), policy.grpcStatuses));
+  return isAsked ? within(exchange, policy.limit) : "no";
 }
 
-/** The peer certainly (or, for safe methods, as good as certainly) did not act: sending it elsewhere needs no permission. */
-export function isFree(exchange: Exchange, failure: Failure): boolean {
-  if (!failure.unprocessed || !exchange.canReplay) return false;
-  if (failure.code === "denied") return false; // policy is the same at every endpoint
-  return failure.code !== "upstream_closed" || isIdempotent(exchange.request.method);
+/** … after a response that the rule may want to be tried again. @param grpcStatus of a head that is the whole response, else -1 */
+export function accountOfResponse(exchange: Exchange, status: number, grpcStatus: number): Account {
+  const policy = exchange.rule?.retry ?? null;
+  if (policy === null || !isRetried(policy, status, grpcStatus) || !exchange.canReplay) return "no";
+  return within(exchange, policy.limit);
 }
 
-/** The rule allows another try after a failure of which nobody knows whether the peer acted. */
-export function isAllowed(exchange: Exchange, failure: Failure): boolean {
-  const retry = exchange.rule?.retry ?? null;
-  if (retry === null || !exchange.canReplay || exchange.attempts > retry.limit) return false;
-  return retry.connectionError && failure.code !== "denied" && isIdempotent(exchange.request.method);
+function isRetried(policy: RetryPolicy, status: number, grpcStatus: number): boolean {
+  return policy.statusCodes.has(status) || isGrpcStatusIn(grpcStatus, policy.grpcStatuses);
 }
 
-/** The rule asks for another try after this status. */
-export function isRetriedStatus(exchange: Exchange, status: number): boolean {
-  const retry = exchange.rule?.retry ?? null;
-  return retry !== null && retry.statusCodes.has(status) && exchange.canReplay && exchange.attempts <= retry.limit;
+function within(exchange: Exchange, limit: number): Account {
+  return (exchange.history?.retries ?? 0) < limit ? "budget" : "limit";
 }

@@ -30,10 +30,11 @@ export interface TunnelOwner {
 
 export class Tunnel implements Waiter {
   readonly http1: Http1Request = { minorVersion: 1, upgrade: "" };
+  readonly isRepeatable = true; // it gets a connection of its own
   readonly owner: TunnelOwner;
   endpoint: EndpointState | null = null;
-  /** The endpoint of the latest attempt, also when it has failed. */
-  lastEndpoint: EndpointState | null = null;
+  /** Endpoints that could not be connected. */
+  tried: EndpointState[] | null = null;
   attempts = 0;
   cancelled = false;
   down: Leg | null = null;
@@ -66,9 +67,8 @@ export class Tunnel implements Waiter {
   dispatch(endpoint: EndpointState): void {
     this.attempts++;
     this.endpoint = endpoint;
-    this.lastEndpoint = endpoint;
     endpoint.pending++;
-    endpoint.breaker.onRequest();
+    endpoint.breaker.onRequest(this.#clock());
     endpoint.acquireTunnel(this);
   }
 
@@ -111,6 +111,8 @@ export class Tunnel implements Waiter {
     if (endpoint !== null) {
       endpoint.pending--;
       endpoint.breaker.onFailure(this.#clock(), this.#random());
+      endpoint.onUnreached(error, this.#clock(), this.#random());
+      (this.tried ??= []).push(endpoint);
     }
     if (this.cancelled || this.#finished) return;
     if (!this.owner.retry(this, error)) this.fail(error);
@@ -167,6 +169,7 @@ export class Tunnel implements Waiter {
   /** The peer has accepted: what the client sent meanwhile goes first. */
   #open(): void {
     this.#accepted = true;
+    this.endpoint?.reachability.onReached();
     this.owner.opened(this);
     const { buffer, length } = this.#early;
     this.#early.clear();

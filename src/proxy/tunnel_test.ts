@@ -4,6 +4,7 @@ import { connectHead, FakeLeg, response } from "../../tests/support/legs.ts";
 import type { Leg } from "../http/leg.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
 import { EndpointBreaker } from "./upstream/breaker.ts";
+import { Reachability } from "./upstream/reachability.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
 
@@ -36,11 +37,13 @@ class Owner implements TunnelOwner {
 class Endpoint {
   pending = 0;
   readonly breaker = new EndpointBreaker({ consecutiveFailures: 0, minPenaltyMs: 1, maxPenaltyMs: 1 });
+  readonly reachability = new Reachability();
   acquired = 0;
 
   get state(): EndpointState {
     return this as unknown as EndpointState; // tunnels use no other members
   }
+  onUnreached(): void {}
   acquireTunnel(): void {
     this.acquired++;
   }

@@ -22,9 +22,31 @@ export type AuthzKind = "http" | "tcp";
 
 /** Endpoints of one balancer by state. */
 export interface BalancerGauges {
-  set(ready: number, pending: number): void;
+  /** @param held requests that wait for an endpoint */
+  set(ready: number, pending: number, held: number): void;
   /** The balancer is gone. */
   close(): void;
+}
+
+/** A backend, as metrics name it. */
+export interface BackendName {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number;
+}
+
+/** An object of the configuration, as metrics name it. */
+interface ObjectName {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** A route and what it is attached to. */
+export interface RouteName {
+  readonly parent: ObjectName;
+  readonly parentPort: number;
+  readonly route: ObjectName;
 }
 
 export class ProxyMetrics {
@@ -121,27 +143,43 @@ export class ProxyMetrics {
   }
 
   /** Shows the endpoints of a balancer. @param backend "namespace/name:port" */
-  balancerEndpoints(
-    backend: { readonly namespace: string; readonly name: string; readonly port: number },
-  ): BalancerGauges {
-    const labels: Labels = [
-      ["backend_namespace", backend.namespace],
-      ["backend_name", backend.name],
-      ["backend_port", String(backend.port)],
-    ];
+  balancerEndpoints(backend: BackendName): BalancerGauges {
+    const labels = backendLabels(backend);
     const name = "outbound_http_balancer_endpoints";
     const ready = this.#gauge(name, [...labels, ["endpoint_state", "ready"]]);
     const pending = this.#gauge(name, [...labels, ["endpoint_state", "pending"]]);
+    const queue = this.#gauge("outbound_http_balancer_queue_length", labels);
     return {
-      set(readyCount, pendingCount) {
+      set(readyCount, pendingCount, held) {
         ready.set(readyCount);
         pending.set(pendingCount);
+        queue.set(held);
       },
       close() {
         ready.close();
         pending.close();
+        queue.close();
       },
     };
+  }
+
+  /** Counts an endpoint that its breaker took out. */
+  countBreakerOpen(backend: BackendName): void {
+    this.#counter("outbound_http_balancer_breaker_open_total", backendLabels(backend)).add(1);
+  }
+
+  /** Counts what became of a wish to try a request again. */
+  countRetry(outcome: "requests" | "successes" | "limit_exceeded" | "overflow", name: RouteName): void {
+    const { parent, parentPort, route } = name;
+    this.#counter(`outbound_http_route_retry_${outcome}_total`, [
+      ["parent_kind", parent.kind],
+      ["parent_namespace", parent.namespace],
+      ["parent_name", parent.name],
+      ["parent_port", String(parentPort)],
+      ["route_kind", route.kind],
+      ["route_namespace", route.namespace],
+      ["route_name", route.name],
+    ]).add(1);
   }
 
   /** Counts a renewal of the certificate. */
@@ -174,6 +212,14 @@ export class ProxyMetrics {
   }
 }
 
+function backendLabels(backend: BackendName): Labels {
+  return [
+    ["backend_namespace", backend.namespace],
+    ["backend_name", backend.name],
+    ["backend_port", String(backend.port)],
+  ];
+}
+
 const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ["inbound_http_authz_allow_total", "Requests that policy let in."],
   ["inbound_http_authz_deny_total", "Requests that policy refused."],
@@ -182,6 +228,14 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ["inbound_http_route_not_found_total", "Requests that no route of the server matched."],
   ["inbound_http_errors_total", "Requests that the proxy answered with an error of its own."],
   ["outbound_http_errors_total", "Requests that the proxy answered with an error of its own."],
+  ["outbound_http_route_retry_requests_total", "Requests that were sent once more."],
+  ["outbound_http_route_retry_successes_total", "Requests that were sent more than once, and succeeded."],
+  [
+    "outbound_http_route_retry_limit_exceeded_total",
+    "Requests that were not sent again: the limit of tries is reached.",
+  ],
+  ["outbound_http_route_retry_overflow_total", "Requests that were not sent again: the budget of retries is used up."],
+  ["outbound_http_balancer_breaker_open_total", "Endpoints that a circuit breaker took out."],
   ["inbound_tcp_errors_total", "Connections that the proxy ended with an error."],
   ["outbound_tcp_errors_total", "Connections that the proxy ended with an error."],
   ["inbound_tcp_detect_http_results_total", "Outcomes of protocol detection."],
@@ -198,6 +252,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
 
 const GAUGES: readonly (readonly [name: string, help: string])[] = [
   ["outbound_http_balancer_endpoints", "Endpoints of a balancer, by state."],
+  ["outbound_http_balancer_queue_length", "Requests that wait until an endpoint can be reached."],
   ["control_identity_cert_expiration_timestamp_seconds", "Time at which the certificate expires."],
   ["control_identity_cert_refresh_timestamp_seconds", "Time of the last renewal of the certificate."],
   ["tulle_controller_connected", "1 while the stream to the controller is open."],

@@ -34,8 +34,9 @@ const credentials = {
   verifyPeer: () => ({ ok: false, code: "none", reason: "no sidecars here" }) as const,
 };
 const upstreams = new Upstreams(credentials, new Set(), clock, Math.random);
-const targets = new OutboundTargets(upstreams);
-const pipeline = new OutboundHttp(upstreams, { onVerdict() {}, onRequest() {}, onFinished() {} }, clock());
+const targets = new OutboundTargets(upstreams, clock);
+const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRetry() {} };
+const pipeline = new OutboundHttp(upstreams, observer, 0, clock);
 const heads = new HeadCache<RequestHead>();
 const [upstreamHost, upstreamPort] = address(values.upstream);
 const unknown = { kind: "", group: "", namespace: "", name: "", section: "" };

@@ -27,10 +27,10 @@ export function http1Client(target: Endpoint): Client {
       try {
         const headers: Record<string, string> = method === "POST" ? { "content-length": "0" } : {};
         const response = await connection.get(`/${id}`, headers, method);
-        if (header(response, "connection") === "close") connection.peer.terminate();
-        else idle.push(connection);
         const text = response.body.toString();
         if (response.status !== 200) throw new Error(`${response.status} ${text.trim()}`);
+        if (header(response, "connection") === "close") connection.peer.terminate();
+        else idle.push(connection);
         return text;
       } catch (cause) {
         connection.peer.terminate();

@@ -1,4 +1,7 @@
-/** Requests at an even rate, whatever the answers do, each with a number of its own that the application repeats. */
+/**
+ * Requests at an even rate, each with a number of its own that the application repeats. The rate does not depend on the
+ * answers until too many are outstanding: then the machine is too slow for it, and no mesh could answer them.
+ */
 import { type Client, type Method, REQUEST_MS } from "./_clients.ts";
 
 /** How often due requests are sent, milliseconds. */
@@ -31,6 +34,8 @@ export interface LoadOptions {
   readonly clients: readonly Client[];
   /** Requests a second, over all clients. */
   readonly rate: number;
+  /** Requests that may be under way at a time. */
+  readonly most: number;
   /** Share of the requests that are POST, 0–1. gRPC's all are. */
   readonly posts?: number;
 }
@@ -39,7 +44,7 @@ export interface LoadOptions {
 export class Load {
   readonly #options: LoadOptions;
   readonly #timer: ReturnType<typeof setInterval>;
-  readonly #startedMs = performance.now();
+  #dueMs = performance.now();
   readonly #open = new Set<Sent>();
   readonly #failed: Sent[] = [];
   readonly #by: Record<string, number> = {};
@@ -87,9 +92,12 @@ export class Load {
   }
 
   #tick(): void {
-    const { clients, rate } = this.#options;
-    const due = Math.floor(((performance.now() - this.#startedMs) / 1000) * rate);
-    while (this.#sent < due) {
+    const { clients, rate, most } = this.#options;
+    const now = performance.now();
+    // What could not be sent in time is not made up for.
+    if (this.#open.size >= most) this.#dueMs = Math.max(this.#dueMs, now);
+    while (this.#dueMs <= now && this.#open.size < most) {
+      this.#dueMs += 1000 / rate;
       const client = clients[this.#sent % clients.length] as Client; // at least one
       void this.#one(client, this.#sent++);
     }

@@ -4,7 +4,7 @@ import { type Mesh, type MeshOptions, startMesh } from "../support/mesh.ts";
 import { type Child, startProcess } from "../support/process.ts";
 import { service, type ServiceSpec, workload } from "../support/resources.ts";
 import { type Client, grpcClient, http1Client, http2Client } from "./_clients.ts";
-import type { Outcome } from "./fault.ts";
+import type { Outcome, Size } from "./fault.ts";
 import { Load, type LoadOptions, type LoadReport, reasons, type Sent } from "./_load.ts";
 
 export const HTTP1 = 8080;
@@ -68,7 +68,11 @@ export class Shop implements AsyncDisposable {
   /** Starts the application of a replica and waits until it listens. */
   async startApp(name: string): Promise<void> {
     const argv = [process.execPath, APP, name, this.mesh.ip(name), `${HTTP1}`, `${HTTP2}`, `${GRPC}`];
-    const app = startProcess({ argv, name: `app of ${name}`, ...(this.#options.app ? { env: this.#options.app } : {}) });
+    const app = startProcess({
+      argv,
+      name: `app of ${name}`,
+      ...(this.#options.app ? { env: this.#options.app } : {}),
+    });
     this.#apps.set(name, app);
     this.#all.push(app);
     await app.waitForOutput(/ready\n/, START_MS);
@@ -91,8 +95,8 @@ export class Shop implements AsyncDisposable {
   }
 
   /** Starts a load, and waits until all kinds of requests are answered. */
-  async load(options: Partial<LoadOptions> & { readonly rate: number }): Promise<Load> {
-    const load = new Load({ clients: this.clients(), posts: 0.3, ...options });
+  async load(size: Size, options: Partial<LoadOptions> = {}): Promise<Load> {
+    const load = new Load({ clients: this.clients(), posts: 0.3, rate: size.rate, most: size.most, ...options });
     await load.more(100);
     return load;
   }
@@ -107,7 +111,7 @@ export class Shop implements AsyncDisposable {
 
   /** Further tries that the sidecar of `front` made. */
   async retried(): Promise<number> {
-    return sumOf(await this.mesh.sidecar("front").metrics(), "outbound_http_retries_total");
+    return sumOf(await this.mesh.sidecar("front").metrics(), "outbound_http_route_retry_requests_total");
   }
 
   /** Numbers of requests that are not idempotent and reached an application more than once. */

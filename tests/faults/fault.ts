@@ -7,12 +7,14 @@ export interface Size {
   readonly isFull: boolean;
   /** Requests a second. */
   readonly rate: number;
+  /** Requests that may be under way at a time. */
+  readonly most: number;
   /** Requests of one fault over all its rounds, at least. */
   readonly requests: number;
 }
 
-export const FULL: Size = { isFull: true, rate: 1000, requests: 100_000 };
-export const SHORT: Size = { isFull: false, rate: 400, requests: 1200 };
+export const FULL: Size = { isFull: true, rate: 1000, most: 500, requests: 100_000 };
+export const SHORT: Size = { isFull: false, rate: 300, most: 24, requests: 900 };
 
 /** What came of it. */
 export interface Outcome {

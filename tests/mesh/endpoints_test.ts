@@ -38,7 +38,7 @@ test.skipIf(isDirect)("a slow endpoint gets less than the fast ones", async () =
   expect(slow).toBeLessThan(Math.min(seen["web-a"] ?? 0, seen["web-b"] ?? 0) / 3);
 });
 
-test.skipIf(isDirect)("an endpoint whose app dies costs a bounded number of requests", async () => {
+test.skipIf(isDirect)("an endpoint whose app dies costs no request", async () => {
   const names = ["web-a", "web-b", "web-c"];
   await using mesh = await startMesh({
     workloads: [workload("front", { calls: [`web:${PORT}`] }), ...names.map((name) => workload(name, { app: "web" }))],
@@ -58,13 +58,12 @@ test.skipIf(isDirect)("an endpoint whose app dies costs a bounded number of requ
   await Bun.sleep(5_000);
   const report = await load.stop();
   console.log(`dying app: ${report.failed} of ${report.ok + report.failed} failed ${JSON.stringify(report.reasons)}`);
-  // What was under way when it died, and what found it dead before the breaker opened, and its probes.
-  expect(report.failed).toBeLessThan(60);
+  expect(report.failed).toBe(0); // all are GETs, and there are others
   expect(report.ok).toBeGreaterThan(1_000);
 });
 
 test.skipIf(isDirect)(
-  "a whole endpoint (app and sidecar) that vanishes costs a bounded number of requests",
+  "a whole endpoint (app and sidecar) that vanishes costs no request",
   async () => {
     const names = ["web-a", "web-b"];
     await using mesh = await startMesh({
@@ -82,11 +81,11 @@ test.skipIf(isDirect)(
     await Bun.sleep(500);
     mesh.sidecar("web-a").child().signal("SIGKILL");
     apps[0]?.[Symbol.dispose]();
-    await Bun.sleep(3_000);
+    const before = load.ok();
+    await eventually(() => expect(load.ok()).toBeGreaterThan(before + 500), 30_000);
     const report = await load.stop();
     console.log(`vanished: ${report.failed} of ${report.ok + report.failed} failed ${JSON.stringify(report.reasons)}`);
-    expect(report.failed).toBeLessThan(30);
-    expect(report.ok).toBeGreaterThan(500);
+    expect(report.failed).toBe(0); // all are GETs, and there is another one
   },
 );
 

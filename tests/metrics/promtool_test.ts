@@ -35,7 +35,12 @@ function everything(): string {
     metrics.protocolConnections(direction, "opaq").add(1);
   }
   metrics.countTransportHeader("ok");
-  metrics.balancerEndpoints({ namespace: "shop", name: "web", port: 80 }).set(1, 0);
+  metrics.balancerEndpoints({ namespace: "shop", name: "web", port: 80 }).set(1, 0, 0);
+  const web = { kind: "Service", namespace: "shop", name: "web" };
+  for (const outcome of ["requests", "successes", "limit_exceeded", "overflow"] as const) {
+    metrics.countRetry(outcome, { parent: web, parentPort: 80, route: web });
+  }
+  metrics.countBreakerOpen({ namespace: "shop", name: "web", port: 80 });
   metrics.countCertRefresh("ok");
   metrics.countUpdate("refused");
   metrics.countForcedClose("drain_deadline");

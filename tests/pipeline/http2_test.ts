@@ -250,7 +250,7 @@ test("a server that dies with requests in flight breaks them off or has them tol
     Array.from(
       { length: 40 },
       (_, i) =>
-        answerOf(client.request({ ":path": i % 2 === 0 ? "/begun" : "/waiting" })).then(
+        answerOf(client.request({ ":method": "POST", ":path": i % 2 === 0 ? "/begun" : "/waiting" })).then(
           (a) => a.status,
           () => "broken",
         ),

@@ -34,13 +34,14 @@ export class Hop implements Disposable, SnifferOwner, DownstreamOwner {
 
   constructor(upstreamPort: number) {
     this.#upstreams = new Upstreams(NO_CREDENTIALS, new Set(), this.#clock, Math.random);
-    const targets = new OutboundTargets(this.#upstreams);
+    const targets = new OutboundTargets(this.#upstreams, this.#clock);
     const observer = {
       onVerdict() {},
       onRequest() {},
+      onRetry() {},
       onFinished: (exchange: Exchange) => this.finished.push(exchange),
     };
-    this.#pipeline = new OutboundHttp(this.#upstreams, observer, this.#clock());
+    this.#pipeline = new OutboundHttp(this.#upstreams, observer, 0, this.#clock);
     const target = { version: "", known: false, parent: UNKNOWN, authority: "", port: 0, protocol: "http1" } as const;
     const key = `127.0.0.1:${upstreamPort}`;
     this.#entry = targets.put({ ...target, key, routes: [], backends: [] }, "127.0.0.1", upstreamPort);

@@ -18,7 +18,7 @@ export interface Candidate {
  *
  * @param candidates endpoints of a backend
  * @param random uniform in [0, 1), called once or twice
- * @param exclude a candidate not to take again when another one is there (retries)
+ * @param exclude candidates not to take again while another one is there (retries)
  * @returns the pick; null only when there are no candidates. When all are taken out the least bad of two is picked: a
  *   backend that is down as a whole is probed rather than given up
  */
@@ -26,13 +26,13 @@ export function pick<C extends Candidate>(
   candidates: readonly C[],
   nowMs: number,
   random: () => number,
-  exclude: C | null = null,
+  exclude: readonly C[] | null = null,
 ): C | null {
   const n = candidates.length;
   if (n === 0) return null;
   if (n === 1) return candidates[0] as C; // n ≥ 1
   const first = usable(candidates, Math.floor(random() * n), nowMs, exclude);
-  if (first < 0) return candidates[Math.floor(random() * n)] as C; // in range
+  if (first < 0) return leastBad(candidates, Math.floor(random() * n), exclude);
   const second = usable(candidates, (first + 1 + Math.floor(random() * (n - 1))) % n, nowMs, exclude);
   const a = candidates[first] as C; // index of an existing one
   if (second < 0 || second === first) return a;
@@ -40,18 +40,28 @@ export function pick<C extends Candidate>(
   return b.load(nowMs) < a.load(nowMs) ? b : a;
 }
 
+/** All are taken out: one that was not asked yet, if there is any. */
+function leastBad<C extends Candidate>(candidates: readonly C[], start: number, exclude: readonly C[] | null): C {
+  const n = candidates.length;
+  for (let i = 0; i < n; i++) {
+    const c = candidates[(start + i) % n] as C; // in range
+    if (exclude === null || !exclude.includes(c)) return c;
+  }
+  return candidates[start] as C; // in range
+}
+
 /** The first candidate from `start` on, cyclically, that may be used; -1 when none may. */
 function usable<C extends Candidate>(
   candidates: readonly C[],
   start: number,
   nowMs: number,
-  exclude: C | null,
+  exclude: readonly C[] | null,
 ): number {
   const n = candidates.length;
   for (let i = 0; i < n; i++) {
     const at = (start + i) % n;
     const c = candidates[at] as C; // in range
-    if (c !== exclude && c.admits(nowMs)) return at;
+    if (c.admits(nowMs) && (exclude === null || !exclude.includes(c))) return at;
   }
   return -1;
 }

@@ -36,7 +36,12 @@ test("pick() gives a slow endpoint a clearly smaller share", () => {
 test("pick() does not take the excluded one again when another is there", () => {
   const a = candidate(1);
   const b = candidate(100);
-  for (let i = 0; i < 100; i++) expect(pick([a, b], 0, Math.random, a)).toBe(b);
+  for (let i = 0; i < 100; i++) expect(pick([a, b], 0, Math.random, [a])).toBe(b);
+});
+
+test("pick() takes one that was not tried yet when all are taken out", () => {
+  const [a, b, c] = [candidate(1, false), candidate(1, false), candidate(1, false)];
+  for (let i = 0; i < 100; i++) expect(pick([a, b, c], 0, Math.random, [a, c])).toBe(b);
 });
 
 test("PeakEwma rises to a peak at once and comes down with time", () => {
@@ -58,12 +63,12 @@ test("EndpointBreaker opens after failures in a row, probes once, and doubles it
   expect([breaker.onFailure(0, 0), breaker.onFailure(0, 0), breaker.onFailure(0, 0)]).toEqual([false, false, true]);
   expect(breaker.admits(999)).toBe(false);
   expect(breaker.admits(1000)).toBe(true);
-  breaker.onRequest();
+  breaker.onRequest(1000);
   expect(breaker.admits(1000)).toBe(false);
   expect(breaker.onFailure(1000, 0)).toBe(true);
   expect(breaker.admits(2999)).toBe(false);
   expect(breaker.admits(3000)).toBe(true);
-  breaker.onRequest();
+  breaker.onRequest(3000);
   breaker.onSuccess();
   expect(breaker.admits(3000)).toBe(true);
   expect(breaker.isOpen).toBe(false);

@@ -22,7 +22,7 @@ export interface Trip {
 }
 
 export class EndpointBreaker {
-  /** Told of each change; null when there are no other threads. */
+  /** Told of each change; null for nobody. */
   onTrip: ((trips: number, penaltyMs: number) => void) | null = null;
   #policy: Breaker;
   #failures = 0;
@@ -49,9 +49,9 @@ export class EndpointBreaker {
     return this.#trips === 0 || (nowMs >= this.#openUntilMs && !this.#probing);
   }
 
-  /** A request is being sent. */
-  onRequest(): void {
-    if (this.#trips > 0) this.#probing = true;
+  /** A request is being sent. One that goes out although the endpoint is taken out (all are) proves nothing. */
+  onRequest(nowMs: number): void {
+    if (this.#trips > 0 && nowMs >= this.#openUntilMs) this.#probing = true;
   }
 
   /** The request ended without telling anything about the endpoint (the client went away). */

@@ -5,12 +5,13 @@ import { TcpLeg } from "../../http/tcp_leg.ts";
 import type { Backend, Endpoint } from "../../model/outbound.ts";
 import type { Candidate } from "./balance_p2c.ts";
 import { EndpointBreaker } from "./breaker.ts";
-import type { Failure } from "./failure.ts";
+import type { Failure, FailureCode } from "./failure.ts";
 import { Http1Pool } from "./http1_pool.ts";
 import { Http2Pool } from "./http2_pool.ts";
 import { type MeshCredentials, MeshDial } from "./mesh_dial.ts";
 import { PeakEwma } from "./peak_ewma.ts";
 import { PlainDial } from "./plain_dial.ts";
+import { Reachability } from "./reachability.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** Streams of requests on a connection before another one is opened: what the peer's sidecar allows is far above. */
@@ -20,13 +21,21 @@ const TUNNEL_SPREAD = 64;
 /** Streams per plaintext HTTP/2 connection to an application before another one is preferred. */
 const PLAIN_SPREAD = 100;
 
+/** Failures that the next request would meet as well. */
+const UNREACHED: ReadonlySet<FailureCode> = new Set(
+  ["connect_failed", "connect_timeout", "tls_failed", "identity_mismatch", "unreachable", "overloaded"] as const,
+);
+
 export class EndpointState implements Candidate {
   readonly endpoint: Endpoint;
+  /** Key of the backend that it belongs to. */
+  readonly backendKey: string;
   readonly weight: number;
   /** The endpoint is reached through its sidecar. */
   readonly meshed: boolean;
   readonly ewma: PeakEwma;
   readonly breaker: EndpointBreaker;
+  readonly reachability = new Reachability();
   /** Requests in flight, and open tunnels. */
   pending = 0;
   /** Memo: metric series of requests that a rule sends here, valid while `seriesKey` is that rule. */
@@ -55,6 +64,7 @@ export class EndpointState implements Candidate {
   ) {
     this.#counters = counters;
     this.endpoint = endpoint;
+    this.backendKey = backend.key;
     this.weight = endpoint.weight;
     this.meshed = meshed;
     this.ewma = new PeakEwma(backend.defaultRttMs, backend.decayMs, nowMs);
@@ -70,7 +80,7 @@ export class EndpointState implements Candidate {
   }
 
   admits(nowMs: number): boolean {
-    return this.breaker.admits(nowMs);
+    return this.breaker.admits(nowMs) && this.reachability.admits(nowMs);
   }
 
   /** Open connections, all kinds. */
@@ -93,6 +103,17 @@ export class EndpointState implements Candidate {
       new PlainDial(this.endpoint.ip, this.endpoint.port, pool, this.#counters).start()
     );
     this.#http1.acquire(waiter, fresh);
+  }
+
+  /** A connection to it failed, or its sidecar could not reach its application. @param random in [0, 1) */
+  onUnreached(error: Failure, nowMs: number, random: number): void {
+    if (UNREACHED.has(error.code)) this.reachability.onUnreached(error, nowMs, random);
+  }
+
+  /** Takes a waiter that has no leg yet out of the queue: it will not get one. */
+  withdraw(waiter: Waiter): void {
+    this.#requests?.withdraw(waiter);
+    this.#http1?.withdraw(waiter);
   }
 
   /** Gives the waiter a leg for one opaque connection. */

@@ -34,6 +34,10 @@ export type FailureCode =
   | "upstream_protocol"
   /** Time is up. */
   | "timeout"
+  /** The time that the client itself gave (grpc-timeout) is over. */
+  | "deadline"
+  /** No endpoint could be reached for a while: requests fail at once until one can. The detail says why. */
+  | "fail_fast"
   /** Authorization does not admit the request. */
   | "forbidden"
   /** The bytes could not be classified on a port whose policy needs to. */

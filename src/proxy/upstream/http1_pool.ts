@@ -1,7 +1,14 @@
-/** HTTP/1.1 connections to one endpoint: idle ones are reused, the latest first, so that a burst's surplus ages out. */
+/**
+ * HTTP/1.1 connections to one endpoint: idle ones are reused, the latest first, so that a burst's surplus ages out.
+ *
+ * A server may close an idle connection just as a request is sent on it. Most requests can then be sent again; one that
+ * must not be acted on twice cannot, because nobody knows. So such a request takes only a connection that is not about to
+ * be closed, as far as what the server has done before can tell.
+ */
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { Http1Client } from "../../http/http1_client.ts";
 import type { Http1ClientOwner } from "../../http/http1_client_owner.ts";
+import { peerHasEnded } from "../../net/peer_ended.ts";
 import type { RawSocket } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { HeadCache } from "../../wire/http1/head_cache.ts";
@@ -13,6 +20,9 @@ import { MAX_QUEUED, type Waiter, WaiterQueue } from "./waiter.ts";
 const MAX_CONNECTIONS = 1024;
 /** Idle connections are closed after this: shorter than the 5 s keep-alive of Node.js, the shortest of the common servers. */
 const IDLE_MS = 3000;
+
+/** For so long it is remembered after how little time the server closed an idle connection. */
+const CLOSES_MEMORY_MS = 60_000;
 
 /** Begins to connect; the outcome arrives at the pool. */
 export type Http1Dialer = (pool: Http1Pool) => void;
@@ -27,6 +37,9 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   #dialling = 0;
   #unused = 0;
   #closed = false;
+  /** Idle for longer, a connection may be about to be closed by the server. */
+  #safeIdleMs = IDLE_MS;
+  #closesSeenMs = -Infinity;
 
   constructor(dial: Http1Dialer) {
     this.#dial = dial;
@@ -37,9 +50,13 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
     return this.#open;
   }
 
-  /** Gives the waiter a connection, at once when one is idle. `fresh`: not one that may have been closed by the peer. */
+  /**
+   * Gives the waiter a connection, at once when one is idle.
+   *
+   * @param fresh not one that may have been closed by the peer
+   */
   acquire(waiter: Waiter, fresh: boolean): void {
-    if (!fresh) {
+    if (!fresh && (waiter.isRepeatable || this.#isSafe())) {
       const connection = this.#idle.pop();
       if (connection !== undefined) {
         if (this.#idle.length < this.#unused) this.#unused = this.#idle.length;
@@ -53,6 +70,11 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
       this.#dialling++;
       this.#dial(this);
     }
+  }
+
+  /** Takes a waiter out of the queue, if it is there. */
+  withdraw(waiter: Waiter): void {
+    this.#queue.remove(waiter);
   }
 
   /** Closes idle connections; the others close when they are done. */
@@ -86,6 +108,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
       this.#open--;
       return connection.close();
     }
+    connection.idleSinceMs = performance.now();
     this.#idle.push(connection);
     if (this.#timer.tick < 0) {
       this.#unused = this.#idle.length;
@@ -96,7 +119,10 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   onClosed(connection: Http1Client): void {
     this.#open--;
     const at = this.#idle.indexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
+    if (at >= 0) {
+      this.#idle.splice(at, 1);
+      this.#learnClose(connection);
+    }
     if (this.#queue.length > this.#dialling && this.#open + this.#dialling < MAX_CONNECTIONS) {
       this.#dialling++;
       this.#dial(this);
@@ -112,6 +138,22 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
     }
     this.#unused = this.#idle.length;
     if (this.#idle.length > 0) arm(this.#timer, IDLE_MS);
+  }
+
+  /** The connection that would be taken next will most likely be there when the request arrives. */
+  #isSafe(): boolean {
+    const next = this.#idle.at(-1);
+    if (next === undefined) return false;
+    const now = performance.now();
+    if (now - this.#closesSeenMs > CLOSES_MEMORY_MS) this.#safeIdleMs = IDLE_MS;
+    return now - next.idleSinceMs <= this.#safeIdleMs && !peerHasEnded(next.socket);
+  }
+
+  /** The server closed an idle connection: it will do so again after the same time, which began for it earlier than here. */
+  #learnClose(connection: Http1Client): void {
+    const now = performance.now();
+    this.#safeIdleMs = Math.min(this.#safeIdleMs, (now - connection.idleSinceMs) / 2);
+    this.#closesSeenMs = now;
   }
 
   #give(connection: Http1Client, waiter: Waiter): void {

@@ -55,6 +55,11 @@ export class Http2Pool implements Http2Owner {
     this.#dialMore();
   }
 
+  /** Takes a waiter out of the queue, if it is there. */
+  withdraw(waiter: Waiter): void {
+    this.#queue.remove(waiter);
+  }
+
   /** Lets streams finish, then closes. */
   shutdown(): void {
     this.#closed = true;

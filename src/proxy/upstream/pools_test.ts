@@ -11,6 +11,7 @@ import { MAX_QUEUED, type Waiter } from "./waiter.ts";
 /** Sends a GET as soon as it has a leg. */
 class Asker extends Recorder implements Waiter {
   readonly http1 = { minorVersion: 1, upgrade: "" } as const;
+  isRepeatable = true;
   cancelled = false;
   leg: Leg | null = null;
   failure: Failure | null = null;
@@ -69,6 +70,28 @@ test("Http1Pool gives a second try a connection that cannot have been idle", () 
   accept().deliver(NO_CONTENT);
   ask(pool, true);
   expect(dials()).toBe(2);
+});
+
+test("Http1Pool gives a request that must arrive once no connection that the server may be closing", async () => {
+  const { pool, dials, accept } = http1();
+  const once = () => {
+    const asker = new Asker();
+    asker.isRepeatable = false;
+    pool.acquire(asker, false);
+  };
+  ask(pool);
+  accept().deliver(NO_CONTENT);
+  once();
+  expect(dials()).toBe(1); // nothing is known against it
+  const [kept, closed] = [ask(pool), ask(pool)].map(() => accept());
+  for (const socket of [kept, closed]) socket?.deliver(NO_CONTENT);
+  await Bun.sleep(8);
+  closed?.fin(); // idle for 8 ms: 4 ms and less are safe from here on
+  const before = dials();
+  once();
+  expect(dials()).toBe(before + 1);
+  ask(pool);
+  expect(dials()).toBe(before + 1); // others take it
 });
 
 test("Http1Pool fails all that wait when nothing can be connected, and one while others are served", () => {

@@ -9,6 +9,8 @@ import type { MeshCredentials } from "./mesh_dial.ts";
 /** Makes the counters of connections to an endpoint. */
 export interface EndpointCounters {
   endpoints(endpoint: Endpoint, backend: Backend, meshed: boolean, authority: string): ConnectionCounters;
+  /** An endpoint of the backend was taken out by its breaker. */
+  onBreakerOpen(backend: Backend): void;
 }
 
 /** Endpoints of a backend, as a snapshot has them. */
@@ -72,8 +74,8 @@ export class Upstreams {
     this.#held.delete(targetKey);
   }
 
-  /** Picks an endpoint for a request, or null when the backend has none. `exclude`: the one that has just failed. */
-  pick(backend: Backend, exclude: EndpointState | null): EndpointState | null {
+  /** Picks an endpoint for a request, or null when the backend has none. `exclude`: those that have just failed. */
+  pick(backend: Backend, exclude: readonly EndpointState[] | null): EndpointState | null {
     const balancer = this.#balancers.get(backend);
     return balancer === undefined ? null : pick(balancer.states, this.#clock(), this.#random, exclude);
   }
@@ -106,9 +108,10 @@ export class Upstreams {
       const counters = this.#counters?.endpoints(endpoint, backend, meshed, authority) ?? null;
       const now = this.#clock();
       const state = new EndpointState(endpoint, backend, meshed, authority, this.#credentials, now, counters);
-      if (this.onTrip !== null) {
-        state.breaker.onTrip = (trips, penaltyMs) => this.onTrip?.({ key, trips, penaltyMs });
-      }
+      state.breaker.onTrip = (trips, penaltyMs) => {
+        if (trips > 0) this.#counters?.onBreakerOpen(backend);
+        this.onTrip?.({ key, trips, penaltyMs });
+      };
       entry = { state, refs: 0 };
       this.#states.set(key, entry);
     }

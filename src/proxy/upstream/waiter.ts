@@ -11,6 +11,8 @@ export const MAX_QUEUED = 1024;
 export interface Waiter extends LegListener {
   /** What an HTTP/1 connection must know of the request. */
   readonly http1: Http1Request;
+  /** It does no harm when an HTTP/1 server acts on it twice. */
+  readonly isRepeatable: boolean;
   /** The waiter has given up; the pool drops it. */
   readonly cancelled: boolean;
   onUpstream(leg: Leg): void;
@@ -54,6 +56,12 @@ export class WaiterQueue {
   #drop(): void {
     this.#list = this.#list.filter((waiter, at) => at >= this.#head && !waiter.cancelled);
     this.#head = 0;
+  }
+
+  /** Takes one out that will not be told anything. Linear: for what takes too long, which is rare. */
+  remove(waiter: Waiter): void {
+    const at = this.#list.indexOf(waiter, this.#head);
+    if (at >= 0) this.#list.splice(at, 1);
   }
 
   /** Takes everybody out, to be told that it failed. */
