@@ -21,6 +21,14 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Print the objects of an installation, for kubectl apply -f -",
     run: async (argv) => (await import("../controller/cli/install.ts")).runInstall(argv),
   }],
+  ["inject", {
+    summary: "Add the sidecar to the workloads of manifests",
+    run: async (argv) => (await import("../controller/cli/inject.ts")).runInject(argv),
+  }],
+  ["uninject", {
+    summary: "Take the sidecar out of the workloads of manifests",
+    run: async (argv) => (await import("../controller/cli/inject.ts")).runUninject(argv),
+  }],
   ["stat", {
     summary: "Show success rate, rate and latency of workloads and routes",
     run: async (argv) => (await import("../controller/cli/stat.ts")).runStat(argv),
@@ -52,7 +60,7 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
 
 const GROUPS: readonly { readonly title: string; readonly faces: readonly string[] }[] = [
   { title: "Run a mesh on this machine", faces: ["up"] },
-  { title: "Run a mesh on a cluster", faces: ["install"] },
+  { title: "Run a mesh on a cluster", faces: ["install", "inject", "uninject"] },
   { title: "See what it does", faces: ["stat", "identity", "version"] },
   { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller", "agent"] },
 ];

@@ -38,3 +38,8 @@ export function parseDurationOption(text: string): number {
   if (ms === null) throw new InvalidArgumentError(`found "${text}", want ${DURATION_FORM}.`);
   return ms;
 }
+
+/** Gathers the values of an option that may be given again. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...before ?? [], value];
+}

@@ -3,12 +3,12 @@ import { CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXIT_USAGE } from "../../src/base/error.ts";
 import { LOG_LEVELS, type LogLevel } from "../../src/base/log.ts";
 import { canonicalCidr } from "../core/ip.ts";
-import { VERSION } from "../../src/base/version.ts";
 import type { DefaultPolicy } from "../core/snapshot.ts";
 import { readSettings, type SidecarSettings } from "../inject/settings.ts";
 import { DEFAULT_POLICIES } from "../kube/resources.ts";
-import { parseDurationOption, teachingCommand } from "./_command.ts";
+import { collect, parseDurationOption, teachingCommand } from "./_command.ts";
 import { type Endpoint, parseAddress } from "./_endpoint.ts";
+import { DEFAULT_SIDECAR, sidecarDefaults } from "./_sidecar_defaults.ts";
 
 export type { Endpoint } from "./_endpoint.ts";
 
@@ -43,21 +43,6 @@ const CLUSTER_NETWORKS = "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16,
 
 /** A kubelet asks from an address of its node that only the network plugin knows. */
 const PROBE_NETWORKS = "0.0.0.0/0,::/0";
-
-/** A sidecar that serves a few hundred requests a second; a busy one is given more by annotation. */
-const SIDECAR: SidecarSettings = {
-  image: `tulle:${VERSION}`,
-  imagePullPolicy: "IfNotPresent",
-  cpuRequest: "10m",
-  cpuLimit: null,
-  memoryRequest: "40Mi",
-  memoryLimit: "256Mi",
-  logLevel: "info",
-  accessLog: "off",
-  drainGrace: "30s",
-  workers: 1,
-  adminAllow: "",
-};
 
 /** Leaves shorter than this expire while they travel, milliseconds. */
 const MIN_LEAF_LIFETIME_MS = 2000;
@@ -138,7 +123,7 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     : !isCluster && values.stateDir === undefined
     ? "want --state-dir beside --config-dir"
     : "";
-  const { settings: sidecar, warnings } = readSettings(sidecarDefaults(values.sidecar ?? []), {}, SIDECAR);
+  const { settings: sidecar, warnings } = readSettings(sidecarDefaults(values.sidecar ?? []), {}, DEFAULT_SIDECAR);
   for (const warning of warnings) process.stderr.write(`tulle controller: --sidecar: ${warning}\n`);
   if (warnings.length > 0) {
     process.exitCode = EXIT_USAGE;
@@ -173,19 +158,6 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
 /** An option whose default is shown as it would be typed. */
 function valueOption<T>(flags: string, description: string, parse: (text: string) => T, standard: string): Option {
   return new Option(flags, description).argParser(parse).default(parse(standard), standard);
-}
-
-/** "key=value" → annotations; what is not of that form is an annotation that nobody knows. */
-function sidecarDefaults(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(pairs.map((pair) => {
-    const at = pair.indexOf("=");
-    const key = at < 0 ? pair : pair.slice(0, at);
-    return [key.includes("/") ? key : `tulle.dev/${key}`, at < 0 ? "" : pair.slice(at + 1)];
-  }));
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...before ?? [], value];
 }
 
 function parseDomain(text: string): string {

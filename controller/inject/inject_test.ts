@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
-import { injectPod, type PatchOperation } from "./inject.ts";
+import { applyPatch } from "./apply_patch.ts";
+import { injectPod } from "./inject.ts";
 import type { PodTemplate } from "./pod.ts";
 import { readSettings, type SidecarSettings } from "./settings.ts";
+import { uninjectPod } from "./uninject.ts";
 import { judgePod } from "./verdict.ts";
 
 const DEFAULTS: SidecarSettings = {
@@ -20,31 +22,10 @@ const DEFAULTS: SidecarSettings = {
 const OPTIONS = { defaults: DEFAULTS, version: "1.2.3" };
 const SHOP = { annotations: { "tulle.dev/inject": "enabled" }, labels: {} };
 
-/** Applies a patch as RFC 6902 says, as far as the injector uses it. */
-function apply(document: unknown, patch: readonly PatchOperation[]): unknown {
-  const copy = structuredClone(document);
-  for (const { op, path, value } of patch) {
-    const keys = path.slice(1).split("/").map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
-    const last = keys.pop() ?? "";
-    // deno-lint-ignore no-explicit-any
-    let parent: any = copy;
-    for (const key of keys) {
-      parent = parent[key];
-      if (parent === undefined) throw new Error(`${path}: no ${key}`);
-    }
-    if (!Array.isArray(parent)) {
-      if (op === "replace" && !(last in parent)) throw new Error(`${path}: nothing to replace`);
-      parent[last] = value;
-    } else if (op === "replace") parent[Number(last)] = value;
-    else parent.splice(last === "-" ? parent.length : Number(last), 0, value);
-  }
-  return copy;
-}
-
 function inject(pod: PodTemplate, annotations: Record<string, string> = {}) {
   const { patch, warnings } = injectPod(pod, { annotations }, OPTIONS);
   // deno-lint-ignore no-explicit-any
-  return { pod: apply(pod, patch) as any, warnings };
+  return { pod: applyPatch(pod, patch) as any, warnings };
 }
 
 test("inject: the sidecar is the first init container, and what was there stays", () => {
@@ -153,4 +134,19 @@ test("settings: what cannot be read is named with the wanted form, and the defau
     'annotation tulle.dev/proxy-cpu-request of the pod: found "lots", want a quantity of Kubernetes such as 100m or 64Mi (ignored)',
     'annotation tulle.dev/proxy-drain-grace of its namespace: found "1h", want a duration such as 500ms, 10s or 1m30s, at most 10m (ignored)',
   ]);
+});
+
+test("uninject: gives back what inject was given", () => {
+  const before: PodTemplate = {
+    metadata: { labels: { app: "web" }, annotations: { a: "b" } },
+    spec: {
+      containers: [
+        { name: "web", readinessProbe: { tcpSocket: { port: 80 }, periodSeconds: 2 } },
+        { name: "tls", livenessProbe: { httpGet: { path: "/up", port: 8443, scheme: "HTTPS" } } },
+      ],
+      volumes: [{ name: "data" }],
+    },
+  };
+  expect(uninjectPod(inject(before).pod)).toEqual(before);
+  expect(uninjectPod(before)).toBeNull();
 });

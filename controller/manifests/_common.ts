@@ -6,7 +6,7 @@ import type { InstallValues, Resources } from "./values.ts";
 export type Manifest = Readonly<Record<string, unknown>>;
 
 /** Labels of every object, so that an uninstall finds what an install has made. */
-export function labels(component: string, { version }: InstallValues): Record<string, string> {
+export function labels(component: string, { version }: Pick<InstallValues, "version">): Record<string, string> {
   return {
     "app.kubernetes.io/name": "tulle",
     "app.kubernetes.io/component": component,
@@ -46,10 +46,12 @@ export function clusterWide(
   return { apiVersion, kind, metadata: { name, labels: labels(component, values) }, ...rest };
 }
 
+/** Requests and limits of a container. */
 export function resources({ cpuRequest, memoryRequest, memoryLimit }: Resources): Manifest {
   return { requests: { cpu: cpuRequest, memory: memoryRequest }, limits: { memory: memoryLimit } };
 }
 
+/** A probe over HTTP. @param periodSeconds between two looks @param failureThreshold looks that must fail */
 export function httpProbe(path: string, port: number, periodSeconds: number, failureThreshold: number): Manifest {
   return { httpGet: { path, port }, periodSeconds, failureThreshold, timeoutSeconds: 2 };
 }

@@ -2,13 +2,14 @@
 import { CONTROL_PLANE_LABEL, MESH_NAMESPACE } from "../core/cluster_names.ts";
 import { labels, type Manifest } from "./_common.ts";
 import { agentManifests } from "./agent.ts";
+import { customResourceDefinitions } from "./crds.ts";
 import { controllerManifests } from "./controller.ts";
 import type { InstallValues } from "./values.ts";
 import { webhookManifests } from "./webhooks.ts";
 
 export type { Manifest } from "./_common.ts";
 
-/** Everything but the definitions of our kinds. */
+/** Everything that an installation consists of. */
 export function manifests(values: InstallValues): Manifest[] {
   return [
     {
@@ -25,6 +26,7 @@ export function manifests(values: InstallValues): Manifest[] {
         annotations: { "tulle.dev/inject": "disabled" },
       },
     },
+    ...customResourceDefinitions(values),
     ...controllerManifests(values),
     ...agentManifests(values),
     ...webhookManifests(values),
