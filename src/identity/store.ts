@@ -14,6 +14,8 @@ import { buildIdentity, type Identity, withBundle } from "./identity.ts";
 export const RENEW_AT = 0.7;
 /** Renewals are spread by this share to both sides, because a controller signs some 300 a second. */
 const RENEW_JITTER = 0.05;
+/** Time over which proxies renew when another root signs, milliseconds: a controller signs some 300 a second. */
+export const ROTATION_SPREAD_MS = 10_000;
 /** Shortest time between renewals, whatever the lifetime. */
 const MIN_RENEW_MS = 1000;
 /** Longest delay that timers take. */
@@ -116,6 +118,7 @@ export class IdentityStore {
   }
 
   async #certify(transport: IdentityTransport): Promise<void> {
+    this.#timer = null;
     const result = await this.#request(transport);
     if (this.#stopped) return;
     let delayMs: number;
@@ -184,6 +187,15 @@ export class IdentityStore {
     this.#trustUpdates++;
     this.#use(next.value);
     this.#options.saved?.save(next.value);
+    if (signingRoot(current) !== signingRoot(next.value)) this.#renewSoon();
+  }
+
+  /** Another root signs now: the old one will be distrusted once everybody has a certificate of the new one. */
+  #renewSoon(): void {
+    const transport = this.#transport;
+    if (this.#timer === null || transport === null) return; // a request is under way, and will be answered by the new root
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#certify(transport), this.#options.random() * ROTATION_SPREAD_MS);
   }
 
   #onTrustEnd(transport: IdentityTransport, error: string): void {
@@ -193,4 +205,9 @@ export class IdentityStore {
     const delayMs = backoffMs(TRUST_BACKOFF, ++this.#trustFailures, this.#options.random());
     this.#trustTimer = setTimeout(() => this.#watchTrust(transport), delayMs);
   }
+}
+
+/** The first root of a bundle is the one that signs. */
+function signingRoot({ caPem }: Identity): string {
+  return caPem.slice(0, caPem.indexOf("-----END CERTIFICATE-----"));
 }

@@ -70,8 +70,8 @@ class Signer implements IdentityTransport {
   }
 }
 
-function store(saved: SavedIdentity | null = null, token = "secret\n"): IdentityStore {
-  return new IdentityStore({ readToken: () => Promise.resolve(token), now: Date.now, random: () => 0.5, saved });
+function store(saved: SavedIdentity | null = null, token = "secret\n", random = () => 0.5): IdentityStore {
+  return new IdentityStore({ readToken: () => Promise.resolve(token), now: Date.now, random, saved });
 }
 
 /** The next change for which the predicate holds. */
@@ -157,6 +157,23 @@ test("onBundle() replaces the roots and keeps the certificate", async () => {
   s.stop();
   expect([after.certPem, after.trustVersion, after.generation]).toEqual([before.certPem, 2, 2]);
   expect(fromPem("CERTIFICATE", s.current()?.caPem ?? "").length).toBe(2);
+});
+
+test("onBundle() renews the certificate when another root signs, and not when one is added", async () => {
+  const s = store(null, "secret", () => 0);
+  const signer = new Signer();
+  const first = change(s);
+  s.start(signer);
+  const before = await first;
+  while (signer.sink === null) await Bun.sleep(1);
+  const [one, two] = [rootOf(ca.certificate), rootOf(second.certificate)];
+  signer.sink.onBundle({ trustDomain: "cluster.local", roots: [one, two], version: 2 });
+  const callsAfterAddition = signer.calls;
+  const renewed = change(s, ({ certPem }) => certPem !== before.certPem);
+  signer.sink.onBundle({ trustDomain: "cluster.local", roots: [two, one], version: 3 });
+  await renewed;
+  s.stop();
+  expect([callsAfterAddition, signer.calls]).toEqual([1, 2]);
 });
 
 test("onEnd() of the trust stream opens it again", async () => {

@@ -135,7 +135,8 @@ export type TrustBundle = Message<"tulle.identity.v1.TrustBundle"> & {
   trustDomain: string;
 
   /**
-   * Root certificates in DER. During a rotation both the old and the new one are present.
+   * Root certificates in DER, the one that signs now first. During a rotation both the old and the new one are present; a
+   * proxy asks for a new certificate when another comes first.
    *
    * @generated from field: repeated bytes roots = 2;
    */
