@@ -31,6 +31,8 @@ export interface AdminDeps {
   readonly drain: () => void;
   /** Drains and ends the process. */
   readonly shutdown: () => void;
+  /** Asks the application on behalf of the kubelet. @returns "" when it is well, why not, or null when there is no such probe */
+  readonly probe: (index: number) => Promise<string | null>;
   /** Networks that may read /config and /tap beside loopback. */
   readonly allow: readonly IpBlock[];
 }
@@ -51,6 +53,11 @@ export function createAdmin(
     "/metrics",
     async (context) => context.body(await deps.renderMetrics(), 200, { "content-type": METRICS_CONTENT_TYPE }),
   );
+  app.get("/probe/:index", async (context) => {
+    const trouble = await deps.probe(Number(context.req.param("index")));
+    if (trouble === null) return context.text("no such probe: TULLE_PROBES lists them\n", 404);
+    return trouble === "" ? context.text("ok\n") : context.text(`${trouble}\n`, 503);
+  });
   app.get(
     "/config",
     readers(deps),
@@ -80,7 +87,7 @@ export function createAdmin(
   return { fetch: (request, caller) => app.fetch(request, caller) };
 }
 
-const PATHS = "GET /metrics /ready /live /config /tap, POST /drain /shutdown";
+const PATHS = "GET /metrics /ready /live /config /tap /probe/N, POST /drain /shutdown";
 const JSON_TYPE = { "content-type": "application/json; charset=utf-8" };
 
 function readers(deps: AdminDeps): MiddlewareHandler<Env> {

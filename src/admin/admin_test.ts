@@ -15,6 +15,7 @@ function fixture() {
     renderMetrics: () => "up 1\n",
     isReady: () => state.readiness,
     configDump: () => ({ version: 7n, endpoints: new Map([["a", new Set([1])]]) }),
+    probe: (index) => Promise.resolve(index === 0 ? "" : index === 1 ? "it answers 500" : null),
     subscribeTap: (watcher) => {
       if (!state.free) return null;
       state.watcher = watcher;
@@ -39,6 +40,9 @@ test("GET /metrics, /live and /ready are for everyone", async () => {
   const { ask } = fixture();
   expect(await ask("/metrics", "8.8.8.8")).toEqual([200, "up 1\n"]);
   expect(await ask("/live", null)).toEqual([200, "live\n"]);
+  expect(await ask("/probe/0", null)).toEqual([200, "ok\n"]);
+  expect(await ask("/probe/1", null)).toEqual([503, "it answers 500\n"]);
+  expect((await ask("/probe/7", null))[0]).toBe(404);
   expect(await ask("/ready", "::1")).toEqual([200, "ready\n"]);
 });
 

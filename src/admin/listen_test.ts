@@ -7,6 +7,7 @@ const admin = createAdmin({
   isReady: () => ({ ready: true, reasons: [] }),
   configDump: () => ({}),
   subscribeTap: () => null,
+  probe: () => Promise.resolve(null),
   drain: () => {},
   shutdown: () => {},
   allow: [],

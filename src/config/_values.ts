@@ -82,6 +82,24 @@ export function readBlocks(text: string): Read<readonly IpBlock[]> {
   return isGood ? { value: blocks } : { want: "CIDR blocks separated by commas, such as 10.77.0.0/16" };
 }
 
+/** What to ask of the application on behalf of a kubelet. */
+export type ProbeSpec =
+  | { readonly kind: "tcp"; readonly port: number }
+  | { readonly kind: "https"; readonly port: number; readonly path: string };
+
+/** Comma list of "tcp:8080" and "https:8443/healthz". */
+export function readProbes(text: string): Read<readonly ProbeSpec[]> {
+  const probes: ProbeSpec[] = [];
+  for (const item of split(text)) {
+    const [, kind, digits, path = ""] = /^(tcp|https):(\d{1,5})(\/\S*)?$/.exec(item) ?? [];
+    const port = Number(digits);
+    const isGood = port >= 1 && port <= 65535 && (kind === "https") === (path !== "");
+    if (!isGood) return { want: "probes separated by commas, such as tcp:8080,https:8443/healthz" };
+    probes.push(kind === "https" ? { kind, port, path } : { kind: "tcp", port });
+  }
+  return probes.length <= MAX_ITEMS ? { value: probes } : { want: `at most ${MAX_ITEMS} probes` };
+}
+
 /** Comma list of "listen=target". */
 export function readForwards(text: string): Read<readonly Forward[]> {
   const forwards: Forward[] = [];

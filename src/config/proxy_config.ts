@@ -36,6 +36,8 @@ export interface ProxyConfig {
   /** "required": not ready before a connection of its own was seen to be redirected. */
   readonly capture: "off" | "required";
   readonly outboundForwards: readonly read.Forward[];
+  /** Probes that the sidecar answers for the kubelet, by position. */
+  readonly probes: readonly read.ProbeSpec[];
   readonly drainGraceMs: number;
   /** Threads that run the data path, the main one included. */
   readonly workers: number;
@@ -128,6 +130,12 @@ const KEYS = {
     "3s",
     "How long requests wait for an endpoint while none can be reached, and then fail at once; at most 1m.",
   ),
+  probes: key(
+    "PROBES",
+    read.readProbes,
+    "",
+    "What GET /probe/0, /probe/1 … ask of the workload for a kubelet: tcp:8080,https:8443/healthz",
+  ),
   drainGraceMs: key("DRAIN_GRACE", readGrace, "30s", "Time that requests have to end after SIGTERM, at most 10m."),
 } as const;
 
@@ -168,6 +176,7 @@ export function parseProxyConfig(env: Readonly<Record<string, string | undefined
     dialMark: optional(KEYS.dialMark),
     capture: take(KEYS.capture),
     outboundForwards: take(KEYS.outboundForwards),
+    probes: take(KEYS.probes),
     drainGraceMs: take(KEYS.drainGraceMs),
     workers: take(KEYS.workers),
     failFastAfterMs: take(KEYS.failFastAfterMs),

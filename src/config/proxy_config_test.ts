@@ -35,6 +35,7 @@ test("parseProxyConfig() fills in the defaults", () => {
       dialMark: null,
       capture: "off",
       outboundForwards: [],
+      probes: [],
       drainGraceMs: 30_000,
       workers: 1,
       failFastAfterMs: 3_000,
@@ -65,6 +66,8 @@ test.each([
   ["TULLE_DIAL_MARK", "0", "a number of 32 bits"],
   ["TULLE_OUTBOUND_FORWARDS", "127.0.0.1:9000", 'pairs "listen=target"'],
   ["TULLE_OUTBOUND_FORWARDS", "127.0.0.1:9000=web:80", 'pairs "listen=target"'],
+  ["TULLE_PROBES", "tcp:8080,udp:53", "probes separated by commas"],
+  ["TULLE_PROBES", "https:8443", "probes separated by commas"],
   ["TULLE_DRAIN_GRACE", "30", "a duration such as"],
   ["TULLE_DRAIN_GRACE", "11m", "at most 10m"],
 ])("parseProxyConfig() refuses %s=%s and says what it wants", (key, value, want) => {

@@ -29,6 +29,7 @@ import type { WorkerPool } from "./run_workers/pool.ts";
 const HELP = `Run the sidecar proxy of one workload.
 
 Usage: tulle proxy
+       tulle proxy drain    send new connections elsewhere, as before a stop
 
 It is configured by its environment; \`tulle up\` and the injector set it. Ports: 4140 takes what the workload sends,
 4143 mutual TLS from other sidecars, 4145 what others send, 4191 /metrics /ready /live /config /tap.
@@ -46,6 +47,7 @@ Example, beside a service on this machine that needs no capture:
 /** Runs the proxy until it is told to end. @param argv arguments after "proxy" */
 export async function runProxy(argv: string[]): Promise<void> {
   if (argv.includes("--help") || argv.includes("-h")) return void process.stdout.write(HELP);
+  if (argv[0] === "drain") return await (await import("./run_drain.ts")).runDrain(argv.slice(1));
   if (argv.length > 0) {
     throw new UsageError(`tulle proxy takes no arguments, found ${argv[0]}. See: tulle proxy --help`);
   }
@@ -142,11 +144,21 @@ class Runner implements ControlUser {
 
   // --- admin
 
+  /** Loaded when a kubelet first asks: most workloads have no such probe. */
+  async #probe(index: number): Promise<string | null> {
+    const probe = this.#config.probes[index];
+    const host = this.#config.workloadAddresses[0];
+    if (probe === undefined || host === undefined) return null;
+    const { askApplication } = await import("../admin/app_probe.ts");
+    return await askApplication(probe, host);
+  }
+
   #adminServer() {
     return createAdmin({
       renderMetrics: async () => renderMetrics(await this.#workers?.metrics() ?? this.#path.metrics.registry),
       isReady: () => this.#readiness(),
       configDump: () => this.#configDump(),
+      probe: (index) => this.#probe(index),
       subscribeTap: (watcher) => this.#path.tap.subscribe(watcher),
       drain: () => this.#drain(),
       shutdown: () => this.#shutdown("POST /shutdown"),
