@@ -30,6 +30,8 @@ import { putPreface } from "./http2_settings.ts";
 import { Http2Stream } from "./http2_stream.ts";
 import {
   CONNECTION_WINDOW_BYTES,
+  FIRST_STREAM_CREDIT_BYTES,
+  FIRST_STREAM_WINDOW_BYTES,
   MAX_FRAME_BYTES,
   MAX_MESH_FRAME_BYTES,
   MAX_OUTBOX_BYTES,
@@ -116,7 +118,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
 
   /** Opens a stream (client role); `canOpen` must hold. Nothing is sent until its head is. */
   open(): Http2Stream {
-    const stream = new Http2Stream(this, this.nextId, this.peerInitialWindow, STREAM_WINDOW_BYTES);
+    const stream = new Http2Stream(this, this.nextId, this.peerInitialWindow);
     this.nextId += 2;
     this.streams.set(stream.id, stream);
     if (this.nextId > MAX_31_BITS) this.#drain();
@@ -202,7 +204,12 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
 
   /** Returns credit for a stream once half its window has been forwarded. */
   creditStream(stream: Http2Stream): void {
-    if (stream.credit < STREAM_WINDOW_BYTES >> 1) return;
+    const isFirst = stream.window === FIRST_STREAM_WINDOW_BYTES;
+    if (stream.credit < (isFirst ? FIRST_STREAM_CREDIT_BYTES : stream.window >> 1)) return;
+    if (stream.window < STREAM_WINDOW_BYTES && queuedBytes.hasRoom) {
+      stream.credit += STREAM_WINDOW_BYTES - stream.window;
+      stream.window = STREAM_WINDOW_BYTES;
+    }
     writeWindowUpdate(this.outbox, stream.id, stream.credit);
     stream.recvWindow += stream.credit;
     stream.credit = 0;

@@ -16,7 +16,6 @@ import {
   MAX_HEADER_LIST_BYTES,
   MAX_MESH_STREAMS,
   MAX_STREAMS,
-  STREAM_WINDOW_BYTES,
 } from "./limits.ts";
 
 /** First size of the buffer that collects fragments, bytes. */
@@ -133,7 +132,7 @@ export class SectionReader {
     if (connection.draining || connection.streams.size >= limit) {
       return reader.spend() ? connection.refuse(id, code.REFUSED_STREAM) : undefined;
     }
-    const stream = new Http2Stream(connection, id, connection.peerInitialWindow, STREAM_WINDOW_BYTES);
+    const stream = new Http2Stream(connection, id, connection.peerInitialWindow);
     connection.streams.set(id, stream);
     stream.headReceived = true;
     // The bytes behind CONNECT are a tunnel's; a length speaks of the first of them at most (an upgrade with a body).

@@ -9,13 +9,13 @@ import type { Http2Connection } from "./http2_connection.ts";
 import { writeSettingsAck } from "./http2_frames.ts";
 import {
   CONNECTION_WINDOW_BYTES,
+  FIRST_STREAM_WINDOW_BYTES,
   HPACK_TABLE_BYTES,
   MAX_FRAME_BYTES,
   MAX_HEADER_LIST_BYTES,
   MAX_MESH_FRAME_BYTES,
   MAX_MESH_STREAMS,
   MAX_STREAMS,
-  STREAM_WINDOW_BYTES,
 } from "./limits.ts";
 
 /** Appends what a connection begins with: the client's preface, our SETTINGS, and the connection's window. */
@@ -25,7 +25,7 @@ export function putPreface(sink: ByteSink, isServer: boolean, mesh: boolean): vo
     [frame.SETTINGS_HEADER_TABLE_SIZE, HPACK_TABLE_BYTES],
     [frame.SETTINGS_ENABLE_PUSH, isServer ? -1 : 0],
     [frame.SETTINGS_MAX_CONCURRENT_STREAMS, isServer ? (mesh ? MAX_MESH_STREAMS : MAX_STREAMS) : -1],
-    [frame.SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES],
+    [frame.SETTINGS_INITIAL_WINDOW_SIZE, FIRST_STREAM_WINDOW_BYTES],
     [frame.SETTINGS_MAX_FRAME_SIZE, mesh ? MAX_MESH_FRAME_BYTES : MAX_FRAME_BYTES],
     [frame.SETTINGS_MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_BYTES],
     [frame.SETTINGS_ENABLE_CONNECT_PROTOCOL, isServer ? 1 : -1],

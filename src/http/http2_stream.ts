@@ -9,6 +9,7 @@
  */
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Http2Connection } from "./http2_connection.ts";
+import { FIRST_STREAM_WINDOW_BYTES } from "./limits.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { queuedBytes } from "./queued_bytes.ts";
 import { WaitingBytes } from "./waiting_bytes.ts";
@@ -29,7 +30,9 @@ export class Http2Stream implements Leg {
   /** Bytes we may send; below 0 after a SETTINGS that shrank it (RFC 9113 §6.9.2). */
   sendWindow: number;
   /** Bytes the peer may send. */
-  recvWindow: number;
+  recvWindow = FIRST_STREAM_WINDOW_BYTES;
+  /** Bytes that may wait here: what is forwarded is credited up to it. */
+  window = FIRST_STREAM_WINDOW_BYTES;
   /** Bytes forwarded, for which no WINDOW_UPDATE has been sent yet. */
   credit = 0;
   /** Body bytes the peer still has to send by its content-length; -1: not declared. */
@@ -44,11 +47,10 @@ export class Http2Stream implements Leg {
   #finQueued = false;
   #trailersQueued: HeaderBlock | null = null;
 
-  constructor(connection: Http2Connection, id: number, sendWindow: number, recvWindow: number) {
+  constructor(connection: Http2Connection, id: number, sendWindow: number) {
     this.connection = connection;
     this.id = id;
     this.sendWindow = sendWindow;
-    this.recvWindow = recvWindow;
   }
 
   /** The final response has no body that its content-length could speak of (RFC 9110 §6.4.1, §9.3.6). */

@@ -4,7 +4,11 @@
 export const MAX_STREAMS = 1000;
 /** Streams a sidecar may have open on one connection: it carries the requests and connections of a whole pod. */
 export const MAX_MESH_STREAMS = 16_384;
-/** Bytes a stream may send before they are forwarded: 256 KiB are 1 GB/s at 0.25 ms; times the streams it bounds memory. */
+/** Bytes a new stream may send before they are forwarded: most bodies. One that nobody reads holds no more. */
+export const FIRST_STREAM_WINDOW_BYTES = 128 * 1024;
+/** Bytes of it that are forwarded before credit returns: so late that a body of 100 KiB costs no frame. */
+export const FIRST_STREAM_CREDIT_BYTES = 112 * 1024;
+/** The same for one whose bytes were forwarded, while the process has room: 256 KiB are 1 GB/s at 0.25 ms. */
 export const STREAM_WINDOW_BYTES = 256 * 1024;
 /** Bytes a connection may send before credit returns. Credit is given at receipt, so that a slow stream never stalls its siblings. */
 export const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
