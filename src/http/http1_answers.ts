@@ -2,7 +2,14 @@
 import type { ByteSink } from "../base/byte_sink.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import type { RequestHead } from "../wire/http1/request_head.ts";
-import { appendResponseHead, SEND_CHUNKED, SEND_CLOSE, SEND_HTTP10, SEND_KEEP_ALIVE } from "../wire/http1/serialize.ts";
+import {
+  appendResponseHead,
+  SEND_CHUNKED,
+  SEND_CLOSE,
+  SEND_HTTP10,
+  SEND_KEEP_ALIVE,
+  SEND_UPGRADE,
+} from "../wire/http1/serialize.ts";
 import { CHUNKED, COUNTED, OMITTED, UNTIL_CLOSE } from "./http1_body_writer.ts";
 
 /** Identity of the edit below, for the memo of blocks. */
@@ -24,9 +31,10 @@ export function withEmptyBody(head: HeaderBlock): HeaderBlock {
  * Appends a whole response that says why a message was refused, and that the connection closes.
  *
  * @param status 4xx or 5xx
+ * @param code reason code
  * @param detail one sentence of visible ASCII
  */
-export function appendErrorResponse(sink: ByteSink, status: number, detail: string): void {
+export function appendErrorResponse(sink: ByteSink, status: number, code: string, detail: string): void {
   const text = `${detail}\n`;
   const bytes = new TextEncoder().encode(text);
   const head = headerBlock({ method: "", scheme: "", authority: "", path: "", protocol: "", status }, [
@@ -35,7 +43,7 @@ export function appendErrorResponse(sink: ByteSink, status: number, detail: stri
     "content-length",
     String(bytes.length),
     "tulle-error",
-    "bad_request",
+    code,
   ]);
   appendResponseHead(sink, head, "", SEND_CLOSE, "");
   sink.append(bytes, 0, bytes.length);
@@ -68,6 +76,12 @@ export function appendFinalHead(
   if (body === CHUNKED) bits |= SEND_CHUNKED;
   const isEmpty = end && head.contentLength < 0 && !isBodyless(head.status) && request.block.method !== "HEAD";
   return appendResponseHead(sink, isEmpty ? withEmptyBody(head) : head, reason, bits, "");
+}
+
+/** Appends the head that opens a tunnel: 101, or 2xx to CONNECT. @returns as `appendFinalHead` */
+export function appendTunnelHead(sink: ByteSink, request: RequestHead, head: HeaderBlock, reason: string): number {
+  const upgrade = head.status === 101 ? request.upgrade : "";
+  return appendResponseHead(sink, head, reason, upgrade === "" ? 0 : SEND_UPGRADE, upgrade);
 }
 
 function isBodyless(status: number): boolean {

@@ -1,4 +1,5 @@
 /** An HTTP/1.1 connection that sends requests, as the upstream leg of one exchange at a time; pooled in between. */
+import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { resetConnection } from "../net/reset.ts";
@@ -18,6 +19,7 @@ import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader
 import { CHUNKED, COUNTED, Http1BodyWriter, OMITTED } from "./http1_body_writer.ts";
 import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
 import { TcpLeg } from "./tcp_leg.ts";
+import { COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
 
 const IDLE = 0;
 const HEAD = 1;
@@ -34,7 +36,8 @@ export interface Http1Request {
   readonly upgrade: string;
 }
 
-export class Http1Client implements Leg, SocketOwner, OutboxOwner, BytesReader {
+// long-file: one state machine, whose sending and receiving halves share all of their state
+export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOwner, BytesReader {
   reason = "";
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
@@ -62,11 +65,17 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner, BytesReader {
   #owed = 0;
 
   /** @param cache response heads seen before; shared by the connections to an endpoint */
-  constructor(socket: RawSocket, owner: Http1ClientOwner, cache: HeadCache<ResponseHead>) {
+  constructor(
+    socket: RawSocket,
+    owner: Http1ClientOwner,
+    cache: HeadCache<ResponseHead>,
+    share: PeerShare = COMMON_SHARE,
+  ) {
+    super();
     this.socket = socket;
     this.#owner = owner;
     this.#cache = cache;
-    this.outbox = new Outbox(socket, this);
+    this.outbox = new Outbox(socket, this, share);
     this.stats = statsOf(socket);
     socket.data = this;
   }
@@ -175,12 +184,6 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner, BytesReader {
 
   // --- socket events
 
-  onOpen(_socket: RawSocket): void {}
-
-  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
-
-  onConnectFailed(_error: Error): void {}
-
   onData(buffer: Uint8Array): void {
     if (this.#state === CLOSED) return;
     this.#anyByte = true;
@@ -199,6 +202,11 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner, BytesReader {
     if (owed > 0) this.listener?.onConsumed(this, owed);
   }
 
+  onOutboxStuck(): void {
+    if (this.#state === CLOSED) this.socket.terminate();
+    else this.#fail(INTERNAL_ERROR, "the endpoint does not read", false);
+  }
+
   onEnd(): void {
     if (this.#state === BODY && this.#framing === FRAMING_UNTIL_CLOSE) {
       this.#keepAlive = false;
@@ -209,7 +217,7 @@ export class Http1Client implements Leg, SocketOwner, OutboxOwner, BytesReader {
   }
 
   onClose(error: Error | null): void {
-    if (this.#state === CLOSED) return;
+    if (this.#state === CLOSED) return this.outbox.close();
     const detail = error === null ? "server closed the connection" : error.message;
     if (this.#state === IDLE) {
       this.#state = CLOSED;

@@ -6,6 +6,7 @@
  * Pipelined requests are served in order: bytes of later ones are kept, bounded, and reading is paused.
  */
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
+import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { resetConnection } from "../net/reset.ts";
@@ -21,24 +22,20 @@ import * as serialize from "../wire/http1/serialize.ts";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
 import type { Http1ServerOwner } from "./http1_server_owner.ts";
 import type { Leg, LegListener } from "./leg.ts";
-import { HTTP1_PAUSE_BYTES, MAX_PIPELINED_BYTES } from "./limits.ts";
-import { appendErrorResponse, appendFinalHead, bodyOf } from "./http1_answers.ts";
+import {
+  HALF_CLOSED_MS,
+  HEAD_TIMEOUT_MS,
+  HTTP1_PAUSE_BYTES,
+  IDLE_TIMEOUT_MS,
+  LINGER_MS,
+  MAX_PIPELINED_BYTES,
+} from "./limits.ts";
+import { appendErrorResponse, appendFinalHead, appendTunnelHead, bodyOf } from "./http1_answers.ts";
 import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
 import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader.ts";
 import { Http1BodyWriter, UNTIL_CLOSE } from "./http1_body_writer.ts";
 import { TcpLeg, type TcpLegOwner } from "./tcp_leg.ts";
-
-/** From the first byte of a head to its end; slower ones are answered 408 (slow-head attacks hold connections open). */
-export const HEAD_TIMEOUT_MS = 30_000;
-/** Between requests: longer than the keep-alive of common clients' pools, so that it is they who close. */
-export const IDLE_TIMEOUT_MS = 600_000;
-/**
- * How long a client that has sent FIN after its request may go without a byte of the answer. Other proxies give the
- * request up at once; a client that only half-closed gets what comes in time.
- */
-const HALF_CLOSED_MS = 5_000;
-/** After a response to a request that was not read to its end: how long we go on reading so that the response is not lost to a reset. */
-const LINGER_MS = 2_000;
+import { COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
 
 const HEAD = 0;
 const BODY = 1;
@@ -47,7 +44,8 @@ const CLOSED = 3;
 const EMPTY = new Uint8Array(0);
 
 // long-file: one state machine, whose reading and responding halves share all of their state
-export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, TcpLegOwner, BytesReader {
+export class Http1Server extends Connected
+  implements Leg, SocketOwner, OutboxOwner, TimerOwner, TcpLegOwner, BytesReader {
   readonly reason = "";
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
@@ -55,6 +53,7 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
   listener: LegListener | null = null;
   /** Closes after the present response (drain). */
   closing = false;
+  readonly share: PeerShare;
   readonly #owner: Http1ServerOwner;
   readonly #cache: HeadCache<RequestHead>;
   readonly #timer = new Timer(this, 0);
@@ -75,13 +74,22 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
   /** Bytes written when the half-closed client was last looked at. */
   #writtenBefore = 0;
   #lingering = false;
+  /** The owner knows that the connection is gone. */
+  #isOver = false;
 
-  /** @param cache heads seen before; shared by the connections of a listener */
-  constructor(socket: RawSocket, owner: Http1ServerOwner, cache: HeadCache<RequestHead>) {
+  /** @param cache heads seen before; shared by a listener's connections @param share counts what waits for the client */
+  constructor(
+    socket: RawSocket,
+    owner: Http1ServerOwner,
+    cache: HeadCache<RequestHead>,
+    share: PeerShare = COMMON_SHARE,
+  ) {
+    super();
     this.socket = socket;
+    this.share = share;
     this.#owner = owner;
     this.#cache = cache;
-    this.outbox = new Outbox(socket, this);
+    this.outbox = new Outbox(socket, this, share);
     this.stats = statsOf(socket);
     socket.data = this;
     arm(this.#timer, HEAD_TIMEOUT_MS);
@@ -92,19 +100,13 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
     return this.#state === HEAD && this.#request === null;
   }
 
-  /** Lets the present request finish, then closes; closes at once when idle. */
+  /** Lets the present request finish, then closes. */
   shutdown(): void {
     this.closing = true;
     if (this.isIdle) this.#close();
   }
 
   // --- socket events
-
-  onOpen(_socket: RawSocket): void {}
-
-  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
-
-  onConnectFailed(_error: Error): void {}
 
   onData(buffer: Uint8Array): void {
     if (this.#lingering || this.#state === CLOSED) return;
@@ -126,6 +128,11 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
     if (this.#state === HEAD) this.#goOn();
   }
 
+  onOutboxStuck(): void {
+    if (this.#state === CLOSED) resetConnection(this.socket);
+    else this.#cutOff(CANCEL, "client does not read");
+  }
+
   onEnd(): void {
     this.#peerEnded = true;
     // A client may half-close after its request (RFC 9112 §9.6): it still gets an answer that comes soon.
@@ -135,10 +142,10 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
   }
 
   onClose(error: Error | null): void {
-    if (this.#state === CLOSED) return;
+    const wasOpen = this.#state !== CLOSED;
     this.#gone();
-    this.#abortDownstream(error === null ? "client closed the connection" : error.message);
-    this.#owner.onClosed(this);
+    if (wasOpen) this.#abortDownstream(error === null ? "client closed the connection" : error.message);
+    this.#tellClosed();
   }
 
   onTimer(_kind: number): void {
@@ -314,7 +321,10 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
   sendHead(head: HeaderBlock, end: boolean, reason: string): void {
     const request = this.#request;
     if (request === null || this.#state === CLOSED) return;
-    if (head.status === 101 || (request.isConnect && head.status < 300)) return this.#sendTunnelHead(head, reason);
+    if (head.status === 101 || (request.isConnect && head.status < 300)) {
+      const result = appendTunnelHead(this.outbox.begin(), request, head, reason);
+      return result < 0 ? this.#cannotSay(textForCode(result)) : undefined;
+    }
     const kind = bodyOf(request, head, end);
     this.#out.begin(kind, head.contentLength);
     if (this.closing || (this.#peerEnded && this.#held.length === 0) || kind === UNTIL_CLOSE) this.#keepAlive = false;
@@ -383,27 +393,23 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
     if (this.#peerEnded) leg.onEnd();
   }
 
-  #sendTunnelHead(head: HeaderBlock, reason: string): void {
-    const upgrade = head.status === 101 ? (this.#request?.upgrade ?? "") : "";
-    const bits = upgrade === "" ? 0 : serialize.SEND_UPGRADE;
-    const result = serialize.appendResponseHead(this.outbox.begin(), head, reason, bits, upgrade);
-    if (result < 0) this.#cannotSay(textForCode(result));
-  }
-
-  /** The upstream's response cannot be expressed in HTTP/1.1. */
   #cannotSay(detail: string): void {
     this.#keepAlive = false;
-    appendErrorResponse(this.outbox.begin(), 502, `the response cannot be said in HTTP/1.1: ${detail}`);
+    appendErrorResponse(this.outbox.begin(), 502, "bad_request", `the response cannot be said in HTTP/1.1: ${detail}`);
     this.#abortDownstream(detail);
     this.#finishResponse();
   }
 
   /** The upstream's body does not have the length that its head announced. */
   #misframed(what: string): void {
+    this.#cutOff(INTERNAL_ERROR, `the response's body is ${what} than it announced`);
+  }
+
+  #cutOff(h2Code: number, detail: string): void {
     const { listener } = this;
     this.listener = null;
     this.#reset();
-    listener?.onAbort(this, INTERNAL_ERROR, false, `the response's body is ${what} than it announced`);
+    listener?.onAbort(this, h2Code, false, detail);
   }
 
   #finishResponse(): void {
@@ -434,8 +440,13 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
   }
 
   #refuse(status: number, detail: string): void {
-    appendErrorResponse(this.outbox.begin(), status, detail);
     this.#owner.onBadRequest(this, status, detail);
+    this.refuseRequest(status, "bad_request", detail);
+  }
+
+  /** Answers with an error, and closes. @param code reason code */
+  refuseRequest(status: number, code: string, detail: string): void {
+    appendErrorResponse(this.outbox.begin(), status, code, detail);
     this.#linger();
   }
 
@@ -457,8 +468,7 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
     if (this.#state === CLOSED) return;
     this.#state = CLOSED;
     disarm(this.#timer);
-    this.outbox.endWhenFlushed();
-    this.#owner.onClosed(this);
+    this.outbox.endWhenFlushed(); // over only then: a client may take its time
   }
 
   /** A response that cannot be completed must not look complete: reset rather than FIN. */
@@ -466,6 +476,12 @@ export class Http1Server implements Leg, SocketOwner, OutboxOwner, TimerOwner, T
     this.outbox.flush();
     this.#gone();
     resetConnection(this.socket);
+    this.#tellClosed();
+  }
+
+  #tellClosed(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#owner.onClosed(this);
   }
 

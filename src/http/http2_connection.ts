@@ -6,6 +6,7 @@
  * each other cannot block each other. Writing: everything goes to the outbox, which leaves once per turn of the loop.
  */
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
+import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
@@ -32,18 +33,17 @@ import {
   CONNECTION_WINDOW_BYTES,
   FIRST_STREAM_CREDIT_BYTES,
   FIRST_STREAM_WINDOW_BYTES,
+  HEAD_TIMEOUT_MS,
   MAX_FRAME_BYTES,
   MAX_MESH_FRAME_BYTES,
   MAX_OUTBOX_BYTES,
   MESH_OUTBOX_FACTOR,
   STREAM_WINDOW_BYTES,
 } from "./limits.ts";
-import { queuedBytes, type Starved } from "./queued_bytes.ts";
 import type { Refusal } from "./refusal.ts";
+import { COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
 import { WaitingStreams } from "./waiting_streams.ts";
 
-/** How long a client may take from accept to the end of its preface and SETTINGS, and a header block to be completed. */
-export const HEAD_TIMEOUT_MS = 30_000;
 /** How long a client may take to acknowledge that we are going away, before its later requests are refused. */
 export const GOAWAY_GRACE_MS = 1_000;
 /** Window and stream ids are 31 bits (RFC 9113 §6.9.1, §5.1.1). */
@@ -56,13 +56,16 @@ const GRACE = 1;
 /** What the PING behind a first GOAWAY carries; those that keep alive carry 0. */
 const GOAWAY_PING = 1;
 
-export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, Starved {
+// long-file: what reading, sending and ending share is the state of one connection
+export class Http2Connection extends Connected implements SocketOwner, OutboxOwner, TimerOwner {
   readonly isServer: boolean;
   readonly mesh: boolean;
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
   readonly outbox: Outbox;
   readonly owner: Http2Owner;
+  /** Counts what waits for the peer. */
+  readonly share: PeerShare;
   readonly streams = new Map<number, Http2Stream>();
   readonly encoder = new HpackEncoder();
   /** Streams the peer allows us. Until its SETTINGS arrive we assume what every server allows. */
@@ -73,7 +76,6 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
   peerConnectProtocol = false;
   settingsReceived = false;
   sendWindow = DEFAULT_WINDOW_BYTES;
-  recvWindow = CONNECTION_WINDOW_BYTES;
   recvCredit = 0;
   /** No new streams from us (client) or to us (server). */
   draining = false;
@@ -95,13 +97,22 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
    * @param isServer we accept streams; otherwise we open them
    * @param mesh the peer is a sidecar: larger limits, keep-alive
    * @param owner told about requests and the end
+   * @param share counts what waits for the peer
    */
-  constructor(socket: RawSocket, isServer: boolean, mesh: boolean, owner: Http2Owner) {
+  constructor(
+    socket: RawSocket,
+    isServer: boolean,
+    mesh: boolean,
+    owner: Http2Owner,
+    share: PeerShare = COMMON_SHARE,
+  ) {
+    super();
     this.socket = socket;
     this.isServer = isServer;
     this.mesh = mesh;
     this.owner = owner;
-    this.outbox = new Outbox(socket, this);
+    this.share = share;
+    this.outbox = new Outbox(socket, this, share, true);
     this.#reader = new Http2Reader(this);
     this.#maxSent = mesh ? MAX_MESH_FRAME_BYTES : MAX_FRAME_BYTES;
     this.stats = statsOf(socket);
@@ -127,12 +138,6 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
 
   // --- socket events
 
-  onOpen(_socket: RawSocket): void {}
-
-  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
-
-  onConnectFailed(_error: Error): void {}
-
   onData(buffer: Buffer): void {
     this.#keepAlive.heard = true;
     this.#reader.read(buffer, 0, buffer.length);
@@ -147,6 +152,10 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
 
   onOutboxDrained(): void {
     this.pumpAll();
+  }
+
+  onOutboxStuck(): void {
+    this.dead("the peer does not read");
   }
 
   onEnd(): void {
@@ -206,7 +215,7 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
   creditStream(stream: Http2Stream): void {
     const isFirst = stream.window === FIRST_STREAM_WINDOW_BYTES;
     if (stream.credit < (isFirst ? FIRST_STREAM_CREDIT_BYTES : stream.window >> 1)) return;
-    if (stream.window < STREAM_WINDOW_BYTES && queuedBytes.hasRoom) {
+    if (stream.window < STREAM_WINDOW_BYTES && waitingBudget.isPlenty) {
       stream.credit += STREAM_WINDOW_BYTES - stream.window;
       stream.window = STREAM_WINDOW_BYTES;
     }
@@ -215,18 +224,12 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     stream.credit = 0;
   }
 
-  /** Returns credit for the connection once half its window has been received, while the process has room. */
+  /** Returns credit for the connection once half its window has been received. It is never held back: it is all streams'. */
   creditConnection(bytes: number): void {
     this.recvCredit += bytes;
     if (this.recvCredit < CONNECTION_WINDOW_BYTES >> 1) return;
-    if (!queuedBytes.hasRoom) return queuedBytes.starve(this);
     writeWindowUpdate(this.outbox, 0, this.recvCredit);
-    this.recvWindow += this.recvCredit;
     this.recvCredit = 0;
-  }
-
-  onQueueRoom(): void {
-    this.creditConnection(0);
   }
 
   /** The peer has answered a PING, whose payload ends in these 32 bits. */
@@ -298,6 +301,14 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     stream.listener = null;
     this.finishStream(stream);
     listener?.onAbort(stream, h2Code, unprocessed, detail);
+  }
+
+  /** Ends a stream whose receiver does not take what waits for it, and tells its listener. */
+  endStuck(stream: Http2Stream): void {
+    const { listener } = stream;
+    stream.listener = null;
+    this.resetStream(stream, code.ENHANCE_YOUR_CALM);
+    listener?.onAbort(stream, code.ENHANCE_YOUR_CALM, false, "its receiver does not read");
   }
 
   // --- end
@@ -389,7 +400,6 @@ export class Http2Connection implements SocketOwner, OutboxOwner, TimerOwner, St
     this.#keepAlive.stop();
     disarm(this.#head);
     disarm(this.#grace);
-    queuedBytes.forget(this);
     for (const stream of [...this.streams.values()]) {
       const { listener } = stream;
       stream.listener = null;

@@ -209,8 +209,6 @@ export class Http2Reader {
     const connection = this.connection;
     if (id === 0) return connection.fail(code.PROTOCOL_ERROR, "DATA on stream 0");
     if (length === 0 && !ends && !this.spend()) return;
-    connection.recvWindow -= length;
-    if (connection.recvWindow < 0) return connection.fail(code.FLOW_CONTROL_ERROR, "connection window exceeded");
     connection.creditConnection(length);
     this.#dataLeft = bytes;
     this.#dataEnds = ends;

@@ -11,10 +11,10 @@ import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Http2Connection } from "./http2_connection.ts";
 import { FIRST_STREAM_WINDOW_BYTES } from "./limits.ts";
 import type { Leg, LegListener } from "./leg.ts";
-import { queuedBytes } from "./queued_bytes.ts";
+import type { Holder, Holding } from "./waiting_budget.ts";
 import { WaitingBytes } from "./waiting_bytes.ts";
 
-export class Http2Stream implements Leg {
+export class Http2Stream implements Leg, Holder {
   readonly id: number;
   readonly connection: Http2Connection;
   readonly reason = "";
@@ -43,6 +43,8 @@ export class Http2Stream implements Leg {
   waiting = false;
   /** What waits; null as long as nothing ever had to. */
   #queue: WaitingBytes | null = null;
+  /** Set while something waits. */
+  #holding: Holding | null = null;
   #waits = false;
   #finQueued = false;
   #trailersQueued: HeaderBlock | null = null;
@@ -118,7 +120,8 @@ export class Http2Stream implements Leg {
   pump(): boolean {
     if (!this.#waits || this.closed) return true;
     const sent = this.#pumpQueue();
-    queuedBytes.add(-sent);
+    if (sent > 0) this.#holding?.moved(sent);
+    this.#count();
     const done = this.queued === 0;
     if (done) this.#pumped(sent);
     else if (this.sendWindow > 0) this.connection.wait(this);
@@ -129,10 +132,24 @@ export class Http2Stream implements Leg {
   /** Marks the stream closed and drops what waits. Called by the connection when it forgets the stream. */
   forget(): void {
     this.closed = true;
-    queuedBytes.add(-this.queued);
     this.#waits = false;
     this.#queue?.clear();
     this.#trailersQueued = null;
+    this.#count();
+  }
+
+  onHeldTooLong(): void {
+    this.connection.endStuck(this);
+  }
+
+  /** Says what waits, by the memory it takes, and whether that is up to the receiver of this stream alone. */
+  #count(): void {
+    const bytes = this.#queue === null ? 0 : this.#queue.memory;
+    if (bytes > 0) (this.#holding ??= this.connection.share.hold(this)).set(bytes, this.sendWindow <= 0);
+    else if (this.#holding !== null) {
+      this.#holding.release();
+      this.#holding = null;
+    }
   }
 
   #pumpQueue(): number {
@@ -171,7 +188,7 @@ export class Http2Stream implements Leg {
     }
     if (bytes > 0) {
       (this.#queue ??= new WaitingBytes()).append(buffer, start, end);
-      queuedBytes.add(bytes);
+      this.#count();
     }
     if (fin) this.#finQueued = true;
   }

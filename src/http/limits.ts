@@ -12,8 +12,15 @@ export const FIRST_STREAM_CREDIT_BYTES = 112 * 1024;
 export const STREAM_WINDOW_BYTES = 256 * 1024;
 /** Bytes a connection may send before credit returns. Credit is given at receipt, so that a slow stream never stalls its siblings. */
 export const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
-/** Bytes waiting in streams over all connections above which connections get no new credit: what bounds memory in the end. */
-export const QUEUED_BYTES_BUDGET = 128 * 1024 * 1024;
+/**
+ * Bytes that may wait for peers that do not take them, over all streams and connections: what bounds memory in the end. Each
+ * peer may hold as many as are free, so that one alone gets half and none can use it up; waiting_budget.ts has the rule.
+ */
+export const WAITING_BYTES_BUDGET = 128 * 1024 * 1024;
+/** Bytes that a peer must take to count as reading: a byte now and then holds memory as well as none. */
+export const PROGRESS_BYTES = 16 * 1024;
+/** Longest time without that, whatever else is free: Envoy's limit for streams, and longer than consumers usually pause. */
+export const WRITE_IDLE_MS = 300_000;
 /** Largest frame we take from applications: the default of RFC 9113. */
 export const MAX_FRAME_BYTES = 16_384;
 /** … and from sidecars, and send to them: fewer frames for bulk data, while a stream still yields to others every 64 KiB. */
@@ -46,3 +53,14 @@ export const MESH_OUTBOX_FACTOR = 8;
 export const HTTP1_PAUSE_BYTES = 256 * 1024;
 /** Bytes of further requests (pipelining) kept while one is served; the connection is paused with them. */
 export const MAX_PIPELINED_BYTES = 1024 * 1024;
+/** From the first byte of a head (HTTP/2: from accept, or of a header block) to its end; slower ones are answered 408 or ENHANCE_YOUR_CALM. */
+export const HEAD_TIMEOUT_MS = 30_000;
+/** Between requests: longer than the keep-alive of common clients' pools, so that it is they who close. */
+export const IDLE_TIMEOUT_MS = 600_000;
+/**
+ * How long a client that has sent FIN after its request may go without a byte of the answer. Other proxies give the
+ * request up at once; a client that only half-closed gets what comes in time.
+ */
+export const HALF_CLOSED_MS = 5_000;
+/** After a response to a request that was not read to its end: how long we go on reading so that the response is not lost to a reset. */
+export const LINGER_MS = 2_000;

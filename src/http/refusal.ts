@@ -10,7 +10,13 @@ export type Refusal =
   /** A head that was not complete in time. */
   | "head_timeout"
   /** Answers pile up that no flow control bounds, and it does not read them. */
-  | "answers_unread";
+  | "answers_unread"
+  /** More bytes wait for it than its share of the memory; see waiting_budget.ts. */
+  | "memory_share"
+  /** More of its requests are under way than its share. */
+  | "request_share"
+  /** It takes nothing of what waits for it. */
+  | "write_idle";
 
 /** The reason behind a status with which a message was refused. */
 export function refusalOf(status: number): Refusal {

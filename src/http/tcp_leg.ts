@@ -4,6 +4,7 @@
  * Half-close is kept: FIN from the peer arrives as `fin`, `fin` sent is a FIN. A reset arrives as `onAbort`.
  */
 import { resetConnection } from "../net/reset.ts";
+import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
@@ -11,6 +12,7 @@ import type { HeaderBlock } from "../wire/header_block.ts";
 import { CANCEL, CONNECT_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { HTTP1_PAUSE_BYTES } from "./limits.ts";
+import { COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -20,7 +22,7 @@ export interface TcpLegOwner {
   onLegClosed(): void;
 }
 
-export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
+export class TcpLeg extends Connected implements Leg, SocketOwner, OutboxOwner {
   readonly reason = "";
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
@@ -39,17 +41,20 @@ export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
    *
    * @param outbox what was already on its way to the socket, or null
    * @param owner told when the socket is gone, or null
+   * @param share counts what waits for the peer, unless the outbox has one
    */
   constructor(
     socket: RawSocket,
     outbox: Outbox | null,
     listener: LegListener | null,
     owner: TcpLegOwner | null = null,
+    share: PeerShare = COMMON_SHARE,
   ) {
+    super();
     this.#owner = owner;
     this.socket = socket;
     this.listener = listener;
-    this.outbox = outbox ?? new Outbox(socket, this);
+    this.outbox = outbox ?? new Outbox(socket, this, share);
     this.outbox.setOwner(this);
     this.stats = statsOf(socket);
     socket.data = this;
@@ -97,12 +102,6 @@ export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
     }
   }
 
-  onOpen(_socket: RawSocket): void {}
-
-  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
-
-  onConnectFailed(_error: Error): void {}
-
   onData(buffer: Uint8Array): void {
     this.#unconsumed += buffer.length;
     this.listener?.onData(this, buffer, 0, buffer.length, false);
@@ -125,6 +124,10 @@ export class TcpLeg implements Leg, SocketOwner, OutboxOwner {
     const owed = this.#owed;
     this.#owed = 0;
     if (owed > 0) this.listener?.onConsumed(this, owed);
+  }
+
+  onOutboxStuck(): void {
+    resetConnection(this.socket); // onClose follows
   }
 
   onEnd(): void {

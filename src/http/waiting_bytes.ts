@@ -39,6 +39,8 @@ export class WaitingBytes {
   first: Piece | null = null;
   /** Bytes that wait. */
   length = 0;
+  /** Bytes of memory that they take. */
+  memory = 0;
   #last: Piece | null = null;
 
   /** Adds bytes behind the others. The buffer is the caller's again when this returns, unless it was lent and is kept. */
@@ -65,6 +67,7 @@ export class WaitingBytes {
     if (piece.start < piece.end) return;
     this.first = piece.next;
     if (piece.next === null) this.#last = null;
+    this.memory -= piece.buffer.length;
     giveBack(piece);
   }
 
@@ -72,7 +75,7 @@ export class WaitingBytes {
   clear(): void {
     for (let piece = this.first; piece !== null; piece = piece.next) giveBack(piece);
     this.first = this.#last = null;
-    this.length = 0;
+    this.length = this.memory = 0;
   }
 
   #withRoom(bytes: number): Piece {
@@ -90,6 +93,7 @@ export class WaitingBytes {
     if (this.#last === null) this.first = piece;
     else this.#last.next = piece;
     this.#last = piece;
+    this.memory += piece.buffer.length;
   }
 }
 

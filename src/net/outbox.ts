@@ -2,6 +2,7 @@
  * Bytes on their way to one socket: appended during a turn, written once at its end, kept while the socket is full.
  */
 import { ByteSink, uninitialised } from "../base/byte_sink.ts";
+import { copyBytes } from "../base/latin1.ts";
 import { dirtyOutboxes } from "./flush.ts";
 import type { RawSocket } from "./socket.ts";
 
@@ -25,9 +26,27 @@ const large: Uint8Array[] = [];
 const bulk: Uint8Array[] = [];
 const EMPTY = new Uint8Array(0);
 
-/** Called when the outbox has drained below the low water mark after having been above the high one. */
+/** Told what becomes of the bytes. */
 export interface OutboxOwner {
+  /** The outbox has drained below the low water mark after having been above the high one. */
   onOutboxDrained(): void;
+  /** The peer does not take what waits: the owner gives the connection up. */
+  onOutboxStuck(): void;
+}
+
+/** Counts what waits for the peers of this thread; asked only while a socket is full. */
+export interface OutboxShare {
+  /** Bytes that may wait for a full socket before its producers have to stop: fewer when much waits for the same peer. */
+  readonly roomBytes: number;
+  hold(holder: { onHeldTooLong(): void }): OutboxHolding;
+}
+
+/** What one outbox has waiting. */
+export interface OutboxHolding {
+  readonly bytes: number;
+  set(bytes: number, isToBlame: boolean): void;
+  moved(bytes: number): void;
+  release(): void;
 }
 
 export class Outbox {
@@ -46,10 +65,20 @@ export class Outbox {
   #wasHigh = false;
   #finish = 0;
   #closed = false;
+  readonly #share: OutboxShare | null;
+  readonly #isShared: boolean;
+  /** Set while the socket is full. */
+  #holding: OutboxHolding | null = null;
 
-  constructor(socket: RawSocket, owner: OutboxOwner) {
+  /**
+   * @param share counts what waits while the socket is full, null for nobody
+   * @param isShared many streams use the socket: they go before it does
+   */
+  constructor(socket: RawSocket, owner: OutboxOwner, share: OutboxShare | null, isShared = false) {
     this.#socket = socket;
     this.#owner = owner;
+    this.#share = share;
+    this.#isShared = isShared;
   }
 
   /** Hands the outbox to another owner of the same socket (an upgrade). */
@@ -64,7 +93,9 @@ export class Outbox {
 
   /** True while body bytes may be appended. */
   get hasRoom(): boolean {
-    if (this.pending < HIGH_WATER_BYTES) return true;
+    if (this.blocked) this.#hold(0);
+    const room = this.#holding === null || this.#share === null ? HIGH_WATER_BYTES : this.#share.roomBytes;
+    if (this.pending < room) return true;
     this.#wasHigh = true;
     return false;
   }
@@ -93,7 +124,10 @@ export class Outbox {
         this.blocked = true;
       }
     }
-    this.begin().append(buffer, from, end);
+    const sink = this.begin();
+    // What waits for a full socket may wait for long: no more memory than it needs.
+    if (this.blocked && sink.buffer.length - sink.length < end - from) this.#resize(this.pending + end - from);
+    sink.append(buffer, from, end);
   }
 
   /** Writes what waits. Called once per turn, and when the socket has room again. */
@@ -125,6 +159,12 @@ export class Outbox {
     if (this.pending === 0) this.#finished();
   }
 
+  /** More waits here than may, or for too long. */
+  onHeldTooLong(): void {
+    this.close();
+    this.#owner.onOutboxStuck();
+  }
+
   /** The socket is gone: drops what waits. */
   close(): void {
     this.#closed = true;
@@ -142,7 +182,7 @@ export class Outbox {
         this.blocked = true;
         this.#start += taken;
         if (this.#start > HIGH_WATER_BYTES) this.#compact();
-        return;
+        return this.#hold(taken);
       }
     }
     this.#release();
@@ -153,6 +193,31 @@ export class Outbox {
     }
   }
 
+  /** Says what waits, by the memory it takes. */
+  #hold(moved: number): void {
+    if (this.#share === null || this.#closed) return;
+    const holding = this.#holding ??= this.#share.hold(this);
+    if (moved > 0) holding.moved(moved);
+    // A buffer of the pool that is mostly empty is worth a copy once memory is short.
+    if (this.#share.roomBytes < HIGH_WATER_BYTES && this.pending < this.sink.buffer.length >> 1) {
+      this.#resize(Math.max(SMALL_BYTES, this.pending));
+    }
+    if (holding.bytes !== this.sink.buffer.length) {
+      holding.set(this.sink.buffer.length, !this.#isShared);
+    }
+  }
+
+  /** Moves what waits to a buffer of its own. */
+  #resize(bytes: number): void {
+    const { sink } = this;
+    const resized = uninitialised(bytes);
+    copyBytes(sink.buffer, this.#start, sink.length, resized, 0);
+    giveBuffer(sink.buffer);
+    sink.buffer = resized;
+    sink.length -= this.#start;
+    this.#start = 0;
+  }
+
   #compact(): void {
     this.sink.buffer.copyWithin(0, this.#start, this.sink.length);
     this.sink.length -= this.#start;
@@ -161,6 +226,10 @@ export class Outbox {
 
   #release(): void {
     const { sink } = this;
+    if (this.#holding !== null) {
+      this.#holding.release();
+      this.#holding = null;
+    }
     this.#usual = sink.length;
     giveBuffer(sink.buffer);
     sink.buffer = EMPTY;

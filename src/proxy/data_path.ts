@@ -2,6 +2,7 @@
 import type { ProxyConfig } from "../config/proxy_config.ts";
 import type { Logger } from "../base/log.ts";
 import type { Identity } from "../identity/identity.ts";
+import { waitingBudget } from "../http/waiting_budget.ts";
 import { reportOpenConnections } from "../net/connection_stats.ts";
 import { onSocketBug, setDialMark } from "../net/socket.ts";
 import { AccessLog } from "../telemetry/access_log.ts";
@@ -66,6 +67,10 @@ export class DataPath {
       clock: () => performance.now(),
       random: Math.random,
     });
+    waitingBudget.onEnded = ({ direction, peer }, reason, bytes) => {
+      metrics.countRefusal(direction, reason);
+      log.warn("ended what its receiver does not read", { direction, reason, peer, bytes });
+    };
     const balancers = new BalancerMetrics(metrics, this.proxy.upstreams, this.proxy.outboundHttp.holds);
     metrics.registry.onCollect(reportOpenConnections);
     metrics.registry.onCollect(() => balancers.collect(this.proxy.targets.all()));

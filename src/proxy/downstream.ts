@@ -5,11 +5,16 @@ import type { Http2Connection } from "../http/http2_connection.ts";
 import type { Http2Owner } from "../http/http2_owner.ts";
 import type { Http2Stream } from "../http/http2_stream.ts";
 import type { Refusal } from "../http/refusal.ts";
+import { COMMON_SHARE, type PeerShare } from "../http/waiting_budget.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
+import { REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import { FRAMING_NONE } from "../wire/http1/framing.ts";
 import type { RequestHead } from "../wire/http1/request_head.ts";
 import { Exchange, type HttpPipeline } from "./exchange.ts";
 import type { HttpContext } from "./http_context.ts";
+import type { RequestShare } from "./request_share.ts";
+
+const TOO_MANY = "too many of this client's requests are under way";
 
 /** Told about the connection as a whole. */
 export interface DownstreamOwner {
@@ -33,7 +38,9 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
   readonly clock: () => number;
   readonly random: () => number;
   connection: Http1Server | Http2Connection | null = null;
+  readonly #requests: RequestShare;
 
+  /** @param requests counts the client's requests */
   constructor(
     pipeline: HttpPipeline,
     owner: DownstreamOwner,
@@ -42,6 +49,7 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
     route: unknown,
     clock: () => number,
     random: () => number,
+    requests: RequestShare,
   ) {
     this.pipeline = pipeline;
     this.owner = owner;
@@ -50,6 +58,15 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
     this.route = route;
     this.clock = clock;
     this.random = random;
+    this.#requests = requests;
+  }
+
+  get share(): PeerShare {
+    return this.connection === null ? COMMON_SHARE : this.connection.share;
+  }
+
+  requestEnded(): void {
+    this.#requests.end();
   }
 
   /** Lets what runs finish, then closes. */
@@ -90,6 +107,10 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
   onReady(_connection: Http2Connection): void {}
 
   #http1Request(connection: Http1Server, request: RequestHead): void {
+    if (!this.#requests.begin()) {
+      this.owner.clientRefused(this, "request_share", TOO_MANY);
+      return connection.refuseRequest(503, "overloaded", TOO_MANY);
+    }
     const end = request.framing === FRAMING_NONE;
     const { block, upgrade } = request;
     const exchange = new Exchange(this.pipeline, this, connection, block, end, this.clock(), upgrade);
@@ -100,6 +121,10 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
 
   #http2Request(stream: Http2Stream, head: HeaderBlock, end: boolean): void {
     if (head.protocol !== "" && this.owner.takeStream(this, stream, head)) return;
+    if (!this.#requests.begin()) {
+      this.owner.clientRefused(this, "request_share", TOO_MANY);
+      return stream.abort(REFUSED_STREAM);
+    }
     const exchange = new Exchange(this.pipeline, this, stream, head, end, this.clock());
     stream.listener = exchange;
     this.pipeline.route(exchange);

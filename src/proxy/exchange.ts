@@ -20,7 +20,7 @@ import type { Attempts } from "./attempts.ts";
 import { Deadlines, PAUSE, TRY_TIMEOUT } from "./deadlines.ts";
 import type { HttpContext } from "./http_context.ts";
 import { ignoredUpgrade, isIgnoredUpgrade } from "./header_edits.ts";
-import { ReplayBody } from "./replay_body.ts";
+import { ReplayBody, type ReplayOwner } from "./replay_body.ts";
 import { errorResponse, withStatus } from "./respond.ts";
 import { isIdempotent } from "./methods.ts";
 import { TunnelRequest } from "./tunnel_request.ts";
@@ -52,7 +52,7 @@ export interface HttpPipeline {
 }
 
 // long-file: one state machine; what has a state of its own is in replay_body, tunnel_request and deadlines
-export class Exchange implements Waiter, TimerOwner {
+export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   readonly pipeline: HttpPipeline;
   readonly context: HttpContext;
   /** As the client sent it. */
@@ -271,7 +271,7 @@ export class Exchange implements Waiter, TimerOwner {
     if (out === null) return;
     this.#responseStarted = true;
     this.#replayable = false;
-    this.#body = null;
+    this.#body?.drop();
     if (this.#opensTunnel(leg, head)) return this.#openTunnel(out);
     if (end) this.#readGrpcStatus(head);
     // Over the mesh a 2xx would open the tunnel that the application has not opened.
@@ -369,6 +369,10 @@ export class Exchange implements Waiter, TimerOwner {
     if (!this.pipeline.retry(this, error)) this.fail(error);
   }
 
+  onBodyStuck(): void {
+    this.fail(unsent("overloaded", "too much of the client's requests waits to be sent"));
+  }
+
   // --- inside
 
   #requestData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
@@ -386,7 +390,7 @@ export class Exchange implements Waiter, TimerOwner {
   #forward(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     const { up } = this;
     if (end > start && (up === null || this.#replayable)) {
-      const body = this.#body ??= new ReplayBody();
+      const body = this.#body ??= new ReplayBody(this, this.context.share);
       body.keep(buffer, start, end, up === null);
       this.#replayable &&= body.isWhole;
     }
@@ -480,8 +484,9 @@ export class Exchange implements Waiter, TimerOwner {
     if (this.finished) return;
     this.finished = true;
     this.#deadlines?.disarm();
-    this.#body = null;
+    this.#body?.drop();
     const { endpoint } = this;
+    this.context.requestEnded();
     this.pipeline.finished(this);
     if (endpoint !== null && !this.#waiting) {
       this.endpoint = null;

@@ -19,6 +19,9 @@ import { Http2Pool } from "./upstream/http2_pool.ts";
 import { PeakEwma } from "./upstream/peak_ewma.ts";
 import { Reachability } from "./upstream/reachability.ts";
 import type { Waiter } from "./upstream/waiter.ts";
+import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_share.ts";
+
+const REQUESTS = new RequestBudget(MAX_OUTBOUND_REQUESTS);
 
 /** A connection to a scripted server. */
 export interface Dialled {
@@ -178,7 +181,16 @@ export interface Client {
 export function clientOf(pipeline: HttpPipeline, isHttp2: boolean, clock: () => number = () => 1): Client {
   const socket = new FakeSocket();
   const owner = new Owner();
-  const downstream = new Downstream(pipeline, owner, "192.0.2.1", null, null, clock, () => 0.5);
+  const downstream = new Downstream(
+    pipeline,
+    owner,
+    "192.0.2.1",
+    null,
+    null,
+    clock,
+    () => 0.5,
+    new RequestShare(REQUESTS),
+  );
   const connection = isHttp2
     ? new Http2Connection(socket.raw, true, false, downstream)
     : new Http1Server(socket.raw, downstream, new HeadCache<RequestHead>());

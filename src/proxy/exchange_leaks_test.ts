@@ -13,7 +13,7 @@ import {
   windowUpdate,
 } from "../../tests/support/h2_peer.ts";
 import { Http2Connection } from "../http/http2_connection.ts";
-import { queuedBytes } from "../http/queued_bytes.ts";
+import { waitingBudget } from "../http/waiting_budget.ts";
 import { clientOf, TestEndpoint, TestPipeline } from "./exchange_fixture.ts";
 
 const REQUESTS = [
@@ -86,7 +86,7 @@ for (const [downHttp2, upHttp2] of [[false, false], [true, true], [true, false],
   test(`nothing is left behind, whatever the order of events: ${name} (property)`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), fc.boolean(), async (steps, atOnce) => {
-        const before = queuedBytes.total;
+        const before = waitingBudget.total;
         const endpoint = new TestEndpoint(upHttp2, atOnce);
         const pipeline = new TestPipeline([endpoint]);
         pipeline.rule = {
@@ -128,7 +128,7 @@ for (const [downHttp2, upHttp2] of [[false, false], [true, true], [true, false],
         await turn();
         expect(endpoint.http1.size).toBe(0);
         expect(endpoint.http2.size).toBe(0);
-        expect(queuedBytes.total).toBe(before);
+        expect(waitingBudget.total).toBe(before);
       }),
       { numRuns: 250, interruptAfterTimeLimit: 2500 },
     );

@@ -11,6 +11,7 @@ import {
   rst,
   settings,
 } from "../../tests/support/h2_peer.ts";
+import { FIRST_STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "../http/limits.ts";
 import type { RetryPolicy } from "../model/outbound.ts";
 import { type Client, clientOf, TestEndpoint, TestPipeline } from "./exchange_fixture.ts";
 import { MAX_INTERIMS } from "./exchange.ts";
@@ -224,7 +225,7 @@ test("a body that is sent again brings the client no second credit", async () =>
   r.endpoints[0]?.dialled[0]?.peer.send(rst(1, 7));
   await turn();
   let sent = 32_000;
-  let credit = 256 * 1024 - sent;
+  let credit = FIRST_STREAM_WINDOW_BYTES - sent;
   for (let i = 0; i < 100; i++) {
     r.client.peer.send(data(1, 10_000));
     sent += 10_000;
@@ -237,7 +238,7 @@ test("a body that is sent again brings the client no second credit", async () =>
       if (f.type !== "DATA") continue;
       up?.send(windowUpdates(f.payload.length));
     }
-    expect(credit).toBeLessThanOrEqual(256 * 1024);
+    expect(credit).toBeLessThanOrEqual(STREAM_WINDOW_BYTES);
   }
   expect(credit).toBeGreaterThan(0);
   r.client.socket.reset();

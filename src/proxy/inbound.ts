@@ -18,6 +18,7 @@ import { InboundClient, type InboundPolicyHolder } from "./inbound_client.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 import type { Live } from "./live.ts";
 import type { InboundObserver } from "./observe.ts";
+import { Peers } from "./peers.ts";
 
 export interface InboundDeps {
   readonly policy: InboundPolicyHolder;
@@ -37,6 +38,7 @@ export interface InboundDeps {
 export class Inbound {
   readonly deps: InboundDeps;
   readonly heads = new HeadCache<RequestHead>();
+  readonly peers = new Peers();
   /** Connections on the mesh port that have not been admitted yet. */
   handshakes = 0;
 

@@ -18,6 +18,7 @@ import type { Inbound } from "./inbound.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import { errorResponse } from "./respond.ts";
+import type { Peer } from "./peers.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
@@ -33,6 +34,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   readonly #inbound: Inbound;
   readonly #socket: RawSocket;
   readonly #client: InboundClient;
+  readonly #peer: Peer;
   readonly #counters: ConnectionCounters;
   #sniffer: Sniffer | null = null;
   readonly #silence = new Timer(this, 0);
@@ -43,6 +45,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
     this.#inbound = inbound;
     this.#socket = socket;
     this.#client = client;
+    this.#peer = inbound.peers.enter(client.peer.identity ?? client.peer.ip);
     this.#counters = inbound.deps.observer.clients(client);
     this.#counters.onOpen();
     const owner = socket.data;
@@ -90,10 +93,11 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
       client,
       deps.clock,
       deps.random,
+      this.#peer.requests,
     );
     const connection = isHttp2
-      ? new Http2Connection(socket, true, client.isMesh, downstream)
-      : new Http1Server(socket, downstream, heads);
+      ? new Http2Connection(socket, true, client.isMesh, downstream, this.#peer.share)
+      : new Http1Server(socket, downstream, heads, this.#peer.share);
     downstream.connection = connection;
     this.#shutdown = () => connection.shutdown();
     if (early.length > 0) connection.onData(early as Buffer); // read as plain bytes
@@ -111,7 +115,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
       }
     }
     const running = tunnel ?? this.#tunnel();
-    const leg = new TcpLeg(socket, null, running);
+    const leg = new TcpLeg(socket, null, running, null, this.#peer.share);
     running.attach(leg);
     if (early.length > 0) running.onData(leg, early, 0, early.length, false);
     if (tunnel === null) running.dispatch(this.#client.application);
@@ -213,6 +217,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
     this.#closed = true;
     disarm(this.#silence);
     this.#counters.onClose(errno);
+    this.#inbound.peers.leave(this.#peer);
     this.#inbound.deps.live.delete(this);
   }
 }

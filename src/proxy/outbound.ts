@@ -10,6 +10,7 @@ import type { Refusal } from "../http/refusal.ts";
 import { Http1Server } from "../http/http1_server.ts";
 import { Http2Connection } from "../http/http2_connection.ts";
 import type { Http2Stream } from "../http/http2_stream.ts";
+import { PeerShare } from "../http/waiting_budget.ts";
 import { TcpLeg } from "../http/tcp_leg.ts";
 import { ConnectionStats } from "../net/connection_stats.ts";
 import { originalDestination, type SocketAddress } from "../net/orig_dst.ts";
@@ -24,6 +25,7 @@ import type { Live } from "./live.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { OutboundObserver } from "./observe.ts";
 import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
+import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_share.ts";
 import { pickBackend } from "./route/pick.ts";
 import type { SelfTest } from "./self_test.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
@@ -56,6 +58,9 @@ export interface OutboundDeps {
 export class Outbound {
   readonly deps: OutboundDeps;
   readonly heads = new HeadCache<RequestHead>();
+  /** What waits for the workload's own programs. */
+  readonly share = new PeerShare("outbound", "workload");
+  readonly requests = new RequestBudget(MAX_OUTBOUND_REQUESTS);
   /** Targets whose server spoke first → until when that is remembered. */
   readonly serverFirst = new Map<string, number>();
 
@@ -148,14 +153,23 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   // --- what it turned out to be
 
   http(socket: RawSocket, isHttp2: boolean, early: Uint8Array): void {
-    const { deps, heads } = this.#outbound;
+    const { deps, heads, share, requests } = this.#outbound;
     deps.observer.onDetected(isHttp2 ? "http/2" : "http/1");
     this.#sniffer = null;
     const client = `${socket.remoteAddress}`;
-    const downstream = new Downstream(deps.pipeline, this, client, null, this.#entry, deps.clock, deps.random);
+    const downstream = new Downstream(
+      deps.pipeline,
+      this,
+      client,
+      null,
+      this.#entry,
+      deps.clock,
+      deps.random,
+      new RequestShare(requests),
+    );
     const connection = isHttp2
-      ? new Http2Connection(socket, true, false, downstream)
-      : new Http1Server(socket, downstream, heads);
+      ? new Http2Connection(socket, true, false, downstream, share)
+      : new Http1Server(socket, downstream, heads, share);
     downstream.connection = connection;
     this.#shutdown = () => connection.shutdown();
     connection.onData(early as Buffer); // read as plain bytes
@@ -166,7 +180,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
     if (this.#sniffer !== null) deps.observer.onDetected(serverFirst ? "server_first" : "not_http");
     this.#sniffer = null;
     const running = tunnel ?? this.#tunnel();
-    const leg = new TcpLeg(socket, null, running);
+    const leg = new TcpLeg(socket, null, running, null, this.#outbound.share);
     running.attach(leg);
     if (early.length > 0) running.onData(leg, early, 0, early.length, false);
     if (tunnel === null) this.#connect(running);

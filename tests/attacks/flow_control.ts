@@ -58,7 +58,7 @@ const manyStreams = (place: Place): Attack => ({
   name: "zero-window stall: 100 connections × 1,000 streams × 10 MB",
   place,
   boundMb: 160,
-  refusals: ["memory_share", "request_share"],
+  refusals: ["memory_share", "request_share", "queue_full"],
   async run(rig, scale) {
     const peers = await stall(rig, place, scale.of(100, 4), 1_000, 0);
     await Bun.sleep(scale.of(STAY_MS, 500));
@@ -106,7 +106,7 @@ const uploads = (place: Place): Attack => ({
   name: "uploads that nobody reads: 20 connections × 1,000 streams × 64 KiB",
   place,
   boundMb: 160,
-  refusals: ["memory_share", "request_share"],
+  refusals: ["memory_share", "request_share", "queue_full"],
   async run(rig, scale) {
     const peers: H2Wire[] = [];
     const chunk = Buffer.alloc(16_384, 0x61);

@@ -19,6 +19,9 @@ import { Sniffer, type SnifferOwner } from "../../src/proxy/sniffer.ts";
 import { Upstreams } from "../../src/proxy/upstream/upstreams.ts";
 import { HeadCache } from "../../src/wire/http1/head_cache.ts";
 import type { RequestHead } from "../../src/wire/http1/request_head.ts";
+import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "../../src/proxy/request_share.ts";
+
+const REQUESTS = new RequestBudget(MAX_OUTBOUND_REQUESTS);
 
 const { values } = parseArgs({
   options: {
@@ -58,7 +61,7 @@ const entry: TargetEntry = targets.put(
 
 class Client implements SnifferOwner, DownstreamOwner {
   http(socket: RawSocket, isHttp2: boolean, early: Uint8Array): void {
-    const downstream = new Downstream(pipeline, this, "", null, entry, clock, Math.random);
+    const downstream = new Downstream(pipeline, this, "", null, entry, clock, Math.random, new RequestShare(REQUESTS));
     const connection = isHttp2
       ? new Http2Connection(socket, true, false, downstream)
       : new Http1Server(socket, downstream, heads);

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "bun:test";
-import { queuedBytes } from "../../src/http/queued_bytes.ts";
+import { waitingBudget } from "../../src/http/waiting_budget.ts";
 import { eventually } from "../support/eventually.ts";
 import { Hop } from "../support/hop.ts";
 import { findProgram, run } from "../support/process.ts";
@@ -48,7 +48,7 @@ async function writeAll(res: { write(bytes: Uint8Array): boolean; once(event: "d
 
 /** Everything is over on the proxy. */
 async function settled(hop: Hop): Promise<void> {
-  await eventually(() => expect([hop.pending, queuedBytes.total]).toEqual([0, 0]), 5000);
+  await eventually(() => expect([hop.pending, waitingBudget.total]).toEqual([0, 0]), 5000);
 }
 
 test("100 MB come through unharmed in both directions, by length and in chunks", async () => {
@@ -103,7 +103,7 @@ test("a client that reads slowly holds back the server, and the proxy holds litt
     if (!isStill) throw new Error(`the server still writes: ${now}`);
   }, 10_000);
   expect(given).toBeLessThan(60 * MB); // socket buffers on the way; not the 200 MB
-  expect(queuedBytes.total).toBeLessThan(MB);
+  expect(waitingBudget.total).toBeLessThan(MB);
   client.terminate();
   await settled(hop);
 }, 30_000);

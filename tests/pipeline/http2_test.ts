@@ -12,7 +12,7 @@ import {
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "bun:test";
-import { queuedBytes } from "../../src/http/queued_bytes.ts";
+import { waitingBudget } from "../../src/http/waiting_budget.ts";
 import { eventually } from "../support/eventually.ts";
 import { Hop } from "../support/hop.ts";
 import { findProgram, run } from "../support/process.ts";
@@ -119,7 +119,7 @@ async function writeAll(stream: ClientHttp2Stream | ServerHttp2Stream): Promise<
 }
 
 async function settled(hop: Hop): Promise<void> {
-  await eventually(() => expect([hop.pending, queuedBytes.total]).toEqual([0, 0]), 5000);
+  await eventually(() => expect([hop.pending, waitingBudget.total]).toEqual([0, 0]), 5000);
 }
 
 test("100 MB come through unharmed in both directions", async () => {
@@ -178,7 +178,7 @@ test("a stream that nobody reads holds one window, and leaves the others alone",
     expect((await answerOf(other.request({ ":path": "/small" }))).bytes).toBe(5);
   }
   // 20 streams × (window on our side + what HOLD and the outbox may add)
-  expect(queuedBytes.total).toBeLessThan(20 * 512 * 1024);
+  expect(waitingBudget.total).toBeLessThan(20 * 512 * 1024);
   for (const stream of stalled) stream.close(constants.NGHTTP2_CANCEL);
   client.session.destroy();
   await settled(hop);

@@ -11,6 +11,9 @@ import { Sniffer, type SnifferOwner } from "../../src/proxy/sniffer.ts";
 import { Upstreams } from "../../src/proxy/upstream/upstreams.ts";
 import { HeadCache } from "../../src/wire/http1/head_cache.ts";
 import type { RequestHead } from "../../src/wire/http1/request_head.ts";
+import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "../../src/proxy/request_share.ts";
+
+const REQUESTS = new RequestBudget(MAX_OUTBOUND_REQUESTS);
 
 const UNKNOWN = { kind: "", group: "", namespace: "", name: "", section: "" };
 const NO_CREDENTIALS = {
@@ -63,7 +66,16 @@ export class Hop implements Disposable, SnifferOwner, DownstreamOwner {
   }
 
   http(socket: RawSocket, isHttp2: boolean, early: Uint8Array): void {
-    const downstream = new Downstream(this.#pipeline, this, "", null, this.#entry, this.#clock, Math.random);
+    const downstream = new Downstream(
+      this.#pipeline,
+      this,
+      "",
+      null,
+      this.#entry,
+      this.#clock,
+      Math.random,
+      new RequestShare(REQUESTS),
+    );
     const connection = isHttp2
       ? new Http2Connection(socket, true, false, downstream)
       : new Http1Server(socket, downstream, this.#heads);

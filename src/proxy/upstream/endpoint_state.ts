@@ -1,6 +1,7 @@
 /** What a proxy knows about one endpoint, and its connections to it. Outlives snapshots: what was learnt is kept. */
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
 import type { RawSocket } from "../../net/socket.ts";
+import { PeerShare } from "../../http/waiting_budget.ts";
 import { TcpLeg } from "../../http/tcp_leg.ts";
 import type { Backend, Endpoint } from "../../model/outbound.ts";
 import type { Candidate } from "./balance_p2c.ts";
@@ -41,6 +42,8 @@ export class EndpointState implements Candidate {
   /** Memo: metric series of requests that a rule sends here, valid while `seriesKey` is that rule. */
   seriesKey: object | null = null;
   series: unknown = null;
+  /** What waits for the endpoint. */
+  readonly share: PeerShare;
   readonly #counters: ConnectionCounters | null;
   readonly #target: string;
   readonly #credentials: MeshCredentials;
@@ -65,6 +68,7 @@ export class EndpointState implements Candidate {
     this.#counters = counters;
     this.endpoint = endpoint;
     this.backendKey = backend.key;
+    this.share = new PeerShare("outbound", endpoint.key);
     this.weight = endpoint.weight;
     this.meshed = meshed;
     this.ewma = new PeakEwma(backend.defaultRttMs, backend.decayMs, nowMs);
@@ -99,8 +103,9 @@ export class EndpointState implements Candidate {
       this.#requests ??= this.#http2Pool(this.meshed ? REQUEST_SPREAD : PLAIN_SPREAD);
       return this.#requests.acquire(waiter);
     }
-    this.#http1 ??= new Http1Pool((pool) =>
-      new PlainDial(this.endpoint.ip, this.endpoint.port, pool, this.#counters).start()
+    this.#http1 ??= new Http1Pool(
+      (pool) => new PlainDial(this.endpoint.ip, this.endpoint.port, pool, this.#counters).start(),
+      this.share,
     );
     this.#http1.acquire(waiter, fresh);
   }
@@ -122,7 +127,7 @@ export class EndpointState implements Candidate {
       this.#tunnels ??= this.#http2Pool(TUNNEL_SPREAD);
       return this.#tunnels.acquire(waiter);
     }
-    new PlainDial(this.endpoint.ip, this.endpoint.port, new TunnelDial(waiter), this.#counters).start();
+    new PlainDial(this.endpoint.ip, this.endpoint.port, new TunnelDial(waiter, this.share), this.#counters).start();
   }
 
   /** The endpoint has left: nothing new is sent, what runs finishes. */
@@ -134,24 +139,27 @@ export class EndpointState implements Candidate {
 
   #http2Pool(spread: number): Http2Pool {
     const { endpoint } = this;
-    return new Http2Pool(this.meshed, spread, (pool) => {
+    const dial = (pool: Http2Pool) => {
       if (this.meshed) new MeshDial(endpoint, this.#target, this.#credentials, pool, this.#counters).start();
       else new PlainDial(endpoint.ip, endpoint.port, pool, this.#counters).start();
-    });
+    };
+    return new Http2Pool(this.meshed, spread, dial, this.share);
   }
 }
 
 /** A plain connection for one waiter. */
 class TunnelDial {
   readonly #waiter: Waiter;
+  readonly #share: PeerShare;
 
-  constructor(waiter: Waiter) {
+  constructor(waiter: Waiter, share: PeerShare) {
     this.#waiter = waiter;
+    this.#share = share;
   }
 
   onConnected(socket: RawSocket, _early: Uint8Array | null): void {
     if (this.#waiter.cancelled) return void socket.terminate();
-    this.#waiter.onUpstream(new TcpLeg(socket, null, this.#waiter));
+    this.#waiter.onUpstream(new TcpLeg(socket, null, this.#waiter, null, this.#share));
   }
 
   onDialFailed(failure: Failure): void {

@@ -9,6 +9,7 @@ import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { Http1Client } from "../../http/http1_client.ts";
 import type { Http1ClientOwner } from "../../http/http1_client_owner.ts";
 import { peerHasEnded } from "../../net/peer_ended.ts";
+import { COMMON_SHARE, type PeerShare } from "../../http/waiting_budget.ts";
 import type { RawSocket } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { HeadCache } from "../../wire/http1/head_cache.ts";
@@ -28,6 +29,7 @@ const CLOSES_MEMORY_MS = 60_000;
 export type Http1Dialer = (pool: Http1Pool) => void;
 
 export class Http1Pool implements Http1ClientOwner, TimerOwner {
+  readonly #share: PeerShare;
   readonly #dial: Http1Dialer;
   readonly #idle: Http1Client[] = [];
   readonly #queue = new WaiterQueue();
@@ -41,7 +43,9 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   #safeIdleMs = IDLE_MS;
   #closesSeenMs = -Infinity;
 
-  constructor(dial: Http1Dialer) {
+  /** @param share counts what waits for the endpoint */
+  constructor(dial: Http1Dialer, share: PeerShare = COMMON_SHARE) {
+    this.#share = share;
     this.#dial = dial;
   }
 
@@ -90,7 +94,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   onConnected(socket: RawSocket, _early: Uint8Array | null): void {
     this.#dialling--;
     this.#open++;
-    this.onReusable(new Http1Client(socket, this, this.#heads));
+    this.onReusable(new Http1Client(socket, this, this.#heads, this.#share));
   }
 
   onDialFailed(failure: Failure): void {

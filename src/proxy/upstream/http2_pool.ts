@@ -5,6 +5,7 @@
 import { Http2Connection } from "../../http/http2_connection.ts";
 import type { Http2Owner } from "../../http/http2_owner.ts";
 import type { Http2Stream } from "../../http/http2_stream.ts";
+import { COMMON_SHARE, type PeerShare } from "../../http/waiting_budget.ts";
 import type { Refusal } from "../../http/refusal.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import { PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
@@ -22,6 +23,7 @@ export class Http2Pool implements Http2Owner {
   readonly #dial: Dialer;
   readonly #mesh: boolean;
   readonly #spread: number;
+  readonly #share: PeerShare;
   readonly #connections: Http2Connection[] = [];
   readonly #queue = new WaiterQueue();
   #dialling = 0;
@@ -30,10 +32,12 @@ export class Http2Pool implements Http2Owner {
   /**
    * @param mesh the peer is a sidecar
    * @param spread streams on a connection from which a further one is preferred
+   * @param share counts what waits for the endpoint
    */
-  constructor(mesh: boolean, spread: number, dial: Dialer) {
+  constructor(mesh: boolean, spread: number, dial: Dialer, share: PeerShare = COMMON_SHARE) {
     this.#mesh = mesh;
     this.#spread = spread;
+    this.#share = share;
     this.#dial = dial;
   }
 
@@ -70,7 +74,7 @@ export class Http2Pool implements Http2Owner {
 
   onConnected(socket: RawSocket, early: Uint8Array | null): void {
     this.#dialling--;
-    const connection = new Http2Connection(socket, false, this.#mesh, this);
+    const connection = new Http2Connection(socket, false, this.#mesh, this, this.#share);
     this.#connections.push(connection);
     if (early !== null) connection.onData(early as Buffer); // read as plain bytes
     if (this.#closed) connection.shutdown();

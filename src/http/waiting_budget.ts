@@ -1,0 +1,240 @@
+/**
+ * Bytes that wait in this thread because a peer does not take them, and who may have how many.
+ *
+ * A peer (the workload's own programs, a client by its identity or address, an endpoint) may hold as many as are free of
+ * WAITING_BYTES_BUDGET: see base/fair_share.ts. Who holds more loses what has made no progress for longest, until the
+ * rest fits: a stream is reset, a connection is ended. So those who stop reading pay, before those who are slow and those
+ * who wait behind them on a connection, and never another peer. Nobody is refused credit meanwhile, for a connection
+ * carries the streams of many.
+ *
+ * What makes no progress for WRITE_IDLE_MS is ended whoever holds it.
+ */
+import { mayHold } from "../base/fair_share.ts";
+import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
+import { partOf } from "../net/threads.ts";
+import { HIGH_WATER_BYTES } from "../net/outbox.ts";
+import { arm } from "../net/ticker.ts";
+import { PROGRESS_BYTES, WAITING_BYTES_BUDGET, WRITE_IDLE_MS } from "./limits.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** Looks at what makes no progress so often within the time it may take. */
+const LOOKS = 8;
+
+/** A full socket may have this part (1/256) of what its peer may still hold waiting, but no less than a few segments. */
+const ROOM_SHIFT = 8;
+const MIN_ROOM_BYTES = 16 * 1024;
+
+/** Has bytes that wait. */
+export interface Holder {
+  /** Must give up what it holds: its stream or connection ends. */
+  onHeldTooLong(): void;
+}
+
+/** What one holder has. */
+export class Holding {
+  bytes = 0;
+  /** When it last made progress, monotonic milliseconds. */
+  sinceMs = performance.now();
+  before: Holding | null = null;
+  after: Holding | null = null;
+  readonly holder: Holder;
+  readonly share: PeerShare;
+  /** The list of the share that it is in. */
+  line: Line;
+  #moved = 0;
+
+  constructor(holder: Holder, share: PeerShare, line: Line) {
+    this.holder = holder;
+    this.share = share;
+    this.line = line;
+    line.append(this);
+  }
+
+  /**
+   * It occupies so many bytes now.
+   *
+   * @param isToBlame the holder's own receiver does not take them; otherwise a connection that it shares with others, or
+   *   nobody knows
+   */
+  set(bytes: number, isToBlame: boolean): void {
+    const more = bytes - this.bytes;
+    this.bytes = bytes;
+    this.share.place(this, isToBlame);
+    if (more !== 0) this.share.add(more);
+  }
+
+  /** The peer took bytes. Progress is PROGRESS_BYTES of them: a peer that takes one at a time makes none. */
+  moved(bytes: number): void {
+    this.#moved += bytes;
+    if (this.#moved < PROGRESS_BYTES) return;
+    this.#moved = 0;
+    this.sinceMs = performance.now();
+    this.line.remove(this);
+    this.line.append(this);
+  }
+
+  /** Nothing waits any more: it was taken, or given up. */
+  release(): void {
+    this.share.add(-this.bytes);
+    this.bytes = 0;
+    this.share.remove(this);
+  }
+}
+
+/** Holdings in the order in which they last made progress. */
+class Line {
+  first: Holding | null = null;
+  #last: Holding | null = null;
+
+  append(holding: Holding): void {
+    holding.before = this.#last;
+    holding.after = null;
+    if (this.#last === null) this.first = holding;
+    else this.#last.after = holding;
+    this.#last = holding;
+  }
+
+  remove(holding: Holding): void {
+    if (holding.before === null) this.first = holding.after;
+    else holding.before.after = holding.after;
+    if (holding.after === null) this.#last = holding.before;
+    else holding.after.before = holding.before;
+    holding.before = holding.after = null;
+  }
+}
+
+/** What waits for one peer, over all its streams and connections. */
+export class PeerShare {
+  bytes = 0;
+  readonly direction: "inbound" | "outbound";
+  /** Who the peer is, for the log. */
+  readonly peer: string;
+  /** Those whose own receivers do not read, and the rest. */
+  readonly #blamed = new Line();
+  readonly #others = new Line();
+
+  /** @param direction of the connections with the peer: made to the workload, or by it */
+  constructor(direction: "inbound" | "outbound", peer: string) {
+    this.direction = direction;
+    this.peer = peer;
+  }
+
+  /** The holder has bytes from here on; it ends with `release`. */
+  hold(holder: Holder): Holding {
+    if (this.#isEmpty) waitingBudget.enter(this);
+    return new Holding(holder, this, this.#others);
+  }
+
+  /** The one that must go first: it has made no progress for longest, of those that are to blame if there are any. */
+  get worst(): Holding | null {
+    return this.#blamed.first ?? this.#others.first;
+  }
+
+  /** One that has made no progress since a time, or null. */
+  idleSince(ms: number): Holding | null {
+    for (const { first } of [this.#blamed, this.#others]) if (first !== null && first.sinceMs < ms) return first;
+    return null;
+  }
+
+  /** Bytes that may wait for a full socket before its producers have to stop. */
+  get roomBytes(): number {
+    const free = partOf(WAITING_BYTES_BUDGET) - waitingBudget.total;
+    return Math.max(MIN_ROOM_BYTES, Math.min(HIGH_WATER_BYTES, (free - this.bytes) >> ROOM_SHIFT));
+  }
+
+  add(bytes: number): void {
+    this.bytes += bytes;
+    waitingBudget.add(this, bytes);
+  }
+
+  place(holding: Holding, isToBlame: boolean): void {
+    const line = isToBlame ? this.#blamed : this.#others;
+    if (holding.line === line) return;
+    holding.line.remove(holding);
+    holding.line = line;
+    line.append(holding);
+  }
+
+  remove(holding: Holding): void {
+    holding.line.remove(holding);
+    if (this.#isEmpty) waitingBudget.leave(this);
+  }
+
+  get #isEmpty(): boolean {
+    return this.#blamed.first === null && this.#others.first === null;
+  }
+}
+
+class WaitingBudget implements TimerOwner {
+  /** Bytes waiting now. */
+  total = 0;
+  /** Longest time without progress, ms. */
+  idleMs = WRITE_IDLE_MS;
+  /** Told about each that was ended, before it is. */
+  onEnded: (share: PeerShare, reason: Refusal, bytes: number) => void = () => {};
+  readonly #shares = new Set<PeerShare>();
+  readonly #overdrawn = new Set<PeerShare>();
+  readonly #timer = new Timer(this, 0);
+  #isDue = false;
+
+  /** More streams may hold more: less than a quarter of the budget is used. */
+  get isPlenty(): boolean {
+    return this.total < partOf(WAITING_BYTES_BUDGET) >> 2;
+  }
+
+  add(share: PeerShare, bytes: number): void {
+    this.total += bytes;
+    if (bytes <= 0 || mayHold(share.bytes, this.total, partOf(WAITING_BYTES_BUDGET))) return;
+    this.#overdrawn.add(share);
+    if (this.#isDue) return;
+    this.#isDue = true;
+    queueMicrotask(shedNow); // not here: a stream that is being written to must not end under its writer
+  }
+
+  /** Something waits for the peer. */
+  enter(share: PeerShare): void {
+    this.#shares.add(share);
+    if (this.#timer.tick < 0) arm(this.#timer, this.idleMs / LOOKS);
+  }
+
+  /** Nothing waits for the peer any more. */
+  leave(share: PeerShare): void {
+    this.#shares.delete(share);
+  }
+
+  onTimer(_kind: number): void {
+    const before = performance.now() - this.idleMs;
+    for (const share of [...this.#shares]) {
+      for (let idle = share.idleSince(before); idle !== null; idle = share.idleSince(before)) end(idle, "write_idle");
+    }
+    if (this.#shares.size > 0) arm(this.#timer, this.idleMs / LOOKS);
+  }
+
+  /** Ends what those hold who have more than their share. */
+  shed(): void {
+    this.#isDue = false;
+    for (const share of this.#overdrawn) {
+      for (let worst = share.worst; worst !== null; worst = share.worst) {
+        if (mayHold(share.bytes, this.total, partOf(WAITING_BYTES_BUDGET))) break;
+        end(worst, "memory_share");
+      }
+    }
+    this.#overdrawn.clear();
+  }
+}
+
+/** What waits in this thread. */
+export const waitingBudget = new WaitingBudget();
+
+/** Shares of those whose owner said nothing. */
+export const COMMON_SHARE = new PeerShare("outbound", "");
+
+function shedNow(): void {
+  waitingBudget.shed();
+}
+
+function end(holding: Holding, reason: Refusal): void {
+  waitingBudget.onEnded(holding.share, reason, holding.bytes);
+  holding.holder.onHeldTooLong();
+  if (holding.bytes > 0) throw new Error("a holder kept what it had to give up");
+}

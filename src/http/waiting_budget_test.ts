@@ -1,0 +1,99 @@
+import { afterEach, expect, test } from "bun:test";
+import { turn } from "../../tests/support/fake_socket.ts";
+import { PROGRESS_BYTES, WAITING_BYTES_BUDGET } from "./limits.ts";
+import type { Refusal } from "./refusal.ts";
+import { type Holder, type Holding, PeerShare, waitingBudget } from "./waiting_budget.ts";
+
+const MB = 1024 * 1024;
+const ended: string[] = [];
+waitingBudget.onEnded = (share, reason: Refusal) => ended.push(`${share.peer} ${reason}`);
+
+class Stream implements Holder {
+  readonly holding: Holding;
+  isEnded = false;
+
+  constructor(share: PeerShare, bytes: number) {
+    this.holding = share.hold(this);
+    this.holding.set(bytes, true);
+  }
+
+  onHeldTooLong(): void {
+    this.isEnded = true;
+    this.holding.release();
+  }
+}
+
+afterEach(() => {
+  ended.length = 0;
+  expect(waitingBudget.total).toBe(0);
+});
+
+const alive = (streams: readonly Stream[]) => streams.map((stream) => (stream.isEnded ? "-" : "x")).join("");
+const release = (streams: readonly Stream[]) => {
+  for (const stream of streams) if (!stream.isEnded) stream.holding.release();
+};
+
+test("a peer alone may have half of the budget; of what is more, the oldest streams go", async () => {
+  const share = new PeerShare("inbound", "a");
+  const streams = Array.from({ length: 8 }, () => new Stream(share, WAITING_BYTES_BUDGET / 16));
+  await turn();
+  expect(alive(streams)).toBe("xxxxxxxx");
+  streams.push(new Stream(share, 1));
+  await turn();
+  expect(alive(streams)).toBe("-xxxxxxxx");
+  expect(ended).toEqual(["a memory_share"]);
+  release(streams);
+});
+
+test("a peer that wants more than its share loses its own streams, and never those of another", async () => {
+  const quiet = [new Stream(new PeerShare("inbound", "quiet"), 10 * MB)];
+  const greedy = new PeerShare("inbound", "greedy");
+  const streams: Stream[] = [];
+  for (let n = 0; n < 200; n++) {
+    streams.push(new Stream(greedy, MB));
+    await turn();
+  }
+  expect(alive(quiet)).toBe("x");
+  expect(quiet[0]?.holding.bytes).toBe(10 * MB);
+  expect(greedy.bytes).toBeLessThanOrEqual((WAITING_BYTES_BUDGET - 10 * MB) / 2);
+  expect(new Set(ended)).toEqual(new Set(["greedy memory_share"]));
+  release([...quiet, ...streams]);
+});
+
+test("a stream whose receiver reads is not the oldest; one that takes a byte at a time is", async () => {
+  const share = new PeerShare("inbound", "a");
+  const streams = Array.from({ length: 4 }, () => new Stream(share, WAITING_BYTES_BUDGET / 8));
+  const [first, second] = streams;
+  first?.holding.moved(PROGRESS_BYTES);
+  for (let n = 0; n < 1000; n++) second?.holding.moved(1);
+  streams.push(new Stream(share, 1));
+  await turn();
+  expect(alive(streams)).toBe("x-xxx");
+  release(streams);
+});
+
+test("what makes no progress for the longest time allowed is ended, although there is room", () => {
+  const share = new PeerShare("inbound", "a");
+  const streams = [new Stream(share, 1), new Stream(share, 1)];
+  const [stuck, reads] = streams;
+  if (stuck !== undefined && reads !== undefined) {
+    stuck.holding.sinceMs -= waitingBudget.idleMs + 1;
+    reads.holding.sinceMs -= waitingBudget.idleMs + 1;
+    reads.holding.moved(PROGRESS_BYTES);
+  }
+  waitingBudget.onTimer(0);
+  expect(alive(streams)).toBe("-x");
+  expect(ended).toEqual(["a write_idle"]);
+  release(streams);
+});
+
+test("full sockets have less room the more waits for their peer", () => {
+  const share = new PeerShare("inbound", "a");
+  const other = new PeerShare("inbound", "b");
+  const before = share.roomBytes;
+  const streams = [new Stream(share, 0.45 * WAITING_BYTES_BUDGET)];
+  expect(share.roomBytes).toBeLessThan(before);
+  expect(share.roomBytes).toBeGreaterThan(0);
+  expect(other.roomBytes).toBe(before);
+  release(streams);
+});

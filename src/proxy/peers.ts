@@ -1,0 +1,53 @@
+/** The clients that have connections to this workload: what counts for each of them together. */
+import { mayHold } from "../base/fair_share.ts";
+import { PeerShare } from "../http/waiting_budget.ts";
+import { MAX_INBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_share.ts";
+
+/** A client, by its identity, or by its address where it has none. */
+export class Peer {
+  readonly key: string;
+  /** What waits for it. */
+  readonly share: PeerShare;
+  readonly requests: RequestShare;
+  connections = 0;
+
+  constructor(key: string, requests: RequestBudget) {
+    this.key = key;
+    this.share = new PeerShare("inbound", key);
+    this.requests = new RequestShare(requests);
+  }
+}
+
+export class Peers {
+  readonly #all = new Map<string, Peer>();
+  readonly #requests = new RequestBudget(MAX_INBOUND_REQUESTS);
+
+  /** The peer with one more connection; `leave` ends it. */
+  enter(key: string): Peer {
+    let peer = this.#all.get(key);
+    if (peer === undefined) {
+      peer = new Peer(key, this.#requests);
+      this.#all.set(key, peer);
+    }
+    peer.connections++;
+    return peer;
+  }
+
+  /** One of its connections has ended. */
+  leave(peer: Peer): void {
+    if (--peer.connections === 0) this.#all.delete(peer.key);
+  }
+
+  /**
+   * Whether a peer may have a further connection.
+   *
+   * @param used connections that all have
+   * @param most connections there may be
+   */
+  mayEnter(key: string, used: number, most: number): boolean {
+    return mayHold((this.#all.get(key)?.connections ?? 0) + 1, used + 1, most, CONNECTION_WEIGHT);
+  }
+}
+
+/** A peer may have twice as many connections as are free: one alone two thirds, for gateways bring the clients of many. */
+export const CONNECTION_WEIGHT = 2;

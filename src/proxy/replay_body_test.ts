@@ -1,0 +1,49 @@
+import { afterEach, expect, test } from "bun:test";
+import { PeerShare, waitingBudget } from "../http/waiting_budget.ts";
+import { MAX_REPLAY_BYTES, REPLAY_BYTES_BUDGET, ReplayBody, replayBytes } from "./replay_body.ts";
+
+const bytes = new Uint8Array(MAX_REPLAY_BYTES);
+const share = new PeerShare("inbound", "a");
+const owner = {
+  stuck: 0,
+  onBodyStuck() {
+    this.stuck++;
+  },
+};
+
+afterEach(() => expect([replayBytes(), waitingBudget.total]).toEqual([0, 0]));
+
+test("ReplayBody keeps what may be sent again, and forgets a body that is too long for it", () => {
+  const body = new ReplayBody(owner, share);
+  body.keep(bytes, 0, bytes.length, false);
+  expect([body.isWhole, body.bytes?.length]).toEqual([true, MAX_REPLAY_BYTES]);
+  body.keep(bytes, 0, 1, false);
+  expect([body.isWhole, body.bytes]).toEqual([false, null]);
+});
+
+test("ReplayBody keeps no more for second tries than the budget of all requests", () => {
+  const bodies = Array.from({ length: 2 * REPLAY_BYTES_BUDGET / MAX_REPLAY_BYTES }, () => new ReplayBody(owner, share));
+  for (const body of bodies) body.keep(bytes, 0, bytes.length, false);
+  expect(replayBytes()).toBeLessThanOrEqual(REPLAY_BYTES_BUDGET);
+  expect(bodies.filter((body) => body.isWhole).length).toBeLessThanOrEqual(REPLAY_BYTES_BUDGET / MAX_REPLAY_BYTES);
+  expect(bodies[0]?.isWhole).toBe(true);
+  for (const body of bodies) body.drop();
+});
+
+test("ReplayBody counts bytes that nobody else has as waiting, until they are sent", () => {
+  const body = new ReplayBody(owner, share);
+  body.keep(bytes, 0, 1000, true);
+  expect(waitingBudget.total).toBeGreaterThanOrEqual(1000);
+  expect(replayBytes()).toBe(0);
+  body.sent();
+  expect(waitingBudget.total).toBe(0);
+  expect(replayBytes()).toBeGreaterThanOrEqual(1000);
+  body.drop();
+});
+
+test("ReplayBody tells its owner when too much waits", () => {
+  const body = new ReplayBody(owner, share);
+  body.keep(bytes, 0, 1000, true);
+  body.onHeldTooLong();
+  expect(owner.stuck).toBe(1);
+});

@@ -1,0 +1,46 @@
+/** Requests under way in this thread, and who may have how many: one client must not leave none for the others. */
+import { mayHold } from "../base/fair_share.ts";
+import { partOf } from "../net/threads.ts";
+
+/** Requests to this workload under way: each takes some 4 KB in each of the sidecars it passes. */
+export const MAX_INBOUND_REQUESTS = 16_384;
+/** The same for requests of this workload: fewer than one sidecar may have at another, or its clients would share the refusals. */
+export const MAX_OUTBOUND_REQUESTS = 8192;
+/** A client may have twice as many as are free: one alone two thirds, since a sidecar brings the clients of a whole pod. */
+const WEIGHT = 2;
+
+/** Requests of one direction under way in this thread. */
+export class RequestBudget {
+  used = 0;
+  readonly most: number;
+
+  /** @param most of the process */
+  constructor(most: number) {
+    this.most = partOf(most);
+  }
+}
+
+/** What one client has: a connection of the workload's own programs, or all of a peer's together. */
+export class RequestShare {
+  readonly #budget: RequestBudget;
+  #held = 0;
+
+  constructor(budget: RequestBudget) {
+    this.#budget = budget;
+  }
+
+  /** A request begins; false when it must be refused. */
+  begin(): boolean {
+    const budget = this.#budget;
+    if (!mayHold(this.#held + 1, budget.used + 1, budget.most, WEIGHT)) return false;
+    this.#held++;
+    budget.used++;
+    return true;
+  }
+
+  /** It has ended. */
+  end(): void {
+    this.#held--;
+    this.#budget.used--;
+  }
+}

@@ -1,0 +1,26 @@
+import { expect, test } from "bun:test";
+import { RequestBudget, RequestShare } from "./request_share.ts";
+
+const take = (share: RequestShare, most: number) => {
+  let taken = 0;
+  while (taken < most && share.begin()) taken++;
+  return taken;
+};
+
+test("one client may have two thirds of the requests, and a second one most of what is left", () => {
+  const budget = new RequestBudget(300);
+  const greedy = new RequestShare(budget);
+  const other = new RequestShare(budget);
+  expect(take(greedy, 1000)).toBe(200);
+  expect(take(other, 1000)).toBe(66);
+  expect(take(greedy, 1)).toBe(0);
+});
+
+test("requests that end make room again", () => {
+  const budget = new RequestBudget(3);
+  const share = new RequestShare(budget);
+  expect(take(share, 10)).toBe(2);
+  share.end();
+  expect(take(share, 10)).toBe(1);
+  expect(budget.used).toBe(2);
+});
