@@ -1,36 +1,113 @@
-/** Binds the admin server. */
+/** Binds the admin server: hono behind the proxy's own HTTP/1.1 engine, whose sockets can be handed to another process. */
+import { listen, type ListenAt, type Listener } from "../net/listener.ts";
+import { resetConnection } from "../net/reset.ts";
+import type { RawSocket, SocketOwner } from "../net/socket.ts";
+import { Http1Server } from "../http/http1_server.ts";
+import type { Http1ServerOwner } from "../http/http1_server_owner.ts";
+import { HeadCache } from "../wire/http1/head_cache.ts";
+import type { RequestHead } from "../wire/http1/request_head.ts";
 import type { createAdmin } from "./admin.ts";
+import { AdminExchange } from "./exchange.ts";
 
-/** Seconds after which a silent connection is closed. A tap may be silent for longer and is exempt. */
-const IDLE_SECONDS = 60;
-/** No path takes a body; the largest that is read before it is refused, bytes. */
-const MAX_BODY_BYTES = 1024;
+/** Connections at a time: probes, a Prometheus or two, and people. More would be somebody who means harm. */
+const MAX_CONNECTIONS = 256;
+/** Distinct heads that are remembered; a power of two. */
+const HEADS = 16;
+
+type Admin = ReturnType<typeof createAdmin>;
 
 /** A server that listens. */
 export interface AdminServer {
   readonly port: number;
+  /** A further descriptor of its socket, for another process; -1 when there is none left. */
+  duplicate(): number;
+  /** Stops listening; what runs is answered to its end. */
+  retire(): void;
   /** Stops; open connections are closed. */
-  stop(): Promise<void>;
+  stop(): void;
 }
 
-/** Listens. Throws when the address cannot be had. @param at IP address and port; port 0 takes any */
-export function listenAdmin(
-  admin: ReturnType<typeof createAdmin>,
-  at: { readonly host: string; readonly port: number },
-): AdminServer {
-  const server = Bun.serve({
-    hostname: at.host,
-    port: at.port,
-    idleTimeout: IDLE_SECONDS,
-    maxRequestBodySize: MAX_BODY_BYTES,
-    development: false,
-    // Without this line `development: false` shares the port with whoever listens there (Bun 1.4.5).
-    reusePort: false,
-    fetch(request, server) {
-      if (new URL(request.url).pathname === "/tap") server.timeout(request, 0);
-      return admin.fetch(request, { address: server.requestIP(request)?.address ?? null });
-    },
-    error: (error) => new Response(`internal: ${error.message}\n`, { status: 500 }),
-  });
-  return { port: server.port ?? at.port, stop: () => server.stop(true) };
+/** Listens. Throws when the address cannot be had. @param at where, or a socket that listens; port 0 takes any */
+export function listenAdmin(admin: Admin, at: ListenAt): AdminServer {
+  return new Server(admin, at);
+}
+
+class Server implements AdminServer {
+  readonly admin: Admin;
+  readonly heads = new HeadCache<RequestHead>(HEADS);
+  connections = 0;
+  readonly #listener: Listener;
+
+  constructor(admin: Admin, at: ListenAt) {
+    this.admin = admin;
+    this.#listener = listen(at, () => new Accept(this));
+  }
+
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  duplicate(): number {
+    return this.#listener.duplicate();
+  }
+
+  retire(): void {
+    this.#listener.stop(false);
+  }
+
+  stop(): void {
+    this.#listener.stop(true);
+  }
+}
+
+/** An accepted connection, until it is made one of HTTP. */
+class Accept implements SocketOwner {
+  stats = null;
+  readonly #server: Server;
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  onOpen(socket: RawSocket): void {
+    if (this.#server.connections >= MAX_CONNECTIONS) return resetConnection(socket);
+    new Connection(this.#server, socket);
+  }
+
+  onHandshake(): void {}
+  onData(): void {}
+  onDrain(): void {}
+  onEnd(): void {}
+  onClose(): void {}
+  onConnectFailed(): void {}
+}
+
+/** One request long: probes and scrapes come seldom, and an idle connection would keep timers, and memory, awake. */
+class Connection implements Http1ServerOwner {
+  readonly #server: Server;
+  readonly #address: string;
+
+  constructor(server: Server, socket: RawSocket) {
+    this.#server = server;
+    this.#address = socket.remoteAddress;
+    server.connections++;
+    new Http1Server(socket, this, server.heads);
+  }
+
+  onRequest(connection: Http1Server, request: RequestHead): void {
+    connection.closing = true;
+    const exchange = new AdminExchange(
+      connection,
+      request,
+      (asked) => this.#server.admin.fetch(asked, { address: this.#address }),
+    );
+    connection.listener = exchange;
+    exchange.start();
+  }
+
+  onBadRequest(): void {}
+
+  onClosed(): void {
+    this.#server.connections--;
+  }
 }

@@ -20,7 +20,7 @@ test("listenAdmin() serves on the port it took and knows the caller's address", 
     expect(config.status).toBe(200);
     expect(await (await fetch(`http://[::1]:${server.port}/metrics`)).text()).toBe("up 1\n");
   } finally {
-    await server.stop();
+    server.stop();
   }
 });
 
@@ -29,6 +29,6 @@ test("listenAdmin() throws when the port is taken", async () => {
   try {
     expect(() => listenAdmin(admin, { host: "127.0.0.1", port: server.port })).toThrow();
   } finally {
-    await server.stop();
+    server.stop();
   }
 });

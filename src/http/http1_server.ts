@@ -29,6 +29,7 @@ import {
   IDLE_TIMEOUT_MS,
   LINGER_MS,
   MAX_PIPELINED_BYTES,
+  RETIRED_IDLE_MS,
 } from "./limits.ts";
 import { appendErrorResponse, appendFinalHead, appendTunnelHead, bodyOf } from "./http1_answers.ts";
 import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
@@ -100,10 +101,16 @@ export class Http1Server extends Connected
     return this.#state === HEAD && this.#request === null;
   }
 
-  /** Lets the present request finish, then closes. */
-  shutdown(): void {
+  /**
+   * Lets the present request finish, then closes.
+   *
+   * @param patient when idle: closes after the next request, which may be on its way, and not at once
+   */
+  shutdown(patient = false): void {
     this.closing = true;
-    if (this.isIdle) this.#close();
+    if (!this.isIdle) return;
+    if (!patient) this.#close();
+    else if (this.#held.length === 0) arm(this.#timer, RETIRED_IDLE_MS);
   }
 
   // --- socket events

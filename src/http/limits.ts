@@ -58,6 +58,11 @@ export const HEAD_TIMEOUT_MS = 30_000;
 /** Between requests: longer than the keep-alive of common clients' pools, so that it is they who close. */
 export const IDLE_TIMEOUT_MS = 600_000;
 /**
+ * The same for a connection that is to end after its next request: no multiple of a round interval, so that a client that
+ * calls every 15, 30 or 60 s does not meet the very moment.
+ */
+export const RETIRED_IDLE_MS = 77_000;
+/**
  * How long a client that has sent FIN after its request may go without a byte of the answer. Other proxies give the
  * request up at once; a client that only half-closed gets what comes in time.
  */

@@ -127,7 +127,7 @@ class Runner implements ControlUser {
     endTrim();
     this.#control.stop();
     await this.#path.close();
-    await admin.stop();
+    admin.stop();
     process.exit(0);
   }
 
