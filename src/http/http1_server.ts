@@ -101,16 +101,11 @@ export class Http1Server extends Connected
     return this.#state === HEAD && this.#request === null;
   }
 
-  /**
-   * Lets the present request finish, then closes.
-   *
-   * @param patient when idle: closes after the next request, which may be on its way, and not at once
-   */
+  /** Lets the present request finish, then closes; when idle at once or, `patient`, after the next, which may be on its way. */
   shutdown(patient = false): void {
     this.closing = true;
-    if (!this.isIdle) return;
-    if (!patient) this.#close();
-    else if (this.#held.length === 0) arm(this.#timer, RETIRED_IDLE_MS);
+    if (this.isIdle && patient && this.#held.length === 0) arm(this.#timer, RETIRED_IDLE_MS);
+    else if (this.isIdle && !patient) this.#close();
   }
 
   // --- socket events
