@@ -1,0 +1,128 @@
+/** The three commands of a new user, on a fresh cluster: install, annotate, look. And the way back. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { eventually } from "../support/eventually.ts";
+import { Cluster } from "./support/cluster.ts";
+import {
+  inPod,
+  installMesh,
+  meshedNamespace,
+  metricsOf,
+  podAddresses,
+  podReady,
+  READY_TIMEOUT_MS,
+  rolledOut,
+  shellManifest,
+  sumOf,
+  webManifest,
+} from "./support/mesh.ts";
+import { TEST_BED } from "./support/test_bed.ts";
+
+setDefaultTimeout(4 * 60_000);
+
+const CALL = ["curl", "-s", "--max-time", "20", "http://web.shop/index.html"];
+
+describe.skipIf(TEST_BED === null)("a fresh cluster", () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start({ name: "inst", net: "10.71" });
+    await cluster.load("deb");
+  });
+  afterAll(async () => await cluster?.[Symbol.asyncDispose]());
+
+  test("tulle install | kubectl apply -f - is ready within a minute", async () => {
+    const took = await installMesh(cluster);
+    console.log(`installed in ${(took / 1000).toFixed(1)} s`);
+    const webhook = await eventually(async () => {
+      const text = await cluster.kubectl([
+        ...["get", "mutatingwebhookconfiguration", "tulle-inject"],
+        ...["-o", "jsonpath={.webhooks[0].clientConfig.caBundle}"],
+      ]);
+      if (text === "") throw new Error("the API server does not know whom to trust");
+      return text;
+    }, READY_TIMEOUT_MS);
+    expect(Buffer.from(webhook, "base64").toString()).toStartWith("-----BEGIN CERTIFICATE-----");
+  });
+
+  test("pods of an annotated namespace speak mutual TLS, and nobody changed them", async () => {
+    await meshedNamespace(cluster, "shop");
+    await cluster.apply(webManifest("shop", "web", { replicas: 2 }));
+    await cluster.apply(shellManifest("shop", "front"));
+    await rolledOut(cluster, "shop", "deployment/web");
+    await podReady(cluster, "shop", "front");
+    const answers = new Set<string>();
+    for (let i = 0; i < 20; i++) answers.add(await inPod(cluster, "shop", "front", CALL));
+    expect(answers.size).toBe(2); // balanced by request
+    const [front = ""] = await podAddresses(cluster, "shop", "app=front");
+    const metrics = await metricsOf(front);
+    expect(sumOf(metrics, "response_total", 'direction="outbound"', 'tls="true"', 'dst_service="web"')).toBe(20);
+    const webs = await podAddresses(cluster, "shop", "app=web", 2);
+    const inbound = await Promise.all(webs.map(metricsOf));
+    const identified = inbound.map((text) =>
+      sumOf(text, "request_total", 'client_id="spiffe://cluster.local/ns/shop/sa/default"')
+    );
+    expect(identified.reduce((a, b) => a + b, 0)).toBe(20);
+  });
+
+  test("the default container of kubectl logs and exec is the application", async () => {
+    expect(await inPod(cluster, "shop", "front", ["cat", "/proc/1/comm"])).toBe("sleep\n");
+  });
+
+  test("an unmeshed pod still reaches a meshed one", async () => {
+    await cluster.apply(shellManifest("default", "outsider"));
+    await podReady(cluster, "default", "outsider");
+    expect(await inPod(cluster, "default", "outsider", CALL)).toStartWith("web-");
+  });
+
+  test("a Job ends although it has a sidecar", async () => {
+    await cluster.apply(`apiVersion: batch/v1
+kind: Job
+metadata: {name: once, namespace: shop}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: once, image: "deb:12", imagePullPolicy: Never, command: [curl, -sf, "http://web.shop/index.html"]}]
+`);
+    await cluster.kubectl(["-n", "shop", "wait", "--for=condition=Complete", "job/once", "--timeout=120s"]);
+    expect(await cluster.kubectl(["-n", "shop", "logs", "job/once"])).toStartWith("web-");
+  });
+
+  test("a pod on the host's network gets no sidecar, and says why", async () => {
+    await cluster.apply(`apiVersion: v1
+kind: Pod
+metadata: {name: host, namespace: shop}
+spec:
+  hostNetwork: true
+  containers: [{name: sleep, image: "busybox:1.35", imagePullPolicy: Never, command: [sleep, "600"]}]
+`);
+    const pod = await cluster.client.get(
+      { group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true },
+      "shop",
+      "host",
+    );
+    expect(pod.metadata.annotations?.["tulle.dev/not-injected"]).toBe("host_network");
+  });
+
+  test("a policy with a mistake is refused, naming the key and the wanted form", async () => {
+    const policy = `apiVersion: policy.tulle.dev/v1alpha1
+kind: NetworkAuthentication
+metadata: {name: office, namespace: shop}
+spec: {networks: [{cidr: 10.0.0.0/40}]}
+`;
+    await expect(cluster.apply(policy)).rejects.toThrow(/spec\.networks\[0\]\.cidr.*want a network such as/);
+  });
+
+  test("after the uninstall the applications work, and nothing is left on the node", async () => {
+    const { stdout } = await cluster.tulle(["install"]);
+    await cluster.kubectl(["annotate", "namespace", "shop", "tulle.dev/inject-"]);
+    await cluster.kubectl(["delete", "-f", "-", "--ignore-not-found", "--timeout=100s"], stdout);
+    await cluster.kubectl(["-n", "shop", "rollout", "restart", "deployment/web"]);
+    await cluster.kubectl(["-n", "shop", "delete", "pod", "front", "--now"]);
+    await cluster.apply(shellManifest("shop", "front"));
+    await rolledOut(cluster, "shop", "deployment/web");
+    await podReady(cluster, "shop", "front");
+    expect(await inPod(cluster, "shop", "front", CALL)).toStartWith("web-");
+    expect(await cluster.enter("n1", ["sh", "-c", "ls /opt/cni/bin; cat /etc/cni/net.d/*"])).not.toContain("tulle");
+  });
+});

@@ -1,0 +1,135 @@
+/** A real cluster for a test: started by the test bed, ended with the test. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { KubeClient } from "../../../controller/api/client.ts";
+import { kubeconfigTarget } from "../../../controller/api/kube_target.ts";
+import { run } from "../../support/process.ts";
+import { REPOSITORY, TEST_BED } from "./test_bed.ts";
+
+/** A cluster starts in 6 s on a quiet machine, and its images are loaded in 10. */
+const START_TIMEOUT_MS = 240_000;
+const KUBECTL_TIMEOUT_MS = 120_000;
+
+/** The image of every part, as the nodes know it. */
+export const IMAGE = "tulle:test";
+
+export interface ClusterOptions {
+  /** 1 to 6 lower-case letters; clusters of one machine differ in it. */
+  readonly name: string;
+  /** First two numbers of its addresses, such as "10.71"; they differ, too. */
+  readonly net: string;
+  readonly nodes?: number;
+  readonly dualStack?: boolean;
+}
+
+export class Cluster implements AsyncDisposable {
+  readonly name: string;
+  readonly kubeconfig: string;
+  readonly client: KubeClient;
+  readonly #bed: string;
+  readonly #env: Record<string, string>;
+
+  private constructor(name: string, bed: string, env: Record<string, string>) {
+    this.name = name;
+    this.#bed = bed;
+    this.#env = env;
+    this.kubeconfig = env["KUBECONFIG"] ?? "";
+    this.client = new KubeClient(kubeconfigTarget({ file: this.kubeconfig, context: null }, env));
+  }
+
+  /** Starts a cluster with the mesh's image on its nodes. @throws Error with the test bed's words */
+  static async start({ name, net, nodes = 1, dualStack = false }: ClusterOptions): Promise<Cluster> {
+    const bed = TEST_BED;
+    if (bed === null) throw new Error("there is no test bed: skip the test");
+    await run({ argv: [join(bed, "down"), "--name", name], timeoutMs: START_TIMEOUT_MS }); // of a run that was cut off
+    const argv = [join(bed, "up"), "--name", name, "--net", net, ...(dualStack ? ["--dual-stack"] : []), String(nodes)];
+    const { code, stdout, stderr } = await run({ argv, timeoutMs: START_TIMEOUT_MS });
+    if (code !== 0) throw new Error(`no cluster: ${stderr.slice(-800)}`);
+    const cluster = new Cluster(name, bed, readExports(stdout));
+    await cluster.#loadImage();
+    return cluster;
+  }
+
+  /** Runs kubectl. @returns its output @throws Error with its words when it fails */
+  async kubectl(args: readonly string[], input = ""): Promise<string> {
+    const finished = await run({
+      argv: ["kubectl", ...args],
+      env: this.#env,
+      stdin: input,
+      timeoutMs: KUBECTL_TIMEOUT_MS,
+    });
+    if (finished.code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${finished.stderr.slice(-800)}`);
+    return finished.stdout;
+  }
+
+  /** Applies manifests in YAML. */
+  async apply(yaml: string): Promise<void> {
+    await this.kubectl(["apply", "--server-side", "-f", "-"], yaml);
+  }
+
+  /** Runs `tulle` against this cluster. */
+  async tulle(args: readonly string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+    return await run({ argv: [binary(), ...args], env: this.#env, stdin: input, timeoutMs: KUBECTL_TIMEOUT_MS });
+  }
+
+  /** Runs a command inside a node, such as ["nft", "list", "ruleset"]. */
+  async enter(node: string, argv: readonly string[]): Promise<string> {
+    const finished = await run({
+      argv: [join(this.#bed, "enter"), "--name", this.name, node, ...argv],
+      timeoutMs: 60_000,
+    });
+    if (finished.code !== 0) throw new Error(`${node}: ${argv.join(" ")}: ${finished.stderr.slice(-400)}`);
+    return finished.stdout;
+  }
+
+  /** Puts images of the test bed onto the nodes: "deb", "echo-basic". */
+  async load(...images: readonly string[]): Promise<void> {
+    const finished = await run({
+      argv: [join(this.#bed, "load"), "--name", this.name, "all", ...images],
+      timeoutMs: START_TIMEOUT_MS,
+    });
+    if (finished.code !== 0) throw new Error(`load ${images.join(" ")}: ${finished.stderr.slice(-400)}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await run({ argv: [join(this.#bed, "down"), "--name", this.name], timeoutMs: START_TIMEOUT_MS });
+  }
+
+  async #loadImage(): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), "tulle-image-"));
+    try {
+      const archive = join(folder, "tulle.tar");
+      const made = await run({
+        argv: [
+          join(this.#bed, "mkimage.py"),
+          archive,
+          `docker.io/library/${IMAGE}`,
+          ...["--base", "deb", "--user", "2102", "--entrypoint", '["/usr/local/bin/tulle"]'],
+          `${binary()}=/usr/local/bin/tulle`,
+        ],
+        timeoutMs: START_TIMEOUT_MS,
+      });
+      if (made.code !== 0) throw new Error(`no image: ${made.stderr.slice(-400)}`);
+      await this.load(archive);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** The compiled binary: what runs in a cluster is never the source. */
+function binary(): string {
+  const path = process.env["TULLE_BINARY"] ?? join(REPOSITORY, "dist/tulle");
+  if (!existsSync(path)) throw new Error(`${path} is not there: run deno task build`);
+  return path;
+}
+
+/** Variables that `up` prints for a shell to set. */
+function readExports(text: string): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [, name = "", quoted, plain] of text.matchAll(/([A-Z_]+)=(?:"([^"]*)"|'[^']*'|([^\s;]*))/g)) {
+    env[name] = (quoted ?? plain ?? "").replace("$PATH", process.env["PATH"] ?? "").replace(/^'|'$/g, "");
+  }
+  return env;
+}
