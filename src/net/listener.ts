@@ -136,6 +136,8 @@ class NativeListener implements Listener {
       ...handlers,
       open(accepted) {
         const raw = accepted as RawSocket; // fd is missing in the type only
+        // Reset while it waited in the queue: nobody is there, and it has no address any more.
+        if (raw.remoteAddress === undefined) return void accepted.terminate();
         accepted.setNoDelay(true);
         const owner = accept(raw);
         accepted.data = owner;

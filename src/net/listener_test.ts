@@ -90,3 +90,24 @@ test("listen() refuses a port that another listener has", () => {
     listener.stop(true);
   }
 });
+
+test("a client that was reset while it waited is not handed on, for it has no address any more", async () => {
+  const addresses: unknown[] = [];
+  const listener = listen({ host: "127.0.0.1", port: 0 }, (socket) => {
+    addresses.push(socket.remoteAddress);
+    return new Greeter("a");
+  });
+  try {
+    listener.pause();
+    const gone = connect(listener.port, "127.0.0.1");
+    await once(gone, "connect"); // by the kernel alone
+    gone.resetAndDestroy();
+    await once(gone, "close");
+    const waiting = answer(listener.port);
+    listener.resume();
+    expect(await waiting).toBe("a");
+    expect(addresses).toEqual(["127.0.0.1"]);
+  } finally {
+    listener.stop(true);
+  }
+});
