@@ -9,6 +9,8 @@ interface Face {
   readonly summary: string;
   /** It stays: then it pays for nothing that it does not use. Touching `process.stdout` alone costs 8 MB of resident memory. */
   readonly isService?: true;
+  /** It ends the reluctance to compile by itself, when it has work; see net/jit_policy.ts. */
+  readonly compilesLate?: true;
   readonly run: (argv: string[]) => Promise<void>;
 }
 
@@ -39,6 +41,7 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
   }],
   ["proxy", {
     isService: true,
+    compilesLate: true,
     summary: "The sidecar of one workload",
     run: async (argv) => (await import("./proxy/run.ts")).runProxy(argv),
   }],
@@ -98,6 +101,7 @@ async function main(argv: string[]): Promise<void> {
     if (name === undefined) process.exitCode = EXIT_USAGE;
     return;
   }
+  if (face?.compilesLate === undefined) Bun.unsafe.setJITPolicy(1);
   if (face !== undefined) return await face.run(rest);
   const nearest = suggest(name, [...FACES.keys()]);
   const hint = nearest === null ? "" : ` Did you mean "${nearest}"?`;

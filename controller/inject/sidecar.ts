@@ -1,4 +1,5 @@
 /** The sidecar's container and volumes. Pure. */
+import { RUNTIME_OPTIONS } from "../../src/base/runtime_options.ts";
 import {
   BUNDLE_CONFIG_MAP,
   BUNDLE_KEY,
@@ -94,6 +95,7 @@ function environment(settings: SidecarSettings, probes: readonly ProxiedProbe[])
     { name: "TULLE_LOG_LEVEL", value: settings.logLevel },
     { name: "TULLE_ACCESS_LOG", value: settings.accessLog },
     { name: "TULLE_DRAIN_GRACE", value: settings.drainGrace },
+    ...Object.entries(RUNTIME_OPTIONS).map(([name, value]) => ({ name, value })),
   ];
   if (settings.workers > 1) env.push({ name: "TULLE_WORKERS", value: String(settings.workers) });
   if (settings.adminAllow !== "") env.push({ name: "TULLE_ADMIN_ALLOW", value: settings.adminAllow });

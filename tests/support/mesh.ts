@@ -17,6 +17,7 @@ import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { RUNTIME_OPTIONS } from "../../src/base/runtime_options.ts";
 import { loadCa, type TestCa } from "./certificates.ts";
 import { freePort, waitForPort } from "./ports.ts";
 import { type Child, startProcess } from "./process.ts";
@@ -197,6 +198,7 @@ async function plan(options: MeshOptions): Promise<{ mesh: Mesh; stack: AsyncDis
             TULLE_STATE_DIR: proxyState,
             TULLE_OUTBOUND_FORWARDS: own.map(({ at, original }) => `${at.authority}=${original}`).join(","),
             TULLE_DRAIN_GRACE: "5s",
+            ...RUNTIME_OPTIONS,
             TULLE_WORKERS: String(options.workers ?? process.env["TULLE_TEST_WORKERS"] ?? 1),
             ...options.env,
             ...one.env,

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
+import { RUNTIME_OPTIONS } from "../../../src/base/runtime_options.ts";
 import type { CapturePlan } from "../../../src/capture/capture_plan.ts";
 import { type Fabric, insideOf, type Place } from "./fabric.ts";
 import type { Instance } from "./mesh_folder.ts";
@@ -153,6 +154,7 @@ export class WorkloadUnit {
         TULLE_ACCESS_LOG: accessLog ? "json" : "off",
         TULLE_DRAIN_GRACE: SIDECAR_DRAIN,
         TULLE_WORKERS: String(instance.workers),
+        ...RUNTIME_OPTIONS,
         ...mark,
         ...drop,
       },
