@@ -1,4 +1,5 @@
 /** What is remembered of a request once a try of it has failed. Most requests have none. */
+import type { Hold } from "./hold.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { Failure } from "./upstream/failure.ts";
 
@@ -11,6 +12,8 @@ export class Attempts {
   free = 0;
   /** Since when the request is held until an endpoint can be reached, monotonic milliseconds; -1: it is not. */
   heldSinceMs = -1;
+  /** Where it waits, or waited last. */
+  hold: Hold | null = null;
   /** The last failure. */
   failure: Failure;
 

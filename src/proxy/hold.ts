@@ -32,6 +32,8 @@ export class Hold implements TimerOwner {
   readonly #clock: () => number;
   readonly #timer = new Timer(this, 0);
   #waiting: Exchange[] = [];
+  /** Those that wait, and those that were sent to find out. */
+  #members = 0;
   #sinceMs = -1;
   #lastMs = 0;
   #burst = 1;
@@ -70,15 +72,24 @@ export class Hold implements TimerOwner {
     this.#burst = 1;
     if (history.heldSinceMs < 0) {
       if (now - this.#sinceMs >= this.#holdMs) return this.#failFast(error, now);
-      if (this.#waiting.length >= MAX_HELD) {
+      if (this.#members >= MAX_HELD) {
         return unsent("queue_full", `${MAX_HELD} requests wait for an endpoint of ${this.#name}: ${error.detail}`);
       }
       history.heldSinceMs = now;
     } else if (now - history.heldSinceMs >= this.#holdMs) return this.#tooLong(error);
+    if (history.hold !== this) {
+      history.hold = this;
+      this.#members++;
+    }
     history.failure = error;
     this.#waiting.push(exchange);
     if (this.#timer.tick < 0) arm(this.#timer, LOOK_MS);
     return null;
+  }
+
+  /** A request that was taken has ended. */
+  left(): void {
+    this.#members--;
   }
 
   /** An endpoint has answered: everybody may go. */

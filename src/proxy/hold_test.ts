@@ -113,10 +113,13 @@ test("Hold takes no more than MAX_HELD, and skips those that have ended", () => 
   const rig = new Rig();
   const requests = Array.from({ length: MAX_HELD }, () => rig.take());
   expect(rig.take().failure?.code).toBe("queue_full");
+  rig.look(); // one has been sent, and come back
+  expect(rig.take().failure?.code).toBe("queue_full");
+  const sent = requests.reduce((sum, request) => sum + request.sent, 0);
   for (const request of requests) request.finished = true;
   rig.look();
   expect(rig.hold.size).toBe(0);
-  expect(requests.every((request) => request.sent === 0)).toBe(true);
+  expect(requests.reduce((sum, request) => sum + request.sent, 0)).toBe(sent);
 });
 
 test("Holds forgets a backend when it answers, and those that are quiet", () => {

@@ -79,6 +79,7 @@ export class OutboundHttp implements HttpPipeline {
   finished(exchange: Exchange): void {
     const { endpoint } = exchange;
     if (endpoint !== null) this.#learn(exchange, endpoint);
+    if (exchange.history !== null) exchange.history.hold?.left();
     this.#observer.onFinished(exchange);
   }
 
@@ -87,16 +88,25 @@ export class OutboundHttp implements HttpPipeline {
     if (exchange.headMs === 0) return endpoint.breaker.onCancelled();
     const failed = exchange.status >= 500 || isGrpcStatusIn(exchange.grpcStatus, ENDPOINT_FAILURES);
     const rtt = exchange.headMs - exchange.triedMs;
-    endpoint.ewma.observe(failed ? Math.max(rtt, FAILURE_PENALTY_MS) : rtt, now);
-    if (!failed) endpoint.breaker.onSuccess();
-    else endpoint.breaker.onFailure(now, exchange.context.random());
+    if (failed) {
+      endpoint.ewma.observe(Math.max(rtt, FAILURE_PENALTY_MS), now);
+      endpoint.breaker.onFailure(now, exchange.context.random());
+      return;
+    }
+    // The peaks of an outage would keep requests away for a minute after its end.
+    if (endpoint.breaker.isOpen) endpoint.ewma.restart(rtt, now);
+    else endpoint.ewma.observe(rtt, now);
+    endpoint.breaker.onSuccess();
   }
 
   /** The answer came from the endpoint, not about it. */
   #reached(exchange: Exchange): void {
     const { endpoint } = exchange;
     if (endpoint === null) return;
-    if (endpoint.reachability.failure !== null) endpoint.reachability.onReached();
+    if (endpoint.reachability.failure !== null) {
+      endpoint.reachability.onReached();
+      endpoint.ewma.restart(exchange.headMs - exchange.triedMs, exchange.headMs);
+    }
     if (!this.holds.isEmpty) this.holds.reached(endpoint.backendKey);
   }
 

@@ -35,6 +35,13 @@ export class PeakEwma {
     this.#value = this.#value * keep + rttMs * (1 - keep);
   }
 
+  /** Forgets what was: the endpoint is another one now (it was down and is back). */
+  restart(rttMs: number, nowMs: number): void {
+    this.#seen = true;
+    this.#value = rttMs;
+    this.#atMs = nowMs;
+  }
+
   /** Something was measured. */
   get isMeasured(): boolean {
     return this.#seen;

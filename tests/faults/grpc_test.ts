@@ -1,0 +1,127 @@
+/** gRPC: statuses that are retried, and deadlines that every sidecar on the way enforces. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import * as grpc from "@grpc/grpc-js";
+import { constants } from "node:http2";
+import { eventually } from "../support/eventually.ts";
+import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
+import { service, workload } from "../support/resources.ts";
+import { Http2Session, serveHttp2 } from "./_http2.ts";
+import { sumOf } from "./_shop.ts";
+
+setDefaultTimeout(60_000);
+
+const RETRIED = { "retry.tulle.dev/grpc": "unavailable, resource-exhausted", "retry.tulle.dev/limit": "2" };
+const RETRIES = "outbound_http_route_retry";
+const GRPC_PORT = 50051;
+const bytes = (value: Buffer) => value;
+const RAW_PORT = 50052;
+let mesh: Mesh;
+let server: grpc.Server;
+let client: grpc.Client;
+/** Calls as the server saw them. */
+const calls: string[] = [];
+
+beforeAll(async () => {
+  if (isDirect) return;
+  mesh = await startMesh({
+    workloads: [workload("front", { calls: [`app:${GRPC_PORT}`, `raw:${RAW_PORT}`] }), workload("app")],
+    services: [
+      service("app", GRPC_PORT, "grpc", { annotations: RETRIED }),
+      service("raw", RAW_PORT, "grpc", { app: "app", annotations: RETRIED }),
+    ],
+  });
+  server = new grpc.Server();
+  const unary = (name: string) => ({
+    path: `/fault.App/${name}`,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  });
+  type Call = grpc.ServerUnaryCall<Buffer, Buffer>;
+  server.addService({ Fails: unary("Fails") }, {
+    /** The request says: "<code> <times>". */
+    Fails(call: Call, answer: grpc.sendUnaryData<Buffer>) {
+      const text = call.request.toString();
+      calls.push(text);
+      const [code = 0, times = 0] = text.split(" ").map(Number);
+      if (calls.filter((other) => other === text).length > times) answer(null, Buffer.from("ok"));
+      else answer({ code, details: "as told" });
+    },
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`${mesh.ip("app")}:${GRPC_PORT}`, grpc.ServerCredentials.createInsecure(), (error) => {
+      if (error === null) resolve();
+      else reject(error);
+    });
+  });
+  client = new grpc.Client(mesh.to("front", `app:${GRPC_PORT}`).authority, grpc.credentials.createInsecure());
+});
+
+afterAll(async () => {
+  client?.close();
+  server?.forceShutdown();
+  await mesh?.[Symbol.asyncDispose]();
+});
+
+function call(method: string, request: string): Promise<number> {
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(`/fault.App/${method}`, bytes, bytes, Buffer.from(request), (error) => {
+      resolve(error === null ? 0 : error.code);
+    });
+  });
+}
+
+test.skipIf(isDirect)("gRPC calls are tried again for the codes that are listed, and for no others", async () => {
+  const { UNAVAILABLE, INTERNAL, RESOURCE_EXHAUSTED } = grpc.status;
+  expect(await call("Fails", `${UNAVAILABLE} 2`)).toBe(0);
+  expect(await call("Fails", `${RESOURCE_EXHAUSTED} 1`)).toBe(0);
+  expect(await call("Fails", `${UNAVAILABLE} 3`)).toBe(UNAVAILABLE);
+  expect(await call("Fails", `${INTERNAL} 1`)).toBe(INTERNAL);
+  const count = (text: string) => calls.filter((other) => other === text).length;
+  expect([count(`${UNAVAILABLE} 2`), count(`${RESOURCE_EXHAUSTED} 1`), count(`${UNAVAILABLE} 3`)]).toEqual([3, 2, 3]);
+  expect(count(`${INTERNAL} 1`)).toBe(1);
+  const text = await mesh.sidecar("front").metrics();
+  expect(sumOf(text, `${RETRIES}_requests_total`)).toBe(2 + 1 + 2);
+  expect(sumOf(text, `${RETRIES}_successes_total`)).toBe(2);
+  expect(sumOf(text, `${RETRIES}_limit_exceeded_total`)).toBe(1);
+});
+
+const CALL = { ":method": "POST", ":path": "/fault.App/Raw", "content-type": "application/grpc", te: "trailers" };
+const MESSAGE = Buffer.from([0, 0, 0, 0, 0]);
+/** A response that is a status and nothing else. */
+const status = (code: number) => ({ ":status": 200, "content-type": "application/grpc", "grpc-status": String(code) });
+
+test.skipIf(isDirect)(
+  "a deadline is enforced by the sidecar though neither client nor server do anything",
+  async () => {
+    const codes: number[] = [];
+    await using _app = await serveHttp2(mesh.ip("app"), RAW_PORT, (stream) => {
+      stream.on("close", () => codes.push(stream.rstCode));
+    });
+    using session = new Http2Session(mesh.to("front", `raw:${RAW_PORT}`));
+    const begin = performance.now();
+    const headers = await session.ask({ ...CALL, "grpc-timeout": "500m" }, MESSAGE);
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(500 - 1);
+    expect(headers).toMatchObject({ ":status": 200, "grpc-status": "4", "tulle-error": "deadline" });
+    await eventually(() => expect(codes).toEqual([constants.NGHTTP2_CANCEL])); // the server is told that nobody waits
+    expect(sumOf(await mesh.sidecar("front").metrics(), "outbound_http_errors_total", 'error="deadline"')).toBe(1);
+  },
+);
+
+test.skipIf(isDirect)("each attempt is told what is left of the deadline", async () => {
+  const timeouts: string[] = [];
+  await using _app = await serveHttp2(mesh.ip("app"), RAW_PORT, (stream, headers) => {
+    timeouts.push(String(headers["grpc-timeout"]));
+    setTimeout(() => stream.respond(status(timeouts.length < 3 ? 14 : 0), { endStream: true }), 100);
+  });
+  using session = new Http2Session(mesh.to("front", `raw:${RAW_PORT}`));
+  expect((await session.ask({ ...CALL, "grpc-timeout": "20S" }, MESSAGE))["grpc-status"]).toBe("0");
+  expect(timeouts[0]).toBe("20S");
+  const left = timeouts.slice(1).map((text) => Number.parseInt(text, 10) / 1000); // said in microseconds
+  expect(timeouts.slice(1).every((text) => text.endsWith("u"))).toBe(true);
+  expect(left[0]).toBeLessThanOrEqual(20_000 - 100 + 1);
+  expect(left[1]).toBeLessThanOrEqual((left[0] ?? 0) - 100 + 1);
+});

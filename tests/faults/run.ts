@@ -1,0 +1,70 @@
+/**
+ * The fault table in its full sizes: what happened, how many requests ran meanwhile, how many failed.
+ *
+ *     deno task faults -- --json FILE --only REGEXP --short
+ */
+import { endpoints } from "./endpoints.ts";
+import { type Fault, FULL, SHORT, type Size } from "./fault.ts";
+
+const FAMILIES: Readonly<Record<string, readonly Fault[]>> = { endpoints };
+
+interface Row {
+  readonly family: string;
+  readonly fault: string;
+  readonly requests: number;
+  readonly failed: number;
+  readonly retried: number;
+  readonly note: string;
+  readonly ok: boolean;
+}
+
+interface Options {
+  readonly json: string | null;
+  readonly only: RegExp;
+  readonly size: Size;
+}
+
+function readOptions(args: readonly string[]): Options {
+  let json: string | null = null;
+  let only = /./;
+  let size = FULL;
+  const rest = args.filter((arg) => arg !== "--");
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg === "--json") json = rest.shift() ?? null;
+    else if (arg === "--only") only = new RegExp(rest.shift() ?? ".");
+    else if (arg === "--short") size = SHORT;
+    else throw new Error(`unknown argument ${arg}, want --json FILE, --only REGEXP or --short`);
+  }
+  return { json, only, size };
+}
+
+async function runFault(family: string, fault: Fault, size: Size): Promise<Row> {
+  const row = { family, fault: fault.name };
+  const missing = fault.missing?.() ?? null;
+  if (missing !== null) return { ...row, requests: 0, failed: 0, retried: 0, note: `not run: ${missing}`, ok: true };
+  try {
+    const { requests, failed, retried, note, problems } = await fault.run(size);
+    const text = [...problems.map((problem) => `WRONG: ${problem}`), note].filter((part) => part !== "").join("; ");
+    return { ...row, requests, failed, retried, note: text, ok: problems.length === 0 };
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    return { ...row, requests: 0, failed: 0, retried: 0, note: `could not be run: ${text}`, ok: false };
+  }
+}
+
+const { json, only, size } = readOptions(process.argv.slice(2));
+const rows: Row[] = [];
+for (const [family, faults] of Object.entries(FAMILIES)) {
+  for (const fault of faults.filter(({ name }) => only.test(`${family}: ${name}`))) {
+    const row = await runFault(family, fault, size);
+    rows.push(row);
+    console.log(
+      `${row.ok ? "ok  " : "FAIL"} ${row.family}: ${row.fault}: ${row.failed} of ${row.requests} failed, ` +
+        `${row.retried} retried${row.note === "" ? "" : ` (${row.note})`}`,
+    );
+  }
+}
+if (json !== null) await Bun.write(json, `${JSON.stringify({ date: new Date().toISOString(), rows }, null, 2)}\n`);
+const bad = rows.filter((row) => !row.ok).length;
+console.log(`${rows.length - bad} faults as they should be, ${bad} not`);
+process.exit(bad === 0 && rows.length > 0 ? 0 : 1);
