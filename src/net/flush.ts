@@ -9,6 +9,8 @@ export interface Flushable {
 }
 
 class DirtyList {
+  /** Turns of the event loop that have ended with a flush. */
+  turns = 0;
   #list: Flushable[] = [];
   #spare: Flushable[] = [];
   #scheduled = false;
@@ -16,6 +18,11 @@ class DirtyList {
   /** Adds an outbox to the list of this turn. The caller keeps it from being added twice. */
   add(outbox: Flushable): void {
     this.#list.push(outbox);
+    this.schedule();
+  }
+
+  /** Sees to it that the turn ends with a flush, also if there is nothing to write. */
+  schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(flushAll);
@@ -24,6 +31,7 @@ class DirtyList {
   /** Flushes everything; what becomes dirty meanwhile is flushed in the next turn. */
   run(): void {
     this.#scheduled = false;
+    this.turns++;
     const list = this.#list;
     this.#list = this.#spare;
     for (let i = 0; i < list.length; i++) (list[i] as Flushable).flush(); // in range

@@ -4,6 +4,7 @@
  */
 import type { ConnectionStats } from "./connection_stats.ts";
 import { lendBuffer } from "./lent_buffer.ts";
+import { forgetTurnMs } from "./turn_clock.ts";
 import { connectMarked, MarkedConnect } from "./marked_dial.ts";
 import type { Socket, SocketHandler } from "bun";
 
@@ -69,6 +70,7 @@ export const handlers: SocketHandler<SocketOwner> = {
     socket.data.onHandshake(socket as RawSocket, ok, error);
   },
   data(socket, buffer) {
+    forgetTurnMs();
     const owner = socket.data;
     if (owner.stats !== null) owner.stats.read += buffer.length;
     lendBuffer(owner, buffer);

@@ -1,5 +1,6 @@
 /** The timer wheel of the process, driven while something is armed. */
 import { TICK_MS, type Timer, TimerWheel } from "../base/timer_wheel.ts";
+import { forgetTurnMs, turnMs } from "./turn_clock.ts";
 
 /** Deadlines of this event loop. */
 const wheel = new TimerWheel(performance.now());
@@ -10,6 +11,7 @@ wheel.onFirst = () => {
 };
 
 function tick(): void {
+  forgetTurnMs();
   wheel.advance(performance.now());
   if (wheel.armed === 0 && interval !== null) {
     clearInterval(interval);
@@ -19,7 +21,7 @@ function tick(): void {
 
 /** Arms (or re-arms) a timer to fire in `delayMs`. */
 export function arm(timer: Timer, delayMs: number): void {
-  wheel.arm(timer, performance.now(), delayMs);
+  wheel.arm(timer, turnMs(), delayMs);
 }
 
 /** Disarms a timer; does nothing when it is not armed. */

@@ -5,6 +5,7 @@ import type { Identity } from "../identity/identity.ts";
 import { waitingBudget } from "../http/waiting_budget.ts";
 import { reportOpenConnections } from "../net/connection_stats.ts";
 import { onSocketBug, setDialMark } from "../net/socket.ts";
+import { turnMs } from "../net/turn_clock.ts";
 import { AccessLog } from "../telemetry/access_log.ts";
 import { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import { TapHub } from "../telemetry/tap.ts";
@@ -64,7 +65,7 @@ export class DataPath {
       credentials: this.#credentials,
       outboundMetrics: new OutboundMetrics(metrics, events, log),
       inboundMetrics: new InboundMetrics(metrics, events, log),
-      clock: () => performance.now(),
+      clock: turnMs,
       random: Math.random,
     });
     waitingBudget.onEnded = ({ direction, peer }, reason, bytes) => {

@@ -19,6 +19,7 @@ export const FROM_HTTP10 = 512;
 /** `:protocol` of the streams that carry opaque connections. */
 export const TCP_PROTOCOL = "tulle-tcp";
 const RESERVED_PREFIX = "tulle-";
+const FIRST_OF_OURS = RESERVED_PREFIX.charCodeAt(0);
 const ORIG_PROTO = "tulle-orig-proto";
 const ORIG_METHOD = "tulle-orig-method";
 const ORIG_REASON = "tulle-orig-reason";
@@ -40,7 +41,7 @@ const APPLICATION = {};
 export function outboundRequest(block: HeaderBlock, meshed: boolean, minorVersion: number): HeaderBlock {
   const key = !meshed || minorVersion < 0 ? STRIP : minorVersion === 1 ? MESH_HTTP11 : MESH_HTTP10;
   if (block.editKey === key && block.editValue !== null) return block.editValue;
-  const fields = withoutReserved(block.fields);
+  const fields = fieldsWithout(block.fields, isReserved);
   const out = key === STRIP
     ? fields === block.fields ? block : headerBlock(block, fields)
     : headerBlock(block, [...fields, ORIG_PROTO, minorVersion === 1 ? "HTTP/1.1" : "HTTP/1.0"]);
@@ -49,7 +50,7 @@ export function outboundRequest(block: HeaderBlock, meshed: boolean, minorVersio
 
 /** An upgrade of HTTP/1.1 as extended CONNECT (RFC 8441 §4), on its way to a sidecar. */
 export function upgradeRequest(block: HeaderBlock, upgrade: string): HeaderBlock {
-  const fields = [...withoutReserved(block.fields), ORIG_PROTO, "HTTP/1.1", ORIG_METHOD, block.method];
+  const fields = [...fieldsWithout(block.fields, isReserved), ORIG_PROTO, "HTTP/1.1", ORIG_METHOD, block.method];
   const start = {
     method: "CONNECT",
     scheme: block.scheme === "" ? "http" : block.scheme,
@@ -77,7 +78,7 @@ export class ClientMark {
 export function inboundRequest(block: HeaderBlock, mark: ClientMark, isMesh: boolean): HeaderBlock {
   if (block.editKey === mark && block.editValue !== null) return block.editValue;
   const origin = isMesh ? block.get(ORIG_PROTO) : null;
-  const fields = withoutReserved(block.fields);
+  const fields = fieldsWithout(block.fields, isReserved);
   const out = mark.id === "" ? fields : [...fields, "tulle-client-id", mark.id];
   const flag = origin === "HTTP/1.1" ? FROM_HTTP11 : origin === "HTTP/1.0" ? FROM_HTTP10 : 0;
   const start = flag !== 0 && block.method === "CONNECT" && block.protocol !== "" ? upgradeStart(block) : block;
@@ -100,7 +101,7 @@ export function outboundResponse(block: HeaderBlock): HeaderBlock {
 /** The response as it leaves the application's sidecar: nothing that an application might say in our name. */
 export function inboundResponse(block: HeaderBlock): HeaderBlock {
   if (block.editKey === APPLICATION && block.editValue !== null) return block.editValue;
-  return remember(block, APPLICATION, without(block, (name) => name.startsWith(RESERVED_PREFIX)));
+  return remember(block, APPLICATION, without(block, isOurs));
 }
 
 /** The answer to an upgrade that the application ignored, on its way to the client's sidecar. */
@@ -113,15 +114,35 @@ export function isIgnoredUpgrade(block: HeaderBlock): boolean {
   return block.get(UPGRADE) !== null;
 }
 
+/** A name that only proxies may use. The first character is looked at before the rest, as nearly all names end there. */
+function isOurs(name: string): boolean {
+  return name.charCodeAt(0) === FIRST_OF_OURS && name.startsWith(RESERVED_PREFIX);
+}
+
+/** A name that no request may bring along. */
+function isReserved(name: string): boolean {
+  return isOurs(name) || name === "x-forwarded-client-cert";
+}
+
 function isForSidecars(name: string): boolean {
-  return name === ORIG_REASON || name === UPGRADE || name === "tulle-unprocessed";
+  return isOurs(name) && (name === ORIG_REASON || name === UPGRADE || name === "tulle-unprocessed");
 }
 
 /** The same block when no name is to go. */
 function without(block: HeaderBlock, goes: (name: string) => boolean): HeaderBlock {
-  const { fields } = block;
-  const kept = fields.filter((_, i) => !goes(fields[i & ~1] as string)); // pairs
-  return kept.length === fields.length ? block : headerBlock(block, kept);
+  const fields = fieldsWithout(block.fields, goes);
+  return fields === block.fields ? block : headerBlock(block, fields);
+}
+
+/** The same array when no name is to go. */
+function fieldsWithout(fields: readonly string[], goes: (name: string) => boolean): readonly string[] {
+  let out: string[] | null = null;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string; // pairs
+    if (goes(name)) out ??= fields.slice(0, i);
+    else out?.push(name, fields[i + 1] as string); // pairs
+  }
+  return out ?? fields;
 }
 
 /** Reason phrase that came with a response over the mesh, "" for the usual one. */
@@ -145,15 +166,4 @@ function remember(block: HeaderBlock, key: object, value: HeaderBlock): HeaderBl
   block.editKey = key;
   block.editValue = value;
   return value;
-}
-
-/** The same array when nothing is reserved. */
-function withoutReserved(fields: readonly string[]): readonly string[] {
-  let out: string[] | null = null;
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] as string; // pairs
-    if (name.startsWith(RESERVED_PREFIX) || name === "x-forwarded-client-cert") out ??= fields.slice(0, i);
-    else out?.push(name, fields[i + 1] as string); // pairs
-  }
-  return out ?? fields;
 }

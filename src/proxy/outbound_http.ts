@@ -70,7 +70,7 @@ export class OutboundHttp implements HttpPipeline {
     const isSuspect = head.status >= 400 || (end && (exchange.request.flags & IS_GRPC) !== 0);
     if (isSuspect && exchange.rule !== null && this.#triesAgain(exchange, head, end, meshed)) return null;
     this.#reached(exchange);
-    exchange.reason = meshed ? originalReason(head) : "";
+    exchange.reason = meshed ? originalReason(head) : exchange.up?.reason ?? "";
     const out = meshed ? outboundResponse(head) : head;
     const edit = exchange.rule === null ? null : exchange.rule.responseHeaders;
     return edit === null ? out : applyEdit(out, edit);

@@ -19,7 +19,7 @@ export type ResponseFraming =
 export interface ResponseHead {
   readonly block: HeaderBlock;
   readonly minorVersion: 0 | 1;
-  /** Reason phrase as sent, "" when absent. */
+  /** Reason phrase as sent; "" when it is absent, or the registered one of its status. */
   readonly reason: string;
   /** As the head alone says; ask `responseFraming` for what follows a given request. */
   readonly framing: ResponseFraming;
@@ -142,6 +142,6 @@ function reasonText(buf: Uint8Array, spaceAt: number, lineEnd: number, status: n
   const start = spaceAt + 1;
   if (start >= lineEnd) return "";
   const standard = standardPhrase(status);
-  if (standard.length === lineEnd - start && startsWithAscii(buf, start, standard)) return standard;
+  if (standard.length === lineEnd - start && startsWithAscii(buf, start, standard)) return "";
   return latin1(buf, start, lineEnd);
 }

@@ -17,8 +17,9 @@ test("parseResponseHead() gives status, reason and fields", () => {
   expect([head.framing, head.contentLength, head.keepAlive]).toEqual([FRAMING_LENGTH, 3, false]);
 });
 
-test("parseResponseHead() gives the registered phrase as it was sent, and none when there was none", () => {
-  expect(parse("HTTP/1.1 200 OK").reason).toBe("OK");
+test("parseResponseHead() gives a phrase as it was sent, and none for the registered one", () => {
+  expect(parse("HTTP/1.1 200 OK").reason).toBe("");
+  expect(parse("HTTP/1.1 200 ok").reason).toBe("ok");
   expect(parse("HTTP/1.1 200 ").reason).toBe("");
   expect(parse("HTTP/1.1 200").reason).toBe("");
 });
