@@ -3,6 +3,7 @@
  *
  *   tulle-orig-proto    client side → server side: the request was HTTP/1.x; the application gets it as such
  *   tulle-orig-method   … and its method, when an upgrade travels as extended CONNECT
+ *   tulle-orig-upgrade  … and what it asks for, where that is more than the name of one protocol
  *   tulle-orig-reason   server side → client side: a reason phrase that is not the usual one
  *   tulle-upgrade       … "ignored": a 2xx that opens no tunnel, because the application did not take the upgrade
  *   tulle-client-id     server side → application: verified SPIFFE ID of the client
@@ -11,6 +12,7 @@
  * application reads in them comes from its own sidecar.
  */
 import { HeaderBlock, headerBlock } from "../wire/header_block.ts";
+import { upgradeWithoutHttp2 } from "../wire/http1/upgrade.ts";
 
 /** Flag of a block (beside those of header_block.ts): the client spoke HTTP/1.1, or HTTP/1.0. */
 export const FROM_HTTP11 = 256;
@@ -22,8 +24,12 @@ const RESERVED_PREFIX = "tulle-";
 const FIRST_OF_OURS = RESERVED_PREFIX.charCodeAt(0);
 const ORIG_PROTO = "tulle-orig-proto";
 const ORIG_METHOD = "tulle-orig-method";
+const ORIG_UPGRADE = "tulle-orig-upgrade";
 const ORIG_REASON = "tulle-orig-reason";
 const UPGRADE = "tulle-upgrade";
+
+/** Where the name of an upgrade's first protocol ends: its version, or the next one. */
+const NAME_END = /[/,]/;
 
 /** An edit is identified by an object, which blocks remember. */
 const STRIP = {};
@@ -48,20 +54,35 @@ export function outboundRequest(block: HeaderBlock, meshed: boolean, minorVersio
   return remember(block, key, out);
 }
 
-/** An upgrade of HTTP/1.1 as extended CONNECT (RFC 8441 §4), on its way to a sidecar. */
+/**
+ * An upgrade of HTTP/1.1 as extended CONNECT (RFC 8441 §4), on its way to a sidecar.
+ *
+ * @param upgrade what was asked for, not empty: a list of protocols with or without a version
+ */
 export function upgradeRequest(block: HeaderBlock, upgrade: string): HeaderBlock {
   const fields = [...fieldsWithout(block.fields, isReserved), ORIG_PROTO, "HTTP/1.1", ORIG_METHOD, block.method];
+  const end = upgrade.search(NAME_END);
+  const protocol = end < 0 ? upgrade : upgrade.slice(0, end); // RFC 8441 has one name, and no version
+  if (end >= 0) fields.push(ORIG_UPGRADE, upgrade);
   const start = {
     method: "CONNECT",
     scheme: block.scheme === "" ? "http" : block.scheme,
     authority: block.authority,
     path: block.path,
-    protocol: upgrade,
+    protocol,
     status: 0,
   };
   const made = headerBlock(start, fields);
   made.sensitive = block.sensitive;
   return made;
+}
+
+/**
+ * What an application's connection is to be upgraded to for a sidecar's request, "" for nothing. HTTP/2 is left out again: not
+ * every peer with a certificate is a sidecar of ours, and requests in an HTTP/2 connection would pass every policy.
+ */
+export function upgradeOf(request: HeaderBlock): string {
+  return request.protocol === "" ? "" : upgradeWithoutHttp2("", request.get(ORIG_UPGRADE) ?? request.protocol);
 }
 
 /** An identity whose header is added: one object per client, so that blocks can remember it. */

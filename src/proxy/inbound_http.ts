@@ -3,11 +3,11 @@ import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
 import { grpcTimeoutMs } from "./grpc_timeout.ts";
-import { FROM_HTTP10, FROM_HTTP11, inboundRequest, inboundResponse, withReason } from "./header_edits.ts";
+import { FROM_HTTP10, FROM_HTTP11, inboundRequest, inboundResponse, upgradeOf, withReason } from "./header_edits.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { HttpObserver } from "./observe.ts";
 import { accountOf } from "./retry.ts";
-import { type Failure, unsent } from "./upstream/failure.ts";
+import { type Failure, failure, unsent } from "./upstream/failure.ts";
 
 /** Tries of one request when connections turn out to have been closed. */
 const MAX_TRIES = 4;
@@ -69,9 +69,12 @@ export class InboundHttp implements HttpPipeline {
     if ((head.flags & (FROM_HTTP11 | FROM_HTTP10)) === 0) {
       return exchange.dispatch(client.application, head, PLAIN, true, 0);
     }
-    const { protocol } = exchange.request;
-    const http1 = protocol !== ""
-      ? { minorVersion: 1 as const, upgrade: protocol }
+    const upgrade = upgradeOf(exchange.request);
+    if (upgrade === "" && exchange.request.protocol !== "") {
+      return exchange.fail(failure("bad_request", "a sidecar asks for an upgrade that is not allowed"));
+    }
+    const http1 = upgrade !== ""
+      ? { minorVersion: 1 as const, upgrade }
       : (head.flags & FROM_HTTP10) !== 0
       ? HTTP10
       : PLAIN;

@@ -1,10 +1,18 @@
 // Upgrades of HTTP/1.1 through two proxies: extended CONNECT in between (RFC 8441).
 import { expect, test } from "bun:test";
 import { type FakeSocket, turn } from "../../tests/support/fake_socket.ts";
+import { connectHead } from "../../tests/support/legs.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Exchange } from "./exchange.ts";
 import { clientOf, TestEndpoint, TestPipeline } from "./exchange_fixture.ts";
-import { ClientMark, inboundRequest, inboundResponse, outboundResponse, upgradeRequest } from "./header_edits.ts";
+import {
+  ClientMark,
+  inboundRequest,
+  inboundResponse,
+  outboundResponse,
+  upgradeOf,
+  upgradeRequest,
+} from "./header_edits.ts";
 
 const PLAIN = { minorVersion: 1, upgrade: "" } as const;
 const MARK = new ClientMark("");
@@ -36,7 +44,7 @@ class Inner extends TestPipeline {
   }
   override route(exchange: Exchange): void {
     this.exchanges.push(exchange);
-    const http1 = { minorVersion: 1 as const, upgrade: exchange.request.protocol };
+    const http1 = { minorVersion: 1 as const, upgrade: upgradeOf(exchange.request) };
     exchange.dispatch(this.#app.state, inboundRequest(exchange.request, MARK, true), http1, false, 0);
   }
   override responseHead(_exchange: Exchange, head: HeaderBlock): HeaderBlock {
@@ -88,6 +96,7 @@ function carry(from: FakeSocket, to: FakeSocket): void {
 }
 
 const GET = "GET /ws HTTP/1.1\r\nhost: web\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+const NOT_TAKEN = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\nx-accept: yes\r\n\r\n";
 
 test("an upgrade arrives as it was sent, and its bytes flow both ways, half-close included", async () => {
@@ -110,6 +119,27 @@ test("an upgrade arrives as it was sent, and its bytes flow both ways, half-clos
   await r.run();
   expect(r.client.socket.closed).toBe(true);
   r.settled();
+});
+
+test("an upgrade to a version, or to one of several protocols, arrives as it was sent (502 before)", async () => {
+  for (const upgrade of ["TLS/1.3", "a, b/2", "a/1, b"]) {
+    const r = new Rig();
+    const get = GET.replace("upgrade: echo", `upgrade: ${upgrade}`);
+    r.client.socket.deliver(get);
+    expect(await r.appGot()).toBe(get);
+    await r.appSays(NOT_TAKEN);
+    expect(await r.clientGot()).toBe(NOT_TAKEN);
+    r.settled();
+  }
+});
+
+test.each([
+  ["h2c", []],
+  ["H2C", []],
+  ["foo", ["tulle-orig-upgrade", "h2c"]],
+  ["foo", ["tulle-orig-upgrade", "h2, h2c/1"]],
+])("upgradeOf() never gives HTTP/2, whoever asks: %s %p", (protocol, fields) => {
+  expect(upgradeOf(connectHead(protocol, fields))).toBe("");
 });
 
 test("an upgrade with a body has it forwarded before the tunnel's bytes (docker exec)", async () => {

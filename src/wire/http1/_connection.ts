@@ -1,4 +1,4 @@
-/** Connection, Upgrade and Transfer-Encoding: fields about one hop (RFC 9110 §7.6.1, §7.8; RFC 9112 §6.1). */
+/** Connection and Transfer-Encoding: fields about one hop (RFC 9110 §7.6.1; RFC 9112 §6.1). */
 import { isToken } from "./_bytes.ts";
 import { BAD_TRANSFER_ENCODING, TOO_MANY_CONNECTION_OPTIONS, UNKNOWN_TRANSFER_CODING } from "./error_code.ts";
 import { IS_PROTECTED, knownFieldByName } from "./_field_names.ts";
@@ -97,28 +97,8 @@ export function isChunked(value: string): number {
   return UNKNOWN_TRANSFER_CODING;
 }
 
-/**
- * Adds the protocols of one Upgrade value to those seen before.
- *
- * HTTP/2 is never upgraded to through a proxy that speaks it natively (RFC 9113 §3.1 deprecates h2c by Upgrade), and a
- * forwarded h2c upgrade tunnels requests past every policy. Elements that are not `token[/token]` are dropped.
- */
-export function upgradeWithoutHttp2(seen: string, value: string): string {
-  let out = seen;
-  for (const part of value.split(",")) {
-    const protocol = trim(part);
-    const slash = protocol.indexOf("/");
-    const name = slash < 0 ? protocol : protocol.slice(0, slash);
-    if (!isToken(name) || (slash >= 0 && !isToken(protocol.slice(slash + 1)))) continue;
-    const lower = name.toLowerCase();
-    if (lower === "h2c" || lower === "h2") continue;
-    out = out === "" ? protocol : `${out}, ${protocol}`;
-  }
-  return out;
-}
-
 /** Without white space as fields have it (SP, HTAB); String.trim would also take characters above ASCII. */
-function trim(text: string): string {
+export function trim(text: string): string {
   let start = 0;
   let end = text.length;
   while (start < end && isSpace(text.charCodeAt(start))) start++;

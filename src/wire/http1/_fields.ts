@@ -2,14 +2,7 @@
 import { EXPECTS_CONTINUE, HAS_TE_TRAILERS, IS_GRPC, parseDecimal } from "../header_block.ts";
 import { latin1 } from "../../base/latin1.ts";
 import { COLON, CR, HTAB, LF, SP, TOKEN_LOWER, VALUE_BYTE } from "./_bytes.ts";
-import {
-  addConnectionOptions,
-  hasOption,
-  hasProtectedPrefix,
-  isChunked,
-  removeNominated,
-  upgradeWithoutHttp2,
-} from "./_connection.ts";
+import { addConnectionOptions, hasOption, hasProtectedPrefix, isChunked, removeNominated } from "./_connection.ts";
 import {
   BAD_CONTENT_LENGTH,
   BAD_FIELD_NAME,
@@ -40,6 +33,7 @@ import {
   NOT_IN_TRAILERS,
 } from "./_field_names.ts";
 import { MAX_FIELDS } from "./limits.ts";
+import { upgradeWithoutHttp2 } from "./upgrade.ts";
 
 /** What a field section said; filled by `scanFields`, one per parser and reused, so copy out before the next message. */
 export class FieldSection {
