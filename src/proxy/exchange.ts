@@ -47,6 +47,8 @@ export interface HttpPipeline {
    * `end`: nothing follows it.
    */
   responseHead(exchange: Exchange, head: HeaderBlock, end: boolean): HeaderBlock | null;
+  /** What the client gets of an interim response. */
+  interimHead(exchange: Exchange, head: HeaderBlock): HeaderBlock;
   /** The exchange is over. */
   finished(exchange: Exchange): void;
 }
@@ -283,7 +285,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   onInterim(leg: Leg, head: HeaderBlock): void {
     if (leg !== this.up) return;
     if (++this.#interims > MAX_INTERIMS) return this.fail(failure("upstream_protocol", "too many interim responses"));
-    this.down.sendInterim(head);
+    this.down.sendInterim(this.pipeline.interimHead(this, head));
   }
 
   onData(leg: Leg, buffer: Uint8Array, start: number, end: number, fin: boolean): void {

@@ -138,6 +138,10 @@ export class TestPipeline implements HttpPipeline {
     return null;
   }
 
+  interimHead(_exchange: Exchange, head: HeaderBlock): HeaderBlock {
+    return head;
+  }
+
   finished(exchange: Exchange): void {
     this.finishedCount++;
     if (exchange.endpoint !== null && exchange.headMs > 0) exchange.endpoint.breaker.onSuccess();

@@ -52,6 +52,10 @@ export class InboundHttp implements HttpPipeline {
     return reason !== "" && clientOf(exchange).isMesh ? withReason(out, reason) : out;
   }
 
+  interimHead(_exchange: Exchange, head: HeaderBlock): HeaderBlock {
+    return inboundResponse(head);
+  }
+
   finished(exchange: Exchange): void {
     this.#observer.onFinished(exchange);
   }

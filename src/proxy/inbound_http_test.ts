@@ -81,3 +81,10 @@ test("route() decides about an upgrade by the request the application gets, not 
   expect(route(policyFor({ matches: [match("GET")] }), upgrade)).toBe("GET");
   expect(route(policyFor({ matches: [match("CONNECT")] }), upgrade)).toBe("forbidden");
 });
+
+test("interimHead() takes away what an application says in the mesh's name (it passed before)", () => {
+  const start = { ...GET, method: "", scheme: "", authority: "", path: "", status: 103 };
+  const head = headerBlock(start, ["tulle-error", "forged", "link", "</a>"]);
+  const out = new InboundHttp(observer).interimHead({} as Exchange, head); // it asks nothing of the exchange
+  expect(out.fields).toEqual(["link", "</a>"]);
+});

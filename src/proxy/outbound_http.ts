@@ -76,6 +76,10 @@ export class OutboundHttp implements HttpPipeline {
     return edit === null ? out : applyEdit(out, edit);
   }
 
+  interimHead(exchange: Exchange, head: HeaderBlock): HeaderBlock {
+    return exchange.endpoint?.meshed === true ? outboundResponse(head) : head;
+  }
+
   finished(exchange: Exchange): void {
     const { endpoint } = exchange;
     if (endpoint !== null) this.#learn(exchange, endpoint);

@@ -39,6 +39,7 @@ export const TRAILERS_TOO_LONG = -30;
 export const CONNECTION_FIELD = -31;
 export const NOT_HTTP1 = -32;
 export const CONNECT_WITH_BODY = -33;
+export const INTERIM_WITH_BODY = -34;
 
 interface CodeInfo {
   readonly name: string;
@@ -124,6 +125,7 @@ const CODES: readonly CodeInfo[] = [
     status: 400,
     text: "a CONNECT request has no body; what follows it belongs to the tunnel",
   },
+  { name: "interim_with_body", status: 502, text: "an interim response (1xx) announces a body, which it cannot have" },
 ];
 
 /** Status to answer a client whose request had this code; a server's response with any code is answered 502 to the client. */

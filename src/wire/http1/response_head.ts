@@ -4,7 +4,7 @@ import { CR, LF, SP, startsWithAscii, VALUE_BYTE } from "./_bytes.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_UPGRADE } from "./_connection.ts";
 import { FieldSection, scanFields } from "./_fields.ts";
 import { standardPhrase } from "./_reason.ts";
-import { BAD_LINE_END, BAD_STATUS_LINE, HEAD_TOO_LONG, UNSUPPORTED_VERSION } from "./error_code.ts";
+import { BAD_LINE_END, BAD_STATUS_LINE, HEAD_TOO_LONG, INTERIM_WITH_BODY, UNSUPPORTED_VERSION } from "./error_code.ts";
 import { FRAMING_CHUNKED, FRAMING_LENGTH, FRAMING_NONE, FRAMING_UNTIL_CLOSE } from "./framing.ts";
 import { MAX_HEAD_BYTES } from "./limits.ts";
 
@@ -52,6 +52,8 @@ export function parseResponseHead(buf: Uint8Array, start: number, headEnd: numbe
   if (lineEnd < 0) return lineEnd;
   const bad = scanFields(buf, lineEnd + 2, headEnd, minorVersion, section);
   if (bad < 0) return bad;
+  // Whoever believes the announcement takes the final response for a body. A 101 ends HTTP, so it does no harm there.
+  if (status < 200 && status !== 101 && (section.isChunked || section.contentLength > 0)) return INTERIM_WITH_BODY;
   return buildHead(status, minorVersion as 0 | 1, reasonText(buf, start + 12, lineEnd, status)); // checked above
 }
 
