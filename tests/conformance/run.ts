@@ -7,12 +7,14 @@ import { writeFileSync } from "node:fs";
 import { compareWithKnown, parseKnownFailing } from "./known_failing.ts";
 import { runGrpcInterop } from "./grpc_interop/grpc_interop.ts";
 import { runH2spec, runH2specInbound } from "./h2spec/h2spec.ts";
+import { runHttp1 } from "./http1/http1.ts";
 import type { Suite, SuiteResult } from "./suite.ts";
 
 const SUITES: Readonly<Record<string, Suite>> = {
   h2spec: runH2spec,
   "h2spec-inbound": runH2specInbound,
   "grpc-interop": runGrpcInterop,
+  http1: runHttp1,
 };
 const HELP = `deno task conformance -- SUITE [--quick] [--json FILE] [--save]
 

@@ -66,8 +66,9 @@ export class Clients implements AsyncDisposable {
     this.#replays.set(id, replay);
     const readings = await Promise.all(this.#children.map(async (child): Promise<[string, ClientReading]> => {
       child.write(`${id} ${replay.method}\n`);
-      const found = await child.waitForOutput(new RegExp(`^${id}\\t(.*)$`, "m"), ANSWER_MS);
-      return [child.name, (found[1] ?? "").split("\t")];
+      const line = new RegExp(`^${id}\\t(.*)$`, "m");
+      const found = await child.waitForOutput(line, ANSWER_MS).catch(() => null); // it waits: no reading at all
+      return [child.name, found === null ? [] : (found[1] ?? "").split("\t")];
     }));
     this.#replays.delete(id);
     return new Map(readings);

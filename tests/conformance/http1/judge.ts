@@ -6,7 +6,7 @@ import type { BackendReading } from "./backends.ts";
 import type { Outcome, RequestVariant } from "./corpus/variant.ts";
 import { withNumber } from "./corpus/variant.ts";
 import { nameOf } from "./recorder.ts";
-import { readRequests, readResponses, type SeenRequest, valuesOf } from "./reference.ts";
+import { readRequests, readResponses, type SeenRequest, type SeenResponse, valuesOf } from "./reference.ts";
 
 /** What one connection to the application brought, and how the back ends read it. */
 export interface Stream {
@@ -37,10 +37,16 @@ export function judge(
   const methods = variant.targets.map((target) =>
     sent.match(new RegExp(`([A-Z]+) \\S*${escaped(target)}(?![a-c])`))?.[1] ?? "GET"
   );
-  dangers.push(...misanswered(client, methods, wanted));
+  const answers = readResponses(client.bytes, methods, client.isClosed);
+  dangers.push(...misanswered(answers.messages, wanted));
   const first = keyOf(wanted[0] ?? "");
-  const isThere = arrived.some(({ target }) => keyOf(target) === first) || isAnsweredEarly(streams, client.bytes, first);
-  return { outcome: isThere ? passed(streams, withNumber(variant.mark, number)) : "rejected", dangers, isUnclean };
+  const isThere = arrived.some(({ target }) => keyOf(target) === first) ||
+    isAnsweredEarly(streams, client.bytes, first);
+  return {
+    outcome: isThere ? passed(streams, withNumber(variant.mark, number)) : "rejected",
+    dangers,
+    isUnclean: isUnclean || isBroken(answers.rest),
+  };
 }
 
 /** What reached the application, and how the back ends read it. @param wanted targets that may be there, in order */
@@ -55,7 +61,7 @@ export function judgeStreams(
     const { messages, rest, begun } = readRequests(bytes);
     arrived.push(...messages);
     dangers.push(...unasked(messages, wanted));
-    if (rest !== "" && rest !== "incomplete") {
+    if (isBroken(rest)) {
       isUnclean = true;
       dangers.push(...conflicts(readings));
       continue;
@@ -107,11 +113,17 @@ function nameForServer(request: SeenRequest): string {
 /** The application has answered before the body was there, and the client got that. */
 function isAnsweredEarly(streams: readonly Stream[], client: Buffer, key: string): boolean {
   const begun = streams.map(({ bytes }) => readRequests(bytes).begun ?? "");
-  return begun.some((line) => line.includes(key)) && new RegExp(`x-seen: \\S+ \\S*${key} `, "i").test(client.toString("latin1"));
+  return begun.some((line) => line.includes(key)) &&
+    new RegExp(`x-seen: \\S+ \\S*${key} `, "i").test(client.toString("latin1"));
 }
 
 /** How a back end's reading differs from the strict one; "" when it does not. A server may refuse any request. */
-function disagreement(names: readonly string[], isWhole: boolean, begun: string | null, reading: BackendReading): string {
+function disagreement(
+  names: readonly string[],
+  isWhole: boolean,
+  begun: string | null,
+  reading: BackendReading,
+): string {
   const open = begun === null ? [] : [begun.replace(/ HTTP.*/, " -")];
   const expected = [...names, ...(isWhole ? ["GET /sentinel 0"] : open)];
   if (!isWithin(reading.seen, expected)) return `sees ${reading.seen.join(", ")}, not ${expected.join(", ")}`;
@@ -134,7 +146,7 @@ function keyOf(target: string): string {
 
 /** Requests that nobody has sent, or that come in another order. */
 function unasked(arrived: readonly SeenRequest[], wanted: readonly string[]): string[] {
-  const keys = arrived.map(({ target }) => keyOf(target));
+  const keys = arrived.map(({ target }) => ownKeyOf(target, wanted));
   let at = 0;
   for (const key of keys) {
     while (at < wanted.length && keyOf(wanted[at] ?? "") !== key) at++;
@@ -143,22 +155,26 @@ function unasked(arrived: readonly SeenRequest[], wanted: readonly string[]): st
   return [];
 }
 
-/** Answers that are not to the request they follow. @param methods of the requests, the probe left out */
-export function misanswered(
-  client: { readonly bytes: Buffer; readonly isClosed: boolean },
-  methods: readonly string[],
-  wanted: readonly string[],
-): string[] {
-  const { messages, rest } = readResponses(client.bytes, methods, client.isClosed);
+/** Answers that are not to the request they follow. */
+export function misanswered(messages: readonly SeenResponse[], wanted: readonly string[]): string[] {
   const dangers: string[] = [];
-  if (rest !== "" && rest !== "incomplete") dangers.push(`the client is sent what is not HTTP: ${rest}`);
   if (messages.length > wanted.length) dangers.push(`${messages.length} answers to ${wanted.length} requests`);
   for (const [at, message] of messages.entries()) {
     const name = valuesOf(message, "x-seen")[0] ?? "";
-    const isRight = name === "" || keyOf(name.split(" ")[1] ?? "") === keyOf(wanted[at] ?? "");
+    const isRight = name === "" || ownKeyOf(name.split(" ")[1] ?? "", wanted) === keyOf(wanted[at] ?? "");
     if (!isRight) dangers.push(`answer ${at + 1} is to ${name}, not to ${wanted[at]}`);
   }
   return dangers;
+}
+
+/** A target without a number ("*") is the variant's own: all others have one. */
+function ownKeyOf(target: string, wanted: readonly string[]): string {
+  return keyOf(/[vcp][0-9]{4}/.test(target) ? target : wanted[0] ?? "");
+}
+
+/** What stands behind the messages is neither nothing nor the beginning of another one. */
+export function isBroken(rest: string): boolean {
+  return rest !== "" && rest !== "incomplete";
 }
 
 function escaped(text: string): string {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Mesh, startMesh } from "../../support/mesh.ts";
 import { freePorts } from "../../support/ports.ts";
 import { findProgram, run, startServer } from "../../support/process.ts";
-import { service, workload } from "../../support/resources.ts";
+import { service, spiffeId, workload } from "../../support/resources.ts";
 import { Recorder } from "./recorder.ts";
 import type { Route } from "./sender.ts";
 
@@ -12,10 +12,18 @@ import type { Route } from "./sender.ts";
 export const LANES = 6;
 const FIRST_PORT = 8080;
 const INBOUND_PORT = 4145;
+const MESH_PORT = 4143;
 
 export interface Lane {
   readonly route: Route;
+  readonly peer?: MeshPeer;
   readonly recorder: Recorder;
+}
+
+/** What an HTTP/2 client says before its preface, on a connection to a sidecar's mesh port. */
+export interface MeshPeer {
+  readonly tls: { readonly cert: string; readonly key: string };
+  readonly port: number;
 }
 
 export interface Path {
@@ -30,6 +38,8 @@ export interface MeshBed {
   readonly meshed: Path;
   /** Null where connections cannot be redirected. */
   readonly unmeshed: Path | null;
+  /** A peer with a certificate of the mesh that need not be a sidecar, on the mesh port of the application's sidecar. */
+  readonly meshPort: Path;
 }
 
 const LANE_NUMBERS = Array.from({ length: LANES }, (_, lane) => lane);
@@ -58,8 +68,17 @@ export async function startMeshBed(stack: AsyncDisposableStack, canRedirect: boo
   const unmeshed = canRedirect && await redirect(client, host)
     ? { name: "unmeshed", lanes: lanes((lane) => ({ host, port: FIRST_PORT + lane, from: client })) }
     : null;
+  const leaf = await (await mesh.ca()).issue({ uris: [spiffeId("front")], dnsNames: ["mesh.tulle.dev"] });
+  const meshPort = {
+    name: "mesh port",
+    lanes: recorders.map((recorder, lane) => ({
+      recorder,
+      route: { host, port: MESH_PORT },
+      peer: { tls: { cert: leaf.certificate, key: leaf.key }, port: FIRST_PORT + lane },
+    })),
+  };
   const meshed = { name: "meshed", lanes: lanes((lane) => mesh.to("front", `web${lane}:${FIRST_PORT + lane}`)) };
-  return { mesh, recorders, meshed, unmeshed };
+  return { mesh, recorders, meshed, unmeshed, meshPort };
 }
 
 /** What the client sends to the application goes to its sidecar's inbound port, as capture would have it. */
@@ -132,7 +151,9 @@ ${lanes.join("\n")}
   nginx(program, dir, ports, apps) {
     const servers = ports.map((port, at) =>
       `server { listen 127.0.0.1:${port}${at >= LANES ? " http2" : ""};
-    location / { proxy_pass http://127.0.0.1:${apps[at % LANES]}; proxy_http_version 1.1; proxy_set_header Connection "";
+    location / { proxy_pass http://127.0.0.1:${
+        apps[at % LANES]
+      }; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $http_host; proxy_request_buffering off; proxy_buffering off; } }`
     );
     const file = join(dir, "nginx-peer.conf");

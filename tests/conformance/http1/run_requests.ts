@@ -38,7 +38,8 @@ export async function runRequests(
   return results;
 }
 
-async function readByAll(bytes: Buffer, backends: readonly Backend[]): Promise<Stream> {
+/** What the back ends make of the bytes of one connection. */
+export async function readByAll(bytes: Buffer, backends: readonly Backend[]): Promise<Stream> {
   if (bytes.length === 0) return { bytes, isWhole: true, readings: [] };
   const { messages, rest } = readRequests(bytes);
   // Behind an upgrade a connection is not used for requests again, and some servers read no more of them.

@@ -1,8 +1,8 @@
 /** Runs response variants along a path. */
-import type { Clients } from "./clients.ts";
+import type { ClientReading, Clients } from "./clients.ts";
 import type { ResponseVariant } from "./corpus/responses.ts";
 import { HOST, TARGET, withNumber } from "./corpus/variant.ts";
-import { misanswered, type Verdict } from "./judge.ts";
+import { isBroken, misanswered, type Verdict } from "./judge.ts";
 import type { Path } from "./paths.ts";
 import { readResponses, type SeenResponse, valuesOf } from "./reference.ts";
 import { type Received, send } from "./sender.ts";
@@ -26,7 +26,11 @@ export async function runResponses(
       const variant = variants[at] as ResponseVariant; // at < length
       const number = first + at;
       recorder.begin(number, variant.answer);
-      const client = await send(route, [withNumber(`${variant.method} ${TARGET} HTTP/1.1\r\n${HOST}\r\n`, number)], number);
+      const client = await send(
+        route,
+        [withNumber(`${variant.method} ${TARGET} HTTP/1.1\r\n${HOST}\r\n`, number)],
+        number,
+      );
       await recorder.end();
       results[at] = { variant, number, client, ...await judgeResponse(variant, number, client, clients) };
     }
@@ -40,27 +44,44 @@ async function judgeResponse(
   client: Received,
   clients: Clients,
 ): Promise<Verdict> {
-  const dangers = misanswered(client, [variant.method], [TARGET, "/p@@@@"].map((one) => withNumber(one, number)));
   const { messages, rest } = readResponses(client.bytes, [variant.method], client.isClosed);
-  const isUnclean = rest !== "" && rest !== "incomplete";
+  const dangers = misanswered(messages, [TARGET, "/p@@@@"].map((one) => withNumber(one, number)));
+  const isUnclean = isBroken(rest);
   const first = client.bytes.subarray(0, client.beforeProbe);
   const second = client.bytes.subarray(client.beforeProbe);
   if (client.bytes.length > 0) {
     const isClosedAfterFirst = client.isClosed && second.length === 0;
     const readings = await clients.read({ method: variant.method, first, second, isClosedAfterFirst });
-    const expected = messages.map(describe);
-    for (const [name, reading] of readings) {
-      // Python's client takes every interim response but a 100 for the final one; with or without a mesh.
-      if (name === "http.client" && /^HTTP\/1\.1 1(?!00)/.test(client.bytes.toString("latin1", 0, 12))) continue;
-      const wrong = reading.findIndex((one, at) => one !== "error" && one !== expected[at]);
-      if (wrong >= 0) dangers.push(`${name} reads ${reading.join(" and ")}, not ${expected.join(" and ")}`);
-    }
+    // Python's client takes every interim response but a 100 for the final one; with or without a mesh.
+    const isOddInterim = /^HTTP\/1\.1 1(?!00)/.test(client.bytes.toString("latin1", 0, 12));
+    dangers.push(...conflicts(isUnclean ? null : messages.map(describe), readings, isOddInterim ? "http.client" : ""));
   }
   const isThere = messages[0] !== undefined && valuesOf(messages[0], "tulle-error").length === 0 &&
     messages[0].status !== 502;
   const text = client.bytes.toString("latin1").toLowerCase();
-  const outcome = !isThere ? "rejected" : text.includes(withNumber(variant.mark, number).toLowerCase()) ? "forwarded" : "normalised";
+  const outcome = !isThere
+    ? "rejected"
+    : text.includes(withNumber(variant.mark, number).toLowerCase())
+    ? "forwarded"
+    : "normalised";
   return { outcome, dangers, isUnclean };
+}
+
+/** Clients that read other answers than the strictest reading; where that refuses them (null), than each other. */
+function conflicts(
+  strict: readonly string[] | null,
+  readings: ReadonlyMap<string, ClientReading>,
+  excused: string,
+): string[] {
+  const dangers: string[] = [];
+  let expected = strict;
+  for (const [name, reading] of readings) {
+    if (name === excused) continue;
+    expected ??= reading.includes("error") ? null : reading;
+    const wrong = expected === null ? -1 : reading.findIndex((one, at) => one !== "error" && one !== expected?.[at]);
+    if (wrong >= 0) dangers.push(`${name} reads ${reading.join(" and ")}, not ${expected?.join(" and ")}`);
+  }
+  return dangers;
 }
 
 function describe(message: SeenResponse): string {

@@ -23,7 +23,11 @@ const QUIET_MS = 60;
 const ANSWER_MS = 3_000;
 
 export async function send(route: Route, pieces: readonly string[], number: number): Promise<Received> {
-  const socket = connect({ host: route.host, port: route.port, ...(route.from === undefined ? {} : { localAddress: route.from }) });
+  const socket = connect({
+    host: route.host,
+    port: route.port,
+    ...(route.from === undefined ? {} : { localAddress: route.from }),
+  });
   const state = { bytes: Buffer.alloc(0), isClosed: false, wake: () => {} };
   socket.setNoDelay(true);
   socket.on("data", (chunk: Buffer) => {
@@ -51,7 +55,9 @@ export async function send(route: Route, pieces: readonly string[], number: numb
       write(socket, withNumber(PROBE, number));
       const wanted = withNumber("GET /p@@@@", number);
       const until = Date.now() + ANSWER_MS;
-      while (!state.isClosed && !state.bytes.includes(wanted) && Date.now() < until) await news(state, until - Date.now());
+      while (!state.isClosed && !state.bytes.includes(wanted) && Date.now() < until) {
+        await news(state, until - Date.now());
+      }
     }
     return { bytes: state.bytes, beforeProbe, isClosed: state.isClosed };
   } finally {

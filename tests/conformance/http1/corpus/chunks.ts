@@ -1,19 +1,20 @@
 /** Chunked bodies: sizes, extensions, line ends, what follows the data, trailers. */
 import { CANARY, chunked, request, type RequestVariant, type Row, table } from "./variant.ts";
 
-const RULE = "RFC 9112 §7.1: 1*HEXDIG [chunk-ext] CRLF data CRLF … 0 [chunk-ext] CRLF trailers CRLF, and CRLF is two bytes";
+const RULE =
+  "RFC 9112 §7.1: 1*HEXDIG [chunk-ext] CRLF data CRLF … 0 [chunk-ext] CRLF trailers CRLF, and CRLF is two bytes";
 const TRAILER_RULE = "RFC 9110 §6.5.1: a sender must not put framing, routing or identity into trailers";
 const TE = "Transfer-Encoding: chunked\r\n";
 
 const ANEW = "~right chunks; the body is chunked anew, without extensions";
 
-function body(name: string, text: string, mark = text, passes?: string): Row {
+function body(name: string, text: string, mark = text, passes?: string | undefined): Row {
   const bytes = request(TE, text);
   return passes === undefined ? [name, bytes, mark] : [name, bytes, mark, passes];
 }
 
 /** A size line in front of 5 bytes. */
-function size(name: string, line: string, passes?: string): Row {
+function size(name: string, line: string, passes?: string | undefined): Row {
   return body(name, `${line}\r\nabcde\r\n0\r\n\r\n`, `\r\n\r\n${line}\r\n`, passes);
 }
 
@@ -129,7 +130,12 @@ export const CHUNKS: readonly RequestVariant[] = [
       ["identity of the mesh", "Tulle-Client-Id: spiffe://evil/ns/a/sa/b"],
       ["X-Forwarded-For", "X-Forwarded-For: 10.0.0.1"],
     ].map(([name = "", line = ""]) =>
-      body(`${name} in the trailers`, `5\r\nabcde\r\n0\r\n${line}\r\n\r\n`, `0\r\n${line}`, "~the field is dropped, the rest passes")
+      body(
+        `${name} in the trailers`,
+        `5\r\nabcde\r\n0\r\n${line}\r\n\r\n`,
+        `0\r\n${line}`,
+        "~the field is dropped, the rest passes",
+      )
     ),
     body("space before the colon", "5\r\nabcde\r\n0\r\nX-A : 1\r\n\r\n", "X-A :"),
     body("a fold", "5\r\nabcde\r\n0\r\nX-A: 1\r\n 2\r\n\r\n", "X-A: 1\r\n 2"),

@@ -1,5 +1,5 @@
 /** Content-Length in every form but the one plain number. */
-import { CANARY, length, type RequestVariant, request, type Row, table, TARGET } from "./variant.ts";
+import { CANARY, length, request, type RequestVariant, type Row, table, TARGET } from "./variant.ts";
 
 const RULE = "RFC 9110 §8.6, RFC 9112 §6.3: one decimal number; anything else is an unrecoverable error";
 
@@ -12,9 +12,11 @@ function two(name: string, lines: string): Row {
 }
 
 /** One line whose number is read differently. */
-function odd(name: string, value: string, passes?: string): Row {
+function odd(name: string, value: string, passes?: string | undefined): Row {
   const line = `Content-Length:${value}`;
-  return passes === undefined ? [name, request(`${line}\r\n`, SHORT), line] : [name, request(`${line}\r\n`, SHORT), line, passes];
+  return passes === undefined
+    ? [name, request(`${line}\r\n`, SHORT), line]
+    : [name, request(`${line}\r\n`, SHORT), line, passes];
 }
 
 const PLAIN = "~a plain number, written anew without what surrounds it";

@@ -8,12 +8,12 @@ const VALUES = "RFC 9110 §5.5: a value has no CR, LF, NUL; other control charac
 
 const GET = `GET ${TARGET} HTTP/1.1`;
 
-function head(name: string, lines: string, mark = lines, passes?: string): Row {
+function head(name: string, lines: string, mark = lines, passes?: string | undefined): Row {
   const bytes = request(`${lines}\r\n`, "", GET);
   return passes === undefined ? [name, bytes, mark] : [name, bytes, mark, passes];
 }
 
-function raw(name: string, bytes: string, mark: string, passes?: string): Row {
+function raw(name: string, bytes: string, mark: string, passes?: string | undefined): Row {
   return passes === undefined ? [name, bytes, mark] : [name, bytes, mark, passes];
 }
 
@@ -34,8 +34,18 @@ export const FIELDS: readonly RequestVariant[] = [
     raw("bare CR inside a name", `${GET}\r\n${HOST}X\r-A: 1\r\n\r\n`, "X\r-A"),
     raw("bare CR before the empty line", `${GET}\r\n${HOST}\r\r\n`, "\r\r\n"),
     raw("LF CR for CR LF", `${GET}\n\r${HOST}\n\r`, "\n\r"),
-    raw("CR LF before the request line", `\r\n${GET}\r\n${HOST}\r\n`, `\r\n${GET}`, "~RFC 9112 §2.2: an empty line before a request is skipped"),
-    raw("four empty lines before the request line", `${"\r\n".repeat(4)}${GET}\r\n${HOST}\r\n`, `\r\n${GET}`, "~RFC 9112 §2.2"),
+    raw(
+      "CR LF before the request line",
+      `\r\n${GET}\r\n${HOST}\r\n`,
+      `\r\n${GET}`,
+      "~RFC 9112 §2.2: an empty line before a request is skipped",
+    ),
+    raw(
+      "four empty lines before the request line",
+      `${"\r\n".repeat(4)}${GET}\r\n${HOST}\r\n`,
+      `\r\n${GET}`,
+      "~RFC 9112 §2.2",
+    ),
     raw("five empty lines before the request line", `${"\r\n".repeat(5)}${GET}\r\n${HOST}\r\n`, `\r\n${GET}`),
     raw("bare LF before the request line", `\n${GET}\r\n${HOST}\r\n`, `\n${GET}`),
     raw("bare CR before the request line", `\r${GET}\r\n${HOST}\r\n`, `\r${GET}`),
@@ -45,9 +55,24 @@ export const FIELDS: readonly RequestVariant[] = [
     raw("a canary behind a bare LF", `${GET}\r\n${HOST}X-A: 1\n\n${CANARY}`, "1\n\n"),
     raw("a canary behind bare CRs", `${GET}\r\n${HOST}X-A: 1\r\r${CANARY}`, "1\r\r"),
     raw("a canary behind NUL", `${GET}\r\n${HOST}X-A: 1\0\r\n\r\n${CANARY}`, "1\0"),
-    raw("NEL as line end", `${GET}\r\n${HOST}X-A: 1\x85Content-Length: 37\r\n\r\n`, "1\x85", "=obs-text is no line end in HTTP"),
-    raw("UTF-8 line separator", `${GET}\r\n${HOST}X-A: 1\xe2\x80\xa8Content-Length: 37\r\n\r\n`, "\xe2\x80\xa8", "=obs-text is no line end in HTTP"),
-    raw("UTF-8 of U+010D U+010A, cut to CR LF by some", `${GET}\r\n${HOST}X-A: 1\xc4\x8d\xc4\x8aX-B: 2\r\n\r\n`, "\xc4\x8d", "=obs-text is passed on as the bytes it is"),
+    raw(
+      "NEL as line end",
+      `${GET}\r\n${HOST}X-A: 1\x85Content-Length: 37\r\n\r\n`,
+      "1\x85",
+      "=obs-text is no line end in HTTP",
+    ),
+    raw(
+      "UTF-8 line separator",
+      `${GET}\r\n${HOST}X-A: 1\xe2\x80\xa8Content-Length: 37\r\n\r\n`,
+      "\xe2\x80\xa8",
+      "=obs-text is no line end in HTTP",
+    ),
+    raw(
+      "UTF-8 of U+010D U+010A, cut to CR LF by some",
+      `${GET}\r\n${HOST}X-A: 1\xc4\x8d\xc4\x8aX-B: 2\r\n\r\n`,
+      "\xc4\x8d",
+      "=obs-text is passed on as the bytes it is",
+    ),
   ]),
   ...table("obs-fold", FOLDS, [
     head("with a space", "X-A: 1\r\n 2"),
@@ -109,7 +134,12 @@ export const FIELDS: readonly RequestVariant[] = [
     head("empty", "X-A:", "X-A:", "=a value may be empty"),
     head("Latin-1", "X-A: \xe9", "\xe9", "=obs-text is passed on as the bytes it is"),
     head("UTF-8", "X-A: \xc3\xa9", "\xc3\xa9", "=obs-text is passed on as the bytes it is"),
-    head("overlong UTF-8 of CR LF", "X-A: 1\xc0\x8d\xc0\x8aX-B: 2", "\xc0\x8d", "=obs-text is passed on as the bytes it is"),
+    head(
+      "overlong UTF-8 of CR LF",
+      "X-A: 1\xc0\x8d\xc0\x8aX-B: 2",
+      "\xc0\x8d",
+      "=obs-text is passed on as the bytes it is",
+    ),
     head("percent-encoded CR LF", "X-A: 1%0d%0aX-B: 2", "%0d%0a", "=letters like any others"),
     head("a canary, percent-encoded", "X-A: %0d%0a%0d%0aGET /c@@@@", "%0d%0a%0d%0aGET", "=letters like any others"),
   ]),

@@ -1,17 +1,17 @@
 /** Who the request is for: Host, absolute form, CONNECT, OPTIONS. */
 import { length, type RequestVariant, type Row, table, TARGET } from "./variant.ts";
 
-const HOST_RULE = "RFC 9112 §3.2, RFC 9110 §7.2: exactly one Host, which is uri-host [\":\" port]";
+const HOST_RULE = 'RFC 9112 §3.2, RFC 9110 §7.2: exactly one Host, which is uri-host [":" port]';
 const ABSOLUTE = "RFC 9112 §3.2.2: the authority of an absolute target replaces Host";
 const CONNECT = "RFC 9110 §9.3.6, RFC 9112 §3.2.3: CONNECT host:port, without a body; bytes behind it wait for a 2xx";
 
 const GET = `GET ${TARGET} HTTP/1.1\r\n`;
 
-function host(name: string, lines: string, passes?: string, mark = lines): Row {
+function host(name: string, lines: string, passes?: string | undefined, mark = lines): Row {
   return passes === undefined ? [name, `${GET}${lines}\r\n\r\n`, mark] : [name, `${GET}${lines}\r\n\r\n`, mark, passes];
 }
 
-function absolute(name: string, target: string, passes?: string, mark = target): Row {
+function absolute(name: string, target: string, passes?: string | undefined, mark = target): Row {
   const bytes = `GET ${target} HTTP/1.1\r\nHost: web\r\n\r\n`;
   return passes === undefined ? [name, bytes, mark] : [name, bytes, mark, passes];
 }
@@ -57,7 +57,12 @@ export const HOSTS: readonly RequestVariant[] = [
     host("quotes", 'Host: "web"'),
     host("angle brackets", "Host: <web>"),
     host("600 bytes", `Host: ${"a".repeat(600)}`),
-    host("X-Forwarded-Host beside it", "Host: web\r\nX-Forwarded-Host: evil", "=another field", "X-Forwarded-Host: evil"),
+    host(
+      "X-Forwarded-Host beside it",
+      "Host: web\r\nX-Forwarded-Host: evil",
+      "=another field",
+      "X-Forwarded-Host: evil",
+    ),
   ]),
   ...table("absolute form", ABSOLUTE, [
     absolute("same authority", `http://web${TARGET}`, ORIGIN),
@@ -93,7 +98,11 @@ export const HOSTS: readonly RequestVariant[] = [
     ["userinfo", "CONNECT a@v@@@@:80 HTTP/1.1\r\nHost: web\r\n\r\n", "CONNECT a@"],
     ["absolute form", `CONNECT http://web${TARGET} HTTP/1.1\r\nHost: web\r\n\r\n`, "CONNECT http"],
     ["a length", `CONNECT v@@@@:80 HTTP/1.1\r\nHost: web\r\n${length("abc")}\r\nabc`, "Content-Length"],
-    ["chunked", "CONNECT v@@@@:80 HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "Transfer-Encoding"],
+    [
+      "chunked",
+      "CONNECT v@@@@:80 HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+      "Transfer-Encoding",
+    ],
     ["lower case", "connect v@@@@:80 HTTP/1.1\r\nHost: web\r\n\r\n", "connect"],
   ]),
 ];

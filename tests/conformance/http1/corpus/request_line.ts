@@ -5,10 +5,8 @@ const LINE = "RFC 9112 §3: method SP request-target SP HTTP-version CRLF, and n
 const VERSION = "RFC 9112 §2.3, §3: HTTP/1.0 and HTTP/1.1; HTTP/0.9 is gone";
 const FORMS = "RFC 9112 §3.2: origin form, absolute form, and for CONNECT and OPTIONS their own";
 
-function line(name: string, text: string, passes?: string, mark = text): Row {
-  return passes === undefined
-    ? [name, `${text}\r\n${HOST}\r\n`, mark]
-    : [name, `${text}\r\n${HOST}\r\n`, mark, passes];
+function line(name: string, text: string, passes?: string | undefined, mark = text): Row {
+  return passes === undefined ? [name, `${text}\r\n${HOST}\r\n`, mark] : [name, `${text}\r\n${HOST}\r\n`, mark, passes];
 }
 
 const TOKEN = "=any token is a method; the server decides (RFC 9110 §9.1)";
@@ -91,7 +89,12 @@ export const REQUEST_LINE: readonly RequestVariant[] = [
     line("percent-encoded NUL", `GET ${TARGET}?%00 HTTP/1.1`, "=letters like any others", "%00"),
     line("broken percent sign", `GET ${TARGET}?%zz HTTP/1.1`, "=a server's business", "%zz"),
     line("backslash", `GET ${TARGET}?a\\b HTTP/1.1`, "=not allowed by RFC 3986, but no delimiter of HTTP", "a\\b"),
-    line("quotes and angle brackets", `GET ${TARGET}?"<>" HTTP/1.1`, "=as browsers send them; no delimiter of HTTP", '"<>"'),
+    line(
+      "quotes and angle brackets",
+      `GET ${TARGET}?"<>" HTTP/1.1`,
+      "=as browsers send them; no delimiter of HTTP",
+      '"<>"',
+    ),
     line("braces and bars", `GET ${TARGET}?{|}^\` HTTP/1.1`, "=as browsers send them; no delimiter of HTTP", "{|}^`"),
     line("40000 bytes", `GET ${TARGET}?${"a".repeat(40_000)} HTTP/1.1`),
     line("authority for GET", "GET web:80 HTTP/1.1"),

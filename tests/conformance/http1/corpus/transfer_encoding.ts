@@ -1,18 +1,11 @@
 /** Transfer-Encoding in every disguise, each three ways: beside a length that ends later, one that ends earlier, and alone. */
-import {
-  CANARY,
-  chunked,
-  expectation,
-  length,
-  request,
-  type RequestVariant,
-  TARGET,
-} from "./variant.ts";
+import { CANARY, chunked, expectation, length, request, type RequestVariant, TARGET } from "./variant.ts";
 
-const RULE = "RFC 9112 §6.1, §6.3: Transfer-Encoding is exactly a list that ends in one chunked, never beside Content-Length";
+const RULE =
+  "RFC 9112 §6.1, §6.3: Transfer-Encoding is exactly a list that ends in one chunked, never beside Content-Length";
 
 /** Name, the field lines, and what is expected of the three forms when they may pass: "~" normalised, "=" forwarded. */
-type Disguise = readonly [name: string, lines: string, alone?: string, besideLength?: string];
+type Disguise = readonly [name: string, lines: string, alone?: string | undefined, besideLength?: string];
 
 const CHUNKED = "~one final chunked; it is written anew";
 const AS_IT_IS = "=one final chunked, as it should be";

@@ -65,7 +65,7 @@ export function chunked(data: string, end = "0\r\n\r\n"): string {
 }
 
 /** `[name, bytes, mark, why it may pass]`: rows without a reason must be refused. A reason starts with "=" for forwarded, "~" for normalised. */
-export type Row = readonly [name: string, bytes: string, mark: string, passes?: string];
+export type Row = readonly [name: string, bytes: string, mark: string, passes?: string | undefined];
 
 /** A table of one class under one rule. */
 export function table(name: string, rule: string, rows: readonly Row[]): RequestVariant[] {
