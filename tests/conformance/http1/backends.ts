@@ -26,7 +26,7 @@ const PYTHON_SERVERS = ["h11", "httptools", "gunicorn", "waitress", "aiohttp", "
 /** Behind a stream that should be whole: a back end that waits for more of a body would not see it. */
 const SENTINEL = "GET /sentinel HTTP/1.1\r\nHost: sentinel\r\nConnection: close\r\n\r\n";
 /** Longest wait for a back end to close the connection. */
-const END_MS = 3_000;
+const END_MS = 20_000;
 /** … where the stream breaks off, and nothing is to be waited for. */
 const BROKEN_MS = 150;
 
@@ -53,12 +53,13 @@ export interface BackendPrograms {
   readonly go: string | null;
 }
 
-export async function installBackends(say: (line: string) => void): Promise<BackendPrograms> {
+/** @param quick without the servers that PyPI has */
+export async function installBackends(say: (line: string) => void, quick: boolean): Promise<BackendPrograms> {
   return {
     node: findProgram("node"),
     nginx: findProgram("nginx"),
     python: findProgram("python3"),
-    venv: await installPython(say),
+    venv: quick ? null : await installPython(say),
     go: await buildGo(say),
   };
 }

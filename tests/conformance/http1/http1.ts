@@ -6,13 +6,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findProgram, run } from "../../support/process.ts";
-import { skippedSuite, type SuiteResult } from "../suite.ts";
+import { skippedSuite, type SuiteOptions, type SuiteResult } from "../suite.ts";
 import { installBackends } from "./backends.ts";
 
 /** Longest time for everything. */
 const RUN_MS = 15 * 60_000;
 
-export async function runHttp1(say: (line: string) => void): Promise<SuiteResult> {
+export async function runHttp1(say: (line: string) => void, { quick }: SuiteOptions): Promise<SuiteResult> {
   const unshare = findProgram("unshare");
   const ip = findProgram("ip");
   if (unshare === null || ip === null) {
@@ -22,7 +22,7 @@ export async function runHttp1(say: (line: string) => void): Promise<SuiteResult
   try {
     const options = join(dir, "options.json");
     const output = join(dir, "result.json");
-    writeFileSync(options, JSON.stringify({ programs: await installBackends(say), dir, output }));
+    writeFileSync(options, JSON.stringify({ programs: await installBackends(say, quick), dir, output }));
     const inside = `${ip} link set lo up && exec ${process.execPath} ${
       join(import.meta.dirname, "inside.ts")
     } ${options}`;

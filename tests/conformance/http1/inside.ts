@@ -1,6 +1,6 @@
 /** The run itself, in its network namespace: http1.ts starts it with a file of options. */
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Failure, SuiteResult } from "../suite.ts";
+import { Tally } from "../suite.ts";
 import { unlogged } from "./access_log.ts";
 import { type BackendPrograms, startBackends } from "./backends.ts";
 import { Clients } from "./clients.ts";
@@ -35,8 +35,7 @@ console.log(`back ends: ${backends.map(({ name }) => name).join(", ")}; clients:
 
 const bed = await startMeshBed(stack, true);
 if (bed.unmeshed === null) console.log("without nftables: nothing goes past the client's sidecar");
-const failures: Failure[] = [];
-let passed = 0;
+const tally = new Tally();
 let first = 0;
 
 const paths = bed.unmeshed === null ? [bed.meshed] : [bed.meshed, bed.unmeshed];
@@ -44,7 +43,7 @@ for (const path of paths) {
   const requests = await runRequests(path, REQUESTS, first, backends);
   count(path.name, "requests", requests);
   const uncounted = await unlogged(bed.mesh.sidecar("web").child(), requests);
-  for (const { name, detail } of uncounted) failures.push({ name: `${path.name} ${name}`, detail });
+  for (const { name, detail } of uncounted) tally.fail(`${path.name} ${name}`, detail);
   first += NUMBERS;
   count(path.name, "responses", await runResponses(path, RESPONSES, first, clients));
   first += NUMBERS;
@@ -60,8 +59,7 @@ if (process.env["HTTP1_PEERS"] === "1") {
   }
 }
 
-const result: SuiteResult = { suite: "http1", version: "1", passed, failed: failures.length, skipped: 0, failures };
-writeFileSync(output, JSON.stringify(result));
+writeFileSync(output, JSON.stringify(tally.result("http1", "1")));
 await stack.disposeAsync();
 process.exit(0); // clients of others may have left sockets behind
 
@@ -72,8 +70,8 @@ function count(path: string, what: string, results: readonly Judged[]): void {
     const problems = [...dangers];
     if (isUnclean) problems.push("what goes on is not right by the strictest reading");
     if (outcome !== variant.expect.outcome) problems.push(`${outcome}, where ${variant.expect.outcome} is expected`);
-    if (problems.length === 0) passed++;
-    else failures.push({ name: `${path} ${variant.class}: ${variant.name}`, detail: problems.join("; ") });
+    if (problems.length === 0) tally.pass(`${path}: ${outcome} ${what}`);
+    else tally.fail(`${path} ${variant.class}: ${variant.name}`, problems.join("; "));
   }
 }
 

@@ -9,7 +9,7 @@ import { Recorder } from "./recorder.ts";
 import type { Route } from "./sender.ts";
 
 /** Variants under way at a time, each with a port of its own, so that every byte at the application has one origin. */
-export const LANES = 6;
+export const LANES = 16;
 const FIRST_PORT = 8080;
 const INBOUND_PORT = 4145;
 const MESH_PORT = 4143;

@@ -7,7 +7,7 @@ import { type Answer, withNumber } from "./corpus/variant.ts";
 import { readRequests, type SeenRequest, valuesOf } from "./reference.ts";
 
 /** Most time for the connections of a variant to close. */
-const CLOSE_MS = 2_000;
+const CLOSE_MS = 20_000;
 /** Before the late part of an answer: long enough that the first part is at the client. */
 const LATE_MS = 20;
 
@@ -41,7 +41,7 @@ export class Recorder implements Disposable {
     this.port = this.#listener.port;
   }
 
-  /** Forgets what was seen. @param answer to the first request of this variant */
+  /** Forgets what was seen. @param answer to the first request, or to all but the probe */
   begin(number: number, answer: Answer | null): void {
     const open = this.#listener.open();
     this.#connections = this.#connections.filter(({ peer }) => open.has(peer));
@@ -79,24 +79,29 @@ export class Recorder implements Disposable {
 
   /** Returns true when the connection is to be closed. */
   async #answerAll(connection: Connection): Promise<boolean> {
-    const { peer } = connection;
-    const { messages, begun } = readRequests(connection.bytes);
-    const answer = this.#answer;
-    if (answer !== null && (messages.length > 0 || (answer.early === true && begun !== null))) {
-      this.#answer = null;
+    for (;;) {
+      const { messages, begun } = readRequests(connection.bytes);
+      const request = messages[connection.answered];
+      const line = request?.line ?? begun;
+      const answer = line === null || line.includes(withNumber("/p@@@@", this.#number)) ? null : this.#answer;
+      if (request === undefined && (begun === null || answer?.early !== true)) return false;
       connection.answered++;
-      await peer.write(withNumber(answer.bytes, this.#number));
-      if (answer.late !== undefined) {
-        await Bun.sleep(LATE_MS);
-        await peer.write(withNumber(answer.late, this.#number)).catch(() => {}); // the proxy may have hung up
+      if (answer !== null) {
+        if (await this.#answerOddly(connection.peer, answer)) return true;
+        if (answer.isOnce !== false) this.#answer = null;
+      } else if (request !== undefined) {
+        await connection.peer.write(seen(request));
+        if (request.line.endsWith("1.0") || valuesOf(request, "connection").includes("close")) return true;
       }
-      if (answer.close === true) return true;
     }
-    while (connection.answered < messages.length) {
-      const request = messages[connection.answered++] as SeenRequest; // below the length
-      await peer.write(seen(request));
-      if (request.line.endsWith("1.0") || valuesOf(request, "connection").includes("close")) return true;
+  }
+
+  async #answerOddly(peer: TcpPeer, answer: Answer): Promise<boolean> {
+    await peer.write(withNumber(answer.bytes, this.#number));
+    if (answer.late !== undefined) {
+      await Bun.sleep(LATE_MS);
+      await peer.write(withNumber(answer.late, this.#number)).catch(() => {}); // the proxy may have hung up
     }
-    return false;
+    return answer.close === true;
   }
 }

@@ -25,7 +25,7 @@ export async function runResponses(
     for (let at = next++; at < variants.length; at = next++) {
       const variant = variants[at] as ResponseVariant; // at < length
       const number = first + at;
-      recorder.begin(number, variant.answer);
+      recorder.begin(number, { ...variant.answer, isOnce: false });
       const client = await send(
         route,
         [withNumber(`${variant.method} ${TARGET} HTTP/1.1\r\n${HOST}\r\n`, number)],

@@ -40,7 +40,7 @@ func runClient(port string) {
 		go func() {
 			client := &http.Client{
 				Transport:     &http.Transport{MaxConnsPerHost: 1},
-				Timeout:       2 * time.Second,
+				Timeout:       15 * time.Second,
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			}
 			base := "http://127.0.0.1:" + port

@@ -6,7 +6,7 @@ const port = Number(process.argv[2]);
 
 function ask(agent, method, path) {
   return new Promise((resolve) => {
-    const call = request({ host: "127.0.0.1", port, method, path, agent, timeout: 2000 }, (response) => {
+    const call = request({ host: "127.0.0.1", port, method, path, agent, timeout: 15_000 }, (response) => {
       let bytes = 0;
       response.on("data", (chunk) => bytes += chunk.length);
       response.on("end", () => resolve(`${response.statusCode} ${response.headers["x-seen"] ?? "-"} ${bytes}`));

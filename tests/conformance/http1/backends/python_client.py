@@ -18,7 +18,7 @@ def ask(connection, method, path):
 
 
 def serve(number, method):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
     first = ask(connection, method, f"/replay/{number}")
     second = ask(connection, "GET", "/probe")
     connection.close()

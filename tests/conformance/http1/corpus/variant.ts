@@ -38,6 +38,8 @@ export interface Answer {
   readonly early?: boolean;
   /** Sent a moment after the first part. */
   readonly late?: string;
+  /** False: every try gets it, also when the mesh asks once more. */
+  readonly isOnce?: boolean;
   /** Closes the connection behind it. */
   readonly close?: boolean;
 }
