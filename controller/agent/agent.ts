@@ -109,13 +109,17 @@ async function answerPlugin(key: PodKey, pods: NodePods, client: KubeClient): Pr
 }
 
 /**
- * Whether the agent goes for good, rather than for a new version of it: then its DaemonSet is gone or going. When even our
- * rights are gone, so is the mesh. Whatever else: leave the plugin, since it harms nobody.
+ * Whether the agent goes for good, rather than for a new version of it: then its DaemonSet or its namespace is gone or going
+ * (a namespace takes its objects with it in any order). When even our rights are gone, so is the mesh. Whatever else: leave
+ * the plugin, since it harms nobody.
  */
 async function isUninstalled(client: KubeClient, log: Logger): Promise<boolean> {
   try {
     const daemonSet = await client.find(TYPES.DaemonSet, MESH_NAMESPACE, AGENT);
-    return daemonSet === null || daemonSet.metadata["deletionTimestamp"] !== undefined;
+    const namespace = await client.find(TYPES.Namespace, null, MESH_NAMESPACE);
+    return [daemonSet, namespace].some((object) =>
+      object === null || object.metadata["deletionTimestamp"] !== undefined
+    );
   } catch (error) {
     if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return true;
     log.warn("cannot see whether the mesh is uninstalled; the plugin stays", { reason: errorText(error) });

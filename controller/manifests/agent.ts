@@ -1,6 +1,6 @@
 /** The node's agent: a DaemonSet that brings the CNI plugin. */
 import { dirname } from "node:path";
-import { AGENT, AGENT_SOCKET } from "../core/cluster_names.ts";
+import { AGENT, AGENT_SOCKET, MESH_NAMESPACE } from "../core/cluster_names.ts";
 import { binding, clusterWide, httpProbe, labels, type Manifest, namespaced, resources, selector } from "./_common.ts";
 import type { InstallValues } from "./values.ts";
 
@@ -18,6 +18,8 @@ export function agentManifests(values: InstallValues): Manifest[] {
       rules: [
         { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch"] },
         { apiGroups: [""], resources: ["events"], verbs: ["create"] },
+        // At its end it looks whether the mesh goes for good.
+        { apiGroups: [""], resources: ["namespaces"], resourceNames: [MESH_NAMESPACE], verbs: ["get"] },
       ],
     }),
     clusterWide(RBAC, "ClusterRoleBinding", CLUSTER_ROLE, AGENT, values, binding("ClusterRole", CLUSTER_ROLE, AGENT)),

@@ -44,6 +44,47 @@ describe.skipIf(TEST_BED === null)("a fresh cluster", () => {
     expect(Buffer.from(webhook, "base64").toString()).toStartWith("-----BEGIN CERTIFICATE-----");
   });
 
+  test("tulle check says that all is well", async () => {
+    const { code, stdout } = await cluster.tulle(["check", "--wait", "60s"]);
+    expect(`${stdout}${code}`).toContain("0 errors\n0");
+  });
+
+  test("tulle check tells a missing agent and a broken webhook apart", async () => {
+    await cluster.kubectl([
+      "-n",
+      "tulle",
+      "patch",
+      "daemonset",
+      "cni",
+      "-p",
+      '{"spec":{"template":{"spec":{"nodeSelector":{"nowhere":"1"}}}}}',
+    ]);
+    const agent = await eventually(async () => {
+      const { stdout } = await cluster.tulle(["check"]);
+      if (!stdout.includes("✗")) throw new Error(stdout);
+      return stdout;
+    }, READY_TIMEOUT_MS);
+    expect(agent).toContain("✗ the network plugin is on every node");
+    expect(agent).toContain("✓ the controller runs");
+    await cluster.kubectl([
+      "-n",
+      "tulle",
+      "patch",
+      "daemonset",
+      "cni",
+      "-p",
+      '{"spec":{"template":{"spec":{"nodeSelector":null}}}}',
+    ]);
+    await rolledOut(cluster, "tulle", "daemonset/cni");
+    await cluster.kubectl(["delete", "mutatingwebhookconfiguration", "tulle-inject"]);
+    const webhook = await cluster.tulle(["check"]);
+    expect(webhook.code).toBe(1);
+    expect(webhook.stdout).toContain("✗ pods get their sidecars: MutatingWebhookConfiguration tulle-inject is missing");
+    await installMesh(cluster);
+    const healed = await cluster.tulle(["check", "--wait", "60s"]);
+    expect(`${healed.stdout}${healed.code}`).toContain("0 errors\n0");
+  });
+
   test("pods of an annotated namespace speak mutual TLS, and nobody changed them", async () => {
     await meshedNamespace(cluster, "shop");
     await cluster.apply(webManifest("shop", "web", { replicas: 2 }));

@@ -1,0 +1,24 @@
+/** Options of commands that talk to a cluster, with kubectl's names. */
+import type { Command } from "commander";
+import { KubeClient } from "../api/client.ts";
+import { inClusterTarget, isInCluster, kubeconfigTarget } from "../api/kube_target.ts";
+
+export interface KubeOptions {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
+/** Adds --kubeconfig and --context. */
+export function withKubeOptions(command: Command): Command {
+  return command
+    .option("--kubeconfig <file>", "how to reach the cluster (else $KUBECONFIG, else ~/.kube/config)")
+    .option("--context <name>", "context of the kubeconfig");
+}
+
+/** The cluster that is meant. @throws UsageError that says what to set */
+export function openCluster({ kubeconfig, context }: KubeOptions): KubeClient {
+  if (kubeconfig === undefined && context === undefined && isInCluster(process.env)) {
+    return new KubeClient(inClusterTarget(process.env));
+  }
+  return new KubeClient(kubeconfigTarget({ file: kubeconfig ?? null, context: context ?? null }, process.env));
+}
