@@ -185,7 +185,7 @@ export function timesOf(load: Load, options: BenchOptions, group: Case["group"])
 /** Time to prepare a pair for a protocol: some open a TLS connection per stream, and code gets compiled. Milliseconds. */
 export function prepareMsOf(protocol: Protocol, quick: boolean): number {
   if (protocol === "opaque") return 0;
-  if (quick) return protocol === "h1" ? 800 : 400;
+  if (quick) return protocol === "h2" ? 400 : 800;
   return 1_500;
 }
 

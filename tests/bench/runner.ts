@@ -1,6 +1,7 @@
 /** Runs cases in interleaved rounds over the subjects of their group. */
 import { type Case, CASES, hasBase, loadKey, protocolOf } from "./cases.ts";
 import { type FixedLoad, measure, type Measurement } from "./measure.ts";
+import { machineTimes, noiseBetween } from "./noise.ts";
 import { type BenchOptions, prepareMsOf, proxiesOf, timesOf } from "./options.ts";
 import type { Rig, Subject } from "./rig.ts";
 import { type Row, rowOf } from "./rows.ts";
@@ -74,13 +75,17 @@ export class Runner implements AsyncDisposable {
   async #rounds(item: Case, load: FixedLoad, taking: readonly Subject[]): Promise<Map<Subject, Measurement[]>> {
     const times = timesOf(load, this.#options, item.group);
     const found = new Map<Subject, Measurement[]>();
+    const before = machineTimes(process.pid);
     if (load.kind === "idle") await Bun.sleep(times.warmMs);
+    const idle = noiseBetween(before, machineTimes(process.pid));
     for (let round = 0; round < times.rounds; round++) {
       // Each round begins with another, so that nobody always follows the same neighbour.
       for (let at = 0; at < taking.length && !this.interrupted; at++) {
         const subject = taking[(at + round) % taking.length] as Subject; // in range
         const once = await this.#once(item, load, subject, times);
-        if (once !== null) found.set(subject, [...found.get(subject) ?? [], once]);
+        if (once === null) continue;
+        const measured = load.kind === "idle" ? { ...once, ...idle } : once; // its time is the wait
+        found.set(subject, [...found.get(subject) ?? [], measured]);
       }
     }
     return found;

@@ -36,7 +36,7 @@ export function cards(summary: Summary): Markup {
   const met = comparisons.filter((each) => each.verdict === "met").length;
   const close = comparisons.filter((each) => each.verdict === "close").length;
   const boundsMet = bounds.filter((each) => each.isMet).length;
-  const means = peersOf(comparisons).map((peer): Content => {
+  const means = peersOf(comparisons).filter((peer) => !/-(h1|w2)$/.test(peer)).map((peer): Content => {
     const ratios = comparisons.filter((each) => each.peer === peer && each.metric === "cpuUs").map((each) =>
       each.ratio
     );
