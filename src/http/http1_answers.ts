@@ -78,9 +78,14 @@ export function appendFinalHead(
   return appendResponseHead(sink, isEmpty ? withEmptyBody(head) : head, reason, bits, "");
 }
 
-/** Appends the head that opens a tunnel: 101, or 2xx to CONNECT. @returns as `appendFinalHead` */
+/**
+ * Appends the head that opens a tunnel: 101, or 2xx to CONNECT. Of the protocols asked for, a 101 names the one that was
+ * switched to (RFC 9110 §7.8).
+ *
+ * @returns as `appendFinalHead`
+ */
 export function appendTunnelHead(sink: ByteSink, request: RequestHead, head: HeaderBlock, reason: string): number {
-  const upgrade = head.status === 101 ? request.upgrade : "";
+  const upgrade = head.status !== 101 ? "" : head.protocol === "" ? request.upgrade : head.protocol;
   return appendResponseHead(sink, head, reason, upgrade === "" ? 0 : SEND_UPGRADE, upgrade);
 }
 

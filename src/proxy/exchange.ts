@@ -19,10 +19,12 @@ import type { Verdict } from "./policy/verdict.ts";
 import type { Attempts } from "./attempts.ts";
 import { Deadlines, PAUSE, TRY_TIMEOUT } from "./deadlines.ts";
 import type { HttpContext } from "./http_context.ts";
-import { ignoredUpgrade, isIgnoredUpgrade } from "./header_edits.ts";
+import type { ExtendedConnect } from "./extended_connect.ts";
+import { ignoredUpgrade } from "./header_edits.ts";
 import { ReplayBody, type ReplayOwner } from "./replay_body.ts";
-import { errorResponse, withStatus } from "./respond.ts";
+import { errorResponse } from "./respond.ts";
 import { isIdempotent } from "./methods.ts";
+import { opensTunnel, tunnelHead } from "./tunnel_heads.ts";
 import { TunnelRequest } from "./tunnel_request.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, failure, unsent } from "./upstream/failure.ts";
@@ -95,6 +97,8 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   cancelled = false;
   finished = false;
   tunnel = false;
+  /** The client has sent extended CONNECT, which goes to an application. */
+  extended: ExtendedConnect | null = null;
   /** Slot for what the pipeline wants to find again. */
   series: unknown = null;
   #head: HeaderBlock | null = null;
@@ -201,7 +205,8 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     endpoint.breaker.onRequest(this.triedMs);
     this.#waiting = true;
     if (tryTimeoutMs > 0) (this.#deadlines ??= new Deadlines(this)).armTry(tryTimeoutMs);
-    endpoint.acquireRequest(this, http2, this.attempts > 1);
+    if (http2 && head.protocol !== "") endpoint.acquireExtendedConnect(this);
+    else endpoint.acquireRequest(this, http2, this.attempts > 1);
   }
 
   /** Ends an attempt whose answer is not wanted; another one follows. */
@@ -256,8 +261,8 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   onUpstreamFailed(error: Failure): void {
     this.#waiting = false;
     this.endpoint?.onUnreached(error, this.context.clock(), this.context.random());
-    this.#leaveEndpoint(false);
-    if (this.cancelled || this.finished) return;
+    this.#leaveEndpoint(error.code === "not_http2" || error.code === "no_upgrade");
+    if (this.cancelled || this.finished || this.extended?.retry(this, error)) return;
     if (!this.pipeline.retry(this, error)) this.fail(error);
   }
 
@@ -269,12 +274,14 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.#deadlines?.disarmTry();
     this.status = head.status;
     if (end) this.#upEnds();
+    const bad = this.extended === null ? null : this.extended.failureOf(head);
+    if (bad !== null) return this.fail(bad);
     const out = this.pipeline.responseHead(this, head, end);
     if (out === null) return;
     this.#responseStarted = true;
     this.#replayable = false;
     this.#body?.drop();
-    if (this.#opensTunnel(leg, head)) return this.#openTunnel(out);
+    if (opensTunnel(this, leg, head)) return this.#openTunnel(out);
     if (end) this.#readGrpcStatus(head);
     // Over the mesh a 2xx would open the tunnel that the application has not opened.
     const ignored = this.http1.upgrade !== "" && this.upgrade === "" && head.status < 300;
@@ -401,12 +408,6 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (fin && this.tunnel && this.#responseDone) this.#finish();
   }
 
-  #opensTunnel(leg: Leg, head: HeaderBlock): boolean {
-    if (!this.wantsTunnel) return false;
-    if (leg instanceof Http1Client && this.http1.upgrade !== "") return head.status === 101;
-    return head.status >= 200 && head.status < 300 && !(this.upgrade !== "" && isIgnoredUpgrade(head));
-  }
-
   #openTunnel(head: HeaderBlock): void {
     this.tunnel = true;
     this.#deadlines?.disarm(); // the request is over, the tunnel has no limit
@@ -414,9 +415,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (down instanceof Http1Server) this.#requestDone = false; // its connection goes on
     const upTcp = up instanceof Http1Client ? up.detach() : null;
     if (upTcp !== null) this.up = upTcp;
-    const isUpgrade = down instanceof Http1Server && this.request.method !== "CONNECT";
-    const status = isUpgrade ? 101 : 200;
-    down.sendHead(head.status === status ? head : withStatus(head, status), false, "");
+    down.sendHead(tunnelHead(this, head), false, "");
     if (this.finished) return; // the client is gone
     if (down instanceof Http1Server) {
       const downTcp = down.detach();

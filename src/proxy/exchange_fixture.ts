@@ -34,7 +34,9 @@ export interface Dialled {
 export class TestEndpoint {
   pending = 0;
   readonly endpoint = { key: "192.0.2.7:80" };
-  readonly meshed = false;
+  /** It is a sidecar. */
+  meshed = false;
+  http1UntilMs = 0;
   readonly ewma = new PeakEwma(1, 1000, 0);
   readonly breaker = new EndpointBreaker({ consecutiveFailures: 3, minPenaltyMs: 1000, maxPenaltyMs: 1000 });
   readonly http1 = new Http1Pool(() => this.#waiting.push("http1"));
@@ -67,6 +69,12 @@ export class TestEndpoint {
     while (this.#at && this.#waiting.length > 0) this.accept();
   }
 
+  acquireExtendedConnect(waiter: Waiter): void {
+    if (this.meshed) this.http2.acquire(waiter);
+    else this.http2.acquireExtended(waiter);
+    while (this.#at && this.#waiting.length > 0) this.accept();
+  }
+
   withdraw(waiter: Waiter): void {
     this.http1.withdraw(waiter);
     this.http2.withdraw(waiter);
@@ -74,8 +82,8 @@ export class TestEndpoint {
 
   onUnreached(): void {}
 
-  /** The next connect succeeds. */
-  accept(): Dialled | null {
+  /** The next connect succeeds. @param hello what an HTTP/2 server says first */
+  accept(hello: readonly Uint8Array[] = [settings(), settingsAck()]): Dialled | null {
     const kind = this.#waiting.shift();
     if (kind === undefined) return null;
     const socket = new FakeSocket();
@@ -84,7 +92,7 @@ export class TestEndpoint {
     if (kind === "http1") this.http1.onConnected(socket.raw, null);
     else {
       this.http2.onConnected(socket.raw, null);
-      dialled.peer.send(settings(), settingsAck());
+      dialled.peer.send(...hello);
     }
     return dialled;
   }
@@ -182,7 +190,12 @@ export interface Client {
 }
 
 /** A client's connection in front of a pipeline; an HTTP/2 client has not sent its preface yet. */
-export function clientOf(pipeline: HttpPipeline, isHttp2: boolean, clock: () => number = () => 1): Client {
+export function clientOf(
+  pipeline: HttpPipeline,
+  isHttp2: boolean,
+  clock: () => number = () => 1,
+  route: unknown = null,
+): Client {
   const socket = new FakeSocket();
   const owner = new Owner();
   const downstream = new Downstream(
@@ -190,7 +203,7 @@ export function clientOf(pipeline: HttpPipeline, isHttp2: boolean, clock: () => 
     owner,
     "192.0.2.1",
     null,
-    null,
+    route,
     clock,
     () => 0.5,
     new RequestShare(REQUESTS),

@@ -3,7 +3,9 @@
  *
  *   tulle-orig-proto    client side → server side: the request was HTTP/1.x; the application gets it as such
  *   tulle-orig-method   … and its method, when an upgrade travels as extended CONNECT
- *   tulle-orig-upgrade  … and what it asks for, where that is more than the name of one protocol
+ *   tulle-orig-upgrade  … and what it asks for, where that is more than the name of one protocol; server side → client
+ *                       side: the protocol that the application has switched to
+ *   tulle-declared      … what the Service says that the application speaks, with extended CONNECT
  *   tulle-orig-reason   server side → client side: a reason phrase that is not the usual one
  *   tulle-upgrade       … "ignored": a 2xx that opens no tunnel, because the application did not take the upgrade
  *   tulle-client-id     server side → application: verified SPIFFE ID of the client
@@ -11,7 +13,8 @@
  * Names that start with "tulle-", and x-forwarded-client-cert, never pass from an application or from outside: what the
  * application reads in them comes from its own sidecar.
  */
-import { HeaderBlock, headerBlock } from "../wire/header_block.ts";
+import type { Protocol } from "../model/outbound.ts";
+import { HeaderBlock, headerBlock, NO_START } from "../wire/header_block.ts";
 import { upgradeWithoutHttp2 } from "../wire/http1/upgrade.ts";
 
 /** Flag of a block (beside those of header_block.ts): the client spoke HTTP/1.1, or HTTP/1.0. */
@@ -26,6 +29,7 @@ const ORIG_PROTO = "tulle-orig-proto";
 const ORIG_METHOD = "tulle-orig-method";
 const ORIG_UPGRADE = "tulle-orig-upgrade";
 const ORIG_REASON = "tulle-orig-reason";
+const DECLARED = "tulle-declared";
 const UPGRADE = "tulle-upgrade";
 
 /** Where the name of an upgrade's first protocol ends: its version, or the next one. */
@@ -77,6 +81,17 @@ export function upgradeRequest(block: HeaderBlock, upgrade: string): HeaderBlock
   return made;
 }
 
+/** Extended CONNECT on its way to a sidecar, which may not know what the application speaks. */
+export function declaringRequest(block: HeaderBlock, declared: Protocol): HeaderBlock {
+  return headerBlock(block, [...fieldsWithout(block.fields, isReserved), DECLARED, declared]);
+}
+
+/** What the client's sidecar says that the application speaks. */
+export function declaredToSidecar(block: HeaderBlock): Protocol {
+  const said = block.get(DECLARED);
+  return said === "http1" || said === "http2" ? said : "detect";
+}
+
 /**
  * What an application's connection is to be upgraded to for a sidecar's request, "" for nothing. HTTP/2 is left out again: not
  * every peer with a certificate is a sidecar of ours, and requests in an HTTP/2 connection would pass every policy.
@@ -113,10 +128,18 @@ export function withReason(block: HeaderBlock, reason: string): HeaderBlock {
   return headerBlock(block, [...block.fields, ORIG_REASON, reason]);
 }
 
+/** The response on its way to a client's sidecar, with the protocol that the application has switched to. */
+export function withSwitched(block: HeaderBlock, protocol: string): HeaderBlock {
+  return headerBlock(block, [...block.fields, ORIG_UPGRADE, protocol]);
+}
+
 /** The response as the client's sidecar hands it on: without what only sidecars tell each other. */
 export function outboundResponse(block: HeaderBlock): HeaderBlock {
   if (block.editKey === RESPONSE && block.editValue !== null) return block.editValue;
-  return remember(block, RESPONSE, without(block, isForSidecars));
+  const kept = without(block, isForSidecars);
+  const protocol = kept === block ? null : block.get(ORIG_UPGRADE);
+  const out = protocol === null ? kept : headerBlock({ ...NO_START, status: block.status, protocol }, kept.fields);
+  return remember(block, RESPONSE, out);
 }
 
 /** The response as it leaves the application's sidecar: nothing that an application might say in our name. */
@@ -146,7 +169,8 @@ function isReserved(name: string): boolean {
 }
 
 function isForSidecars(name: string): boolean {
-  return isOurs(name) && (name === ORIG_REASON || name === UPGRADE || name === "tulle-unprocessed");
+  return isOurs(name) &&
+    (name === ORIG_REASON || name === ORIG_UPGRADE || name === UPGRADE || name === "tulle-unprocessed");
 }
 
 /** The same block when no name is to go. */

@@ -1,9 +1,19 @@
 /** A request from outside to the application: authorise → hand on with the client's identity → response. */
+import type { Protocol } from "../model/outbound.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
+import { decidedRequest, ExtendedConnect, isExtendedConnect } from "./extended_connect.ts";
 import { grpcTimeoutMs } from "./grpc_timeout.ts";
-import { FROM_HTTP10, FROM_HTTP11, inboundRequest, inboundResponse, upgradeOf, withReason } from "./header_edits.ts";
+import {
+  declaredToSidecar,
+  FROM_HTTP10,
+  FROM_HTTP11,
+  inboundRequest,
+  inboundResponse,
+  upgradeOf,
+  withReason,
+} from "./header_edits.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { HttpObserver } from "./observe.ts";
 import { accountOf } from "./retry.ts";
@@ -25,7 +35,7 @@ export class InboundHttp implements HttpPipeline {
     const client = clientOf(exchange);
     // Decided on what the application will see: an upgrade travels between sidecars as CONNECT, and is a GET to it.
     const head = inboundRequest(exchange.request, client.mark, client.isMesh);
-    const verdict = client.policy().request(head);
+    const verdict = client.policy().request(decidedRequest(head));
     exchange.verdict = verdict;
     this.#observer.onVerdict(exchange, verdict);
     if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.reason));
@@ -61,6 +71,9 @@ export class InboundHttp implements HttpPipeline {
   }
 
   #send(exchange: Exchange, client: InboundClient, head: HeaderBlock): void {
+    if (isExtendedConnect(exchange, head)) {
+      return new ExtendedConnect(client.application, head, declaredBy(exchange, client), 0).send(exchange);
+    }
     if (!client.isMesh) {
       const minor = exchange.clientMinorVersion;
       const http1 = exchange.upgrade !== ""
@@ -84,6 +97,12 @@ export class InboundHttp implements HttpPipeline {
       : PLAIN;
     exchange.dispatch(client.application, head, http1, false, 0);
   }
+}
+
+/** What the application's port is said to speak: by its own side, or by the Service that the client's sidecar knows. */
+function declaredBy(exchange: Exchange, client: InboundClient): Protocol {
+  const own = client.portPolicy().spec.protocol;
+  return own === "detect" && client.isMesh ? declaredToSidecar(exchange.request) : own;
 }
 
 function clientOf(exchange: Exchange): InboundClient {

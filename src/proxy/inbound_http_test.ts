@@ -63,8 +63,9 @@ function route(policy: InboundPolicy, request: HeaderBlock): string {
   let outcome = "";
   const exchange = {
     request,
-    context: { route: client },
+    context: { route: client, clock: () => 0, random: () => 0 },
     verdict: null,
+    upgrade: "",
     dispatch: (_: unknown, head: HeaderBlock) => void (outcome = head.method),
     fail: (error: { code: string }) => void (outcome = error.code),
   };
@@ -74,6 +75,13 @@ function route(policy: InboundPolicy, request: HeaderBlock): string {
 
 const GET = { method: "GET", scheme: "http", authority: "web", path: "/ws", protocol: "", status: 0 };
 const upgrade = upgradeRequest(headerBlock(GET, ["sec-websocket-version", "13"]), "websocket");
+
+test("route() decides about extended CONNECT of an HTTP/2 client as about the upgrade that it is", () => {
+  const match = (method: string) => ({ path: null, headers: [], query: [], method });
+  const connect = headerBlock({ ...GET, method: "CONNECT", protocol: "websocket" }, []);
+  expect(route(policyFor({ matches: [match("GET")] }), connect)).toBe("GET"); // the port is declared HTTP/1.1
+  expect(route(policyFor({ matches: [match("CONNECT")] }), connect)).toBe("forbidden");
+});
 
 test("route() decides about an upgrade by the request the application gets, not by the CONNECT that carried it", () => {
   const match = (method: string) => ({ path: null, headers: [], query: [], method });

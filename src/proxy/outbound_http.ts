@@ -1,13 +1,14 @@
 /** A request of the pod's own processes: route → backend → endpoint → (another attempt) → response. */
 import { backoffMs } from "../model/backoff.ts";
-import type { Backend, RouteRule } from "../model/outbound.ts";
+import type { Backend, Protocol, RouteRule } from "../model/outbound.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
 import { Attempts } from "./attempts.ts";
 import type { Downstream } from "./downstream.ts";
 import { ENDPOINT_FAILURES, isGrpcStatusIn } from "./events.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
+import { decidedRequest, ExtendedConnect, isExtendedConnect } from "./extended_connect.ts";
 import { grpcTimeoutMs, withGrpcTimeout } from "./grpc_timeout.ts";
-import { originalReason, outboundRequest, outboundResponse, upgradeRequest } from "./header_edits.ts";
+import { declaringRequest, originalReason, outboundRequest, outboundResponse, upgradeRequest } from "./header_edits.ts";
 import { Holds } from "./hold.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "./observe.ts";
@@ -44,7 +45,7 @@ export class OutboundHttp implements HttpPipeline {
   route(exchange: Exchange): void {
     const entry = targetOf(exchange);
     const { current } = entry;
-    const rule = current.table.match(exchange.request);
+    const rule = current.table.match(decidedRequest(exchange.request));
     entry.budget.deposit();
     if (rule === null) return exchange.fail(unsent("no_route", `no route of ${current.target.authority} matches`));
     exchange.rule = rule;
@@ -162,7 +163,7 @@ export class OutboundHttp implements HttpPipeline {
   #resend(exchange: Exchange, isProbe: boolean): void {
     const { current } = targetOf(exchange);
     // Matched anew: the snapshot it was matched in may have been replaced, and its endpoints be gone.
-    const rule = current.table.match(exchange.request);
+    const rule = current.table.match(decidedRequest(exchange.request));
     if (rule === null) return exchange.fail(unsent("no_route", `no route of ${current.target.authority} matches`));
     exchange.rule = rule;
     this.#send(exchange, current, rule, isProbe);
@@ -190,7 +191,7 @@ export class OutboundHttp implements HttpPipeline {
       exchange.lastEndpoint = endpoint;
       this.#observer.onRequest(exchange);
     }
-    this.#dispatch(exchange, endpoint, rule);
+    this.#dispatch(exchange, endpoint, rule, backend.protocol);
   }
 
   /** All endpoints were asked. */
@@ -211,11 +212,15 @@ export class OutboundHttp implements HttpPipeline {
 
   readonly #probe = (exchange: Exchange): void => this.#resend(exchange, true);
 
-  #dispatch(exchange: Exchange, endpoint: EndpointState, rule: RouteRule): void {
+  /** @param declared what the backend is said to speak */
+  #dispatch(exchange: Exchange, endpoint: EndpointState, rule: RouteRule, declared: Protocol): void {
     const request = this.#requestOf(exchange, rule);
     const minor = exchange.clientMinorVersion;
     if (endpoint.meshed && exchange.upgrade !== "") {
       return exchange.dispatch(endpoint, upgradeRequest(request, exchange.upgrade), PLAIN, true, rule.backendTimeoutMs);
+    }
+    if (isExtendedConnect(exchange, request)) {
+      return sendExtended(exchange, endpoint, request, declared, rule.backendTimeoutMs);
     }
     const head = outboundRequest(request, endpoint.meshed, minor);
     const http1 = minor === 0
@@ -238,6 +243,21 @@ export class OutboundHttp implements HttpPipeline {
 
 const PLAIN = { minorVersion: 1, upgrade: "" } as const;
 const HTTP10 = { minorVersion: 0, upgrade: "" } as const;
+
+function sendExtended(
+  exchange: Exchange,
+  endpoint: EndpointState,
+  block: HeaderBlock,
+  declared: Protocol,
+  tryTimeoutMs: number,
+): void {
+  if (!endpoint.meshed) {
+    const head = outboundRequest(block, false, -1);
+    return new ExtendedConnect(endpoint, head, declared, tryTimeoutMs).send(exchange);
+  }
+  const head = declared === "detect" ? outboundRequest(block, true, -1) : declaringRequest(block, declared);
+  exchange.dispatch(endpoint, head, PLAIN, true, tryTimeoutMs);
+}
 
 function targetOf(exchange: Exchange): TargetEntry {
   return (exchange.context as Downstream).route as TargetEntry; // outbound connections are made with one

@@ -31,6 +31,8 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   forbidden: { status: 403, grpc: 7 },
   unclassified: { status: 403, grpc: 7 },
   no_discovery: { status: 503, grpc: UNAVAILABLE },
+  not_http2: { status: 502, grpc: UNAVAILABLE },
+  no_upgrade: { status: 501, grpc: 12 },
   bad_request: { status: 400, grpc: 3 },
 };
 
@@ -97,7 +99,7 @@ export function grpcStatusOf(code: FailureCode): number {
 
 /** The same head with another status (101 ↔ 200 when an upgrade crosses versions of HTTP). */
 export function withStatus(head: HeaderBlock, status: number): HeaderBlock {
-  return headerBlock({ ...RESPONSE, status }, head.fields);
+  return headerBlock({ ...RESPONSE, status, protocol: head.protocol }, head.fields);
 }
 
 const RESPONSE = { method: "", scheme: "", authority: "", path: "", protocol: "", status: 0 };

@@ -23,6 +23,7 @@ class Outer extends TestPipeline {
 
   constructor(mesh: TestEndpoint) {
     super([mesh]);
+    mesh.meshed = true;
     this.#mesh = mesh;
   }
   override route(exchange: Exchange): void {
@@ -140,6 +141,17 @@ test.each([
   ["foo", ["tulle-orig-upgrade", "h2, h2c/1"]],
 ])("upgradeOf() never gives HTTP/2, whoever asks: %s %p", (protocol, fields) => {
   expect(upgradeOf(connectHead(protocol, fields))).toBe("");
+});
+
+test("of several protocols, the client is told which one the application took", async () => {
+  const several = GET.replace("upgrade: echo", "upgrade: soap/2, echo");
+  const r = new Rig();
+  r.client.socket.deliver(several);
+  expect(await r.appGot()).toBe(several);
+  await r.appSays(SWITCH);
+  const got = await r.clientGot();
+  expect(got).toContain("\r\nupgrade: echo\r\n");
+  expect(got).not.toContain("tulle-");
 });
 
 test("an upgrade with a body has it forwarded before the tunnel's bytes (docker exec)", async () => {

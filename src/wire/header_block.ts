@@ -21,7 +21,7 @@ export class HeaderBlock {
   readonly authority: string;
   /** `:path` (origin form with query, "*", or "" for CONNECT). */
   readonly path: string;
-  /** `:protocol` of extended CONNECT (RFC 8441), "" otherwise. */
+  /** `:protocol` of extended CONNECT (RFC 8441); of a 101, the protocol that was switched to; "" otherwise. */
   readonly protocol: string;
   /** Response status 100–999, 0 in requests and trailers. */
   readonly status: number;

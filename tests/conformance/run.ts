@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { compareWithKnown, parseKnownFailing } from "./known_failing.ts";
+import { runConnect } from "./connect/connect.ts";
 import { runGrpcInterop } from "./grpc_interop/grpc_interop.ts";
 import { runH2spec, runH2specInbound } from "./h2spec/h2spec.ts";
 import { runHttp1 } from "./http1/http1.ts";
@@ -15,6 +16,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   "h2spec-inbound": runH2specInbound,
   "grpc-interop": runGrpcInterop,
   http1: runHttp1,
+  connect: runConnect,
 };
 const HELP = `deno task conformance -- SUITE [--quick] [--json FILE] [--save]
 

@@ -44,6 +44,8 @@ export class EndpointState implements Candidate {
   series: unknown = null;
   /** What waits for the endpoint. */
   readonly share: PeerShare;
+  /** Until when the application counts as one that does not speak HTTP/2; 0: nothing is known. */
+  http1UntilMs = 0;
   readonly #counters: ConnectionCounters | null;
   readonly #target: string;
   readonly #credentials: MeshCredentials;
@@ -108,6 +110,13 @@ export class EndpointState implements Candidate {
       this.share,
     );
     this.#http1.acquire(waiter, fresh);
+  }
+
+  /** Gives the waiter a leg for extended CONNECT, or says why the application cannot be asked so. */
+  acquireExtendedConnect(waiter: Waiter): void {
+    this.#requests ??= this.#http2Pool(this.meshed ? REQUEST_SPREAD : PLAIN_SPREAD);
+    if (this.meshed) this.#requests.acquire(waiter); // sidecars take it
+    else this.#requests.acquireExtended(waiter);
   }
 
   /** A connection to it failed, or its sidecar could not reach its application. @param random in [0, 1) */

@@ -44,6 +44,10 @@ export type FailureCode =
   | "unclassified"
   /** The controller could not be asked what the target is. */
   | "no_discovery"
+  /** An application that was asked in HTTP/2 does not speak it. */
+  | "not_http2"
+  /** The application does not switch to the protocol that the request asks for. */
+  | "no_upgrade"
   /** The request asks for what only the proxies themselves may send. */
   | "bad_request";
 

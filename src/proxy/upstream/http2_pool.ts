@@ -2,6 +2,7 @@
  * HTTP/2 connections to one endpoint. One connection carries everything as long as its peer allows more streams: one
  * write then serves many requests. Further ones are opened only when it is full.
  */
+import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { Http2Connection } from "../../http/http2_connection.ts";
 import type { Http2Owner } from "../../http/http2_owner.ts";
 import type { Http2Stream } from "../../http/http2_stream.ts";
@@ -10,7 +11,8 @@ import type { Refusal } from "../../http/refusal.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import { PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
 import type { RawSocket } from "../../net/socket.ts";
-import { type Failure, unsent } from "./failure.ts";
+import { arm, disarm } from "../../net/ticker.ts";
+import { type Failure, failure, unsent } from "./failure.ts";
 import { MAX_QUEUED, type Waiter, WaiterQueue } from "./waiter.ts";
 
 /** Connections to one endpoint: with 100 streams each (the least a server should allow) 1,600 requests in flight. */
@@ -19,13 +21,19 @@ const MAX_CONNECTIONS = 16;
 /** Begins to connect; the outcome arrives at the pool. */
 export type Dialer = (pool: Http2Pool) => void;
 
-export class Http2Pool implements Http2Owner {
+/** How long a server may take to say what it can do, before it counts as one that does not speak HTTP/2. */
+const SETTINGS_MS = 5_000;
+
+export class Http2Pool implements Http2Owner, TimerOwner {
   readonly #dial: Dialer;
   readonly #mesh: boolean;
   readonly #spread: number;
   readonly #share: PeerShare;
   readonly #connections: Http2Connection[] = [];
   readonly #queue = new WaiterQueue();
+  /** Those that want extended CONNECT: they wait for the peer's SETTINGS too. Null until somebody wants it. */
+  #extended: WaiterQueue | null = null;
+  readonly #settings = new Timer(this, 0);
   #dialling = 0;
   #closed = false;
 
@@ -59,9 +67,24 @@ export class Http2Pool implements Http2Owner {
     this.#dialMore();
   }
 
+  /** Gives the waiter a stream for extended CONNECT, which has to be announced first (RFC 8441 §3). */
+  acquireExtended(waiter: Waiter): void {
+    this.#extended ??= new WaiterQueue();
+    if (!this.#extended.push(waiter)) {
+      return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
+    }
+    this.#serveExtended();
+    if (this.#extended.length > 0 && this.#settings.tick < 0) arm(this.#settings, SETTINGS_MS);
+  }
+
+  onTimer(_kind: number): void {
+    this.#failExtended(failure("not_http2", `no SETTINGS came within ${SETTINGS_MS} ms`));
+  }
+
   /** Takes a waiter out of the queue, if it is there. */
   withdraw(waiter: Waiter): void {
     this.#queue.remove(waiter);
+    this.#extended?.remove(waiter);
   }
 
   /** Lets streams finish, then closes. */
@@ -81,11 +104,12 @@ export class Http2Pool implements Http2Owner {
     this.#serve();
   }
 
-  onDialFailed(failure: Failure): void {
+  onDialFailed(error: Failure): void {
     this.#dialling--;
     // Who waits is told, so that it can go elsewhere; but a live connection may still take some.
     if (this.#connections.length > 0) return;
-    for (const waiter of this.#queue.takeAll()) waiter.onUpstreamFailed(failure);
+    this.#failExtended(error);
+    for (const waiter of this.#queue.takeAll()) waiter.onUpstreamFailed(error);
   }
 
   // --- events of connections
@@ -112,12 +136,15 @@ export class Http2Pool implements Http2Owner {
 
   onClosed(connection: Http2Connection, detail: string): void {
     this.#remove(connection);
+    if (!connection.settingsReceived) this.#failExtended(failure("not_http2", detail));
+    else this.#serveExtended();
     if (this.#queue.length === 0) return;
     if (this.#closed) { for (const w of this.#queue.takeAll()) w.onUpstreamFailed(unsent("upstream_reset", detail)); }
     else this.#dialMore();
   }
 
   #serve(): void {
+    this.#serveExtended();
     while (this.#queue.length > 0) {
       const connection = this.#leastLoaded();
       if (connection === null) {
@@ -128,6 +155,26 @@ export class Http2Pool implements Http2Owner {
       if (waiter === null) return;
       this.#give(connection, waiter);
     }
+  }
+
+  #serveExtended(): void {
+    const queue = this.#extended;
+    if (queue === null) return;
+    while (queue.length > 0) {
+      const connection = this.#leastLoaded();
+      if (connection === null) return this.#dialMore();
+      if (!connection.settingsReceived) return;
+      const waiter = queue.shift();
+      if (waiter === null) break;
+      if (connection.peerConnectProtocol) this.#give(connection, waiter);
+      else waiter.onUpstreamFailed(failure("no_upgrade", "the application does not announce extended CONNECT"));
+    }
+    disarm(this.#settings);
+  }
+
+  #failExtended(error: Failure): void {
+    disarm(this.#settings);
+    for (const waiter of this.#extended?.takeAll() ?? []) waiter.onUpstreamFailed(error);
   }
 
   #give(connection: Http2Connection, waiter: Waiter): void {

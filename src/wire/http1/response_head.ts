@@ -91,7 +91,9 @@ function buildHead(status: number, minorVersion: 0 | 1, reason: string): Respons
     : length === 0
     ? FRAMING_NONE
     : FRAMING_UNTIL_CLOSE;
-  const start = { method: "", scheme: "", authority: "", path: "", protocol: "", status };
+  const switched = minorVersion === 1 && (connection & CONNECTION_UPGRADE) !== 0 ? upgrade : "";
+  const protocol = status === 101 ? switched : "";
+  const start = { method: "", scheme: "", authority: "", path: "", protocol, status };
   return {
     block: new HeaderBlock(start, fields, length, flags),
     minorVersion,
@@ -99,7 +101,7 @@ function buildHead(status: number, minorVersion: 0 | 1, reason: string): Respons
     framing,
     contentLength: length > 0 ? length : 0,
     keepAlive,
-    upgrade: minorVersion === 1 && (connection & CONNECTION_UPGRADE) !== 0 ? upgrade : "",
+    upgrade: switched,
   };
 }
 
