@@ -52,7 +52,7 @@ for (const [suite, runSuite] of Object.entries(SUITES)) {
   console.log(
     `${suite} ${result.version}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped`,
   );
-  if (save) writeFileSync(`${folder}/result.json`, JSON.stringify(result, null, 1) + "\n");
+  if (save) writeFileSync(`${folder}/result.json`, JSON.stringify(result, null, 2) + "\n");
   isGood &&= problems.length === 0;
 }
 if (file !== undefined) {

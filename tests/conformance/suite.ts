@@ -39,8 +39,13 @@ export class Tally {
 
   /** A case that holds. @param group what it is counted under */
   pass(group: string): void {
-    this.passed++;
-    this.groups[group] = (this.groups[group] ?? 0) + 1;
+    this.passAll(group, 1);
+  }
+
+  /** Several cases of a group that hold. */
+  passAll(group: string, count: number): void {
+    this.passed += count;
+    this.groups[group] = (this.groups[group] ?? 0) + count;
   }
 
   fail(name: string, detail: string): void {

@@ -17,7 +17,10 @@ const VERSION = "v1.0.7";
 const PROGRAMS = ["connectconformance", "referenceclient", "referenceserver"];
 /** What the peers can do, in the suite's terms. */
 const FEATURES = join(import.meta.dirname, "features.yaml");
-const RUN_MS = 400_000;
+const RUN_MS = 900_000;
+/** Cases in which a call has to be done within half a second: on a busy machine some are not, and are tried once more. */
+const IS_TIMED = /deadline|timeout/i;
+const MAX_LATE = 50;
 /** Cases of the short run: each kind of call in each protocol, the malformed and the cancelled ones; one codec. */
 const QUICK_RUN = ["**/Codec:CODEC_PROTO/Compression:COMPRESSION_GZIP/**"];
 
@@ -51,24 +54,37 @@ async function runWay(
   const to = way.reach(port);
   // The suite tells its peers where to meet; the relay says another place to the one that connects.
   const relay = [process.execPath, join(import.meta.dirname, "relay.ts")];
-  const shared = ["--conf", FEATURES, ...quick ? QUICK_RUN.flatMap((pattern) => ["--run", pattern]) : []];
-  const runs: Readonly<Record<Mode, readonly string[]>> = {
-    client: [
-      ...[...bed.server, path("connectconformance"), "--mode", "client", ...shared],
-      ...["--bind", "0.0.0.0", "--port", String(port), "--"],
-      ...[...relay, "client", to.host, String(to.port), ...way.client, path("referenceclient")],
-    ],
-    server: [
-      ...[...way.client, path("connectconformance"), "--mode", "server", ...shared, "--max-servers", "1", "--"],
+  const command = (mode: Mode, cases: readonly string[]): readonly string[] => {
+    const shared = ["--mode", mode, "--conf", FEATURES, ...cases.flatMap((pattern) => ["--run", pattern])];
+    if (mode === "client") {
+      return [
+        ...[...bed.server, path("connectconformance"), ...shared, "--bind", "0.0.0.0", "--port", String(port), "--"],
+        ...[...relay, "client", to.host, String(to.port), ...way.client, path("referenceclient")],
+      ];
+    }
+    return [
+      ...[...way.client, path("connectconformance"), ...shared, "--max-servers", "1", "--"],
       ...[...relay, "server", to.host, String(to.port), ...bed.server],
       ...[path("referenceserver"), "-bind", "0.0.0.0", "-port", String(port)],
-    ],
+    ];
   };
-  for (const [mode, argv] of Object.entries(runs)) {
+  const attempt = async (mode: Mode, cases: readonly string[]) => {
+    const argv = command(mode, cases);
     const done = await run({ argv, name: `connectconformance (${way.name}, ${mode})`, timeoutMs: RUN_MS });
-    const report = readReport(done.stdout + done.stderr);
-    for (let at = 0; at < report.passed; at++) tally.pass(`${mode} ${way.name}`);
-    for (const { name, detail } of report.failures) tally.fail(`${mode} ${way.name} ${name}`, detail);
+    return readReport(done.stdout + done.stderr);
+  };
+  for (const mode of ["client", "server"] as const) {
+    const { passed, failures } = await attempt(mode, quick ? QUICK_RUN : []);
+    const group = `${mode} ${way.name}`;
+    tally.passAll(group, passed);
+    const late = failures.filter((failure) => IS_TIMED.test(failure.name)).map((failure) => failure.name);
+    const again = late.length === 0 || late.length > MAX_LATE ? null : await attempt(mode, late);
+    if (again !== null) tally.passAll(group, again.passed);
+    const standing = [
+      ...failures.filter((one) => again === null || !late.includes(one.name)),
+      ...again?.failures ?? [],
+    ];
+    for (const { name, detail } of standing) tally.fail(`${group} ${name}`, detail);
   }
 }
 
