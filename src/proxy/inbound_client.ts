@@ -18,6 +18,9 @@ export class InboundClient {
   readonly application: EndpointState;
   /** Equal for clients that metrics do not tell apart. */
   readonly seriesKey: string;
+  /** Memo: metric series of this client under a verdict, valid while `seriesVerdict` is that verdict. */
+  seriesVerdict: object | null = null;
+  series: unknown = null;
   readonly #holder: InboundPolicyHolder;
   #view: InboundView;
   #port: PortPolicy;

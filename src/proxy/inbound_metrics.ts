@@ -3,13 +3,13 @@ import type { Logger } from "../base/log.ts";
 import type { HttpSeries } from "../telemetry/http_series.ts";
 import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import type { CounterSeries } from "../telemetry/series.ts";
+import { DetectionCounts } from "./detection_counts.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
 import { type EventSink, isSuccess, latencyOf } from "./events.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { Detected, HttpObserver, InboundObserver } from "./observe.ts";
-import { protocolOf } from "./outbound_metrics.ts";
 import { type Refusal, refusalOf } from "../http/refusal.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { FailureCode } from "./upstream/failure.ts";
@@ -24,6 +24,7 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
   readonly #metrics: ProxyMetrics;
   readonly #events: EventSink;
   readonly #log: Logger;
+  readonly #detections: DetectionCounts;
   /** Verdicts are few and shared; the second key is the client's mark and port. */
   #series = new WeakMap<Verdict, Map<string, VerdictSeries>>();
 
@@ -31,6 +32,7 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
     this.#metrics = metrics;
     this.#events = events;
     this.#log = log;
+    this.#detections = new DetectionCounts(metrics, "inbound");
   }
 
   onVerdict(exchange: Exchange, verdict: Verdict): void {
@@ -70,8 +72,7 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
   }
 
   onDetected(result: Detected): void {
-    this.#metrics.countDetection("inbound", result === "closed" ? "error" : result);
-    if (result !== "closed") this.#metrics.protocolConnections("inbound", protocolOf(result)).add(1);
+    this.#detections.add(result);
   }
 
   onTcpVerdict(client: InboundClient, verdict: Verdict): void {
@@ -108,6 +109,14 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
   }
 
   #of(client: InboundClient, verdict: Verdict): VerdictSeries {
+    if (client.seriesVerdict !== verdict) {
+      client.series = this.#find(client, verdict);
+      client.seriesVerdict = verdict;
+    }
+    return client.series as VerdictSeries; // only written above
+  }
+
+  #find(client: InboundClient, verdict: Verdict): VerdictSeries {
     let byClient = this.#series.get(verdict);
     if (byClient === undefined) {
       byClient = new Map();

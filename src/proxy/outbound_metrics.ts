@@ -4,11 +4,12 @@ import { type Refusal, refusalOf } from "../http/refusal.ts";
 import type { Backend, Endpoint, RouteRule } from "../model/outbound.ts";
 import type { HttpSeries } from "../telemetry/http_series.ts";
 import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
+import { DetectionCounts } from "./detection_counts.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { Detected, OutboundHttpObserver, OutboundObserver, RetryOutcome } from "./observe.ts";
-import type { TargetEntry } from "./outbound_targets.ts";
+import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import { type EventSink, isSuccess, latencyOf } from "./events.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { FailureCode } from "./upstream/failure.ts";
@@ -18,11 +19,14 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
   readonly #events: EventSink;
   readonly #log: Logger;
   readonly #unrouted = new WeakMap<object, HttpSeries>();
+  readonly #clients = new WeakMap<CompiledTarget, ConnectionCounters>();
+  readonly #detections: DetectionCounts;
 
   constructor(metrics: ProxyMetrics, events: EventSink, log: Logger) {
     this.#metrics = metrics;
     this.#events = events;
     this.#log = log;
+    this.#detections = new DetectionCounts(metrics, "outbound");
   }
 
   onVerdict(): void {}
@@ -62,8 +66,10 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
   }
 
   clients(entry: TargetEntry): ConnectionCounters {
+    let counters = this.#clients.get(entry.current);
+    if (counters !== undefined) return counters;
     const { parent, authority } = entry.current.target;
-    return this.#metrics.tcpSeries({
+    counters = this.#metrics.tcpSeries({
       direction: "outbound",
       peer: "src",
       tls: "loopback",
@@ -71,6 +77,8 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
       dstNamespace: parent.namespace,
       dstService: parent.kind === "Service" ? parent.name : "",
     });
+    this.#clients.set(entry.current, counters);
+    return counters;
   }
 
   /** Counters of this proxy's connections to an endpoint. */
@@ -87,8 +95,7 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
   }
 
   onDetected(result: Detected): void {
-    this.#metrics.countDetection("outbound", result === "closed" ? "error" : result);
-    if (result !== "closed") this.#metrics.protocolConnections("outbound", protocolOf(result)).add(1);
+    this.#detections.add(result);
   }
 
   onTcpError(code: FailureCode): void {
@@ -153,11 +160,6 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
 /** What names a backend in metrics. */
 export function backendLabels(backend: Backend): { namespace: string; name: string; port: number } {
   return { namespace: backend.ref.namespace, name: backend.ref.name, port: backend.port };
-}
-
-/** Label of a connection's protocol. */
-export function protocolOf(result: Detected): "http/1" | "http/2" | "opaq" {
-  return result === "http/1" || result === "http/2" ? result : "opaq";
 }
 
 function routeName(rule: RouteRule | null): string {

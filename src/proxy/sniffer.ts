@@ -66,7 +66,7 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
 
   /** The server spoke first: opaque. */
   serverSpoke(): void {
-    this.#opaque(true);
+    this.#opaque(this.#kept(), true);
   }
 
   /** The server could not be reached although the client has said nothing yet. */
@@ -86,22 +86,23 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
 
   onData(buffer: Buffer): void {
     if (this.#decided) return;
-    this.#early.append(buffer, 0, buffer.length);
-    const { buffer: bytes, length } = this.#early;
-    const kind = classify(bytes, length);
+    // Most clients say what they speak in one piece, which needs no copy.
+    const early = this.#early.length === 0 ? buffer : this.#keep(buffer);
+    const kind = classify(early, early.length);
     if (kind === "more") {
+      if (early === buffer) this.#early.append(buffer, 0, buffer.length);
       if (this.#undecided.tick < 0) arm(this.#undecided, UNDECIDED_MS);
       return;
     }
-    if (kind === "opaque") return this.#opaque(false);
+    if (kind === "opaque") return this.#opaque(early, false);
     this.#decide();
     this.#tunnel?.cancel();
-    this.#owner.http(this.socket, kind === "http2", bytes.subarray(0, length));
+    this.#owner.http(this.socket, kind === "http2", early);
   }
 
   onEnd(): void {
     this.#ended = true;
-    if (!this.#decided) this.#opaque(false);
+    if (!this.#decided) this.#opaque(this.#kept(), false);
   }
 
   onClose(_error: Error | null): void {
@@ -112,19 +113,27 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
   }
 
   onTimer(_kind: number): void {
-    this.#opaque(false);
+    this.#opaque(this.#kept(), false);
   }
 
   onSoon(): void {
     if (!this.#decided) this.#tunnel = this.#owner.ahead(this);
   }
 
-  #opaque(serverFirst: boolean): void {
+  /** The bytes so far, when they did not come in one piece. */
+  #kept(): Uint8Array {
+    return this.#early.buffer.subarray(0, this.#early.length);
+  }
+
+  #keep(buffer: Uint8Array): Uint8Array {
+    this.#early.append(buffer, 0, buffer.length);
+    return this.#kept();
+  }
+
+  #opaque(early: Uint8Array, serverFirst: boolean): void {
     if (this.#decided) return;
     this.#decide();
-    const { buffer, length } = this.#early;
     const { socket } = this;
-    const early = buffer.subarray(0, length);
     if (this.#declared === "detect" || this.#declared === "opaque") {
       this.#owner.opaque(socket, this.#tunnel, early, serverFirst);
     } else this.#owner.http(socket, this.#declared !== "http1", early);

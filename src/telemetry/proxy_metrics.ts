@@ -127,9 +127,9 @@ export class ProxyMetrics {
     this.#counter(`${direction}_${kind}_errors_total`, [["error", error]]).add(1);
   }
 
-  /** Counts how detection ended. */
-  countDetection(direction: Direction, result: "http/1" | "http/2" | "not_http" | "server_first" | "error"): void {
-    this.#counter(`${direction}_tcp_detect_http_results_total`, [["result", result]]).add(1);
+  /** Connections by how their detection ended. */
+  detections(direction: Direction, result: "http/1" | "http/2" | "not_http" | "server_first" | "error"): CounterSeries {
+    return this.#counter(`${direction}_tcp_detect_http_results_total`, [["result", result]]);
   }
 
   /** Connections by what they turned out to be. */

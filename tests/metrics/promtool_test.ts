@@ -31,8 +31,9 @@ function everything(): string {
   for (const direction of ["inbound", "outbound"] as const) {
     metrics.countError(direction, "http", "timeout");
     metrics.countError(direction, "tcp", "connect_failed");
-    metrics.countDetection(direction, "http/1");
+    metrics.detections(direction, "http/1").add(1);
     metrics.protocolConnections(direction, "opaq").add(1);
+    metrics.countRefusal(direction, "too_many_resets");
   }
   metrics.countTransportHeader("ok");
   metrics.balancerEndpoints({ namespace: "shop", name: "web", port: 80 }).set(1, 0, 0);
