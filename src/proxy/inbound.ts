@@ -8,6 +8,7 @@ import { resetConnection } from "../net/reset.ts";
 import type { SocketAddress } from "../net/orig_dst.ts";
 import { originalDestination } from "../net/orig_dst.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
+import { probeSilentPeer } from "../net/dead_peer.ts";
 import type { RawSocket, SocketOwner } from "../net/socket.ts";
 import { HeadCache } from "../wire/http1/head_cache.ts";
 import type { RequestHead } from "../wire/http1/request_head.ts";
@@ -92,6 +93,7 @@ class PlainAccept implements SocketOwner {
       deps.observer.onTcpError("overloaded");
       return resetConnection(socket);
     }
+    probeSilentPeer(socket);
     const peer = plainIp(socket.remoteAddress);
     const address = originalDestination(socket.fd, peer.includes(":"));
     if (address === null || deps.isOwnPort(address.port)) {

@@ -5,6 +5,7 @@
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { PartialBytes } from "../http/partial_bytes.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
+import { limitUnacknowledged, probeSilentPeer } from "../net/dead_peer.ts";
 import type { RawSocket, SocketOwner } from "../net/socket.ts";
 import { partOf } from "../net/threads.ts";
 import { arm, disarm } from "../net/ticker.ts";
@@ -58,6 +59,8 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     }
     this.#inbound.handshakes++;
     this.#counted = true;
+    probeSilentPeer(socket);
+    limitUnacknowledged(socket);
     arm(this.#timer, HANDSHAKE_TIMEOUT_MS);
   }
 

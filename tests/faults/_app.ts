@@ -9,6 +9,7 @@
  */
 import * as grpc from "@grpc/grpc-js";
 import { createServer as createHttp2Server, type Http2Session, type ServerHttp2Stream } from "node:http2";
+import { createHash } from "node:crypto";
 import { writeSync } from "node:fs";
 import { reply, serveHttp } from "../support/http1.ts";
 import type { TcpPeer } from "../support/tcp.ts";
@@ -28,6 +29,13 @@ async function wait(): Promise<void> {
   if (delayMs > 0) await Bun.sleep(delayMs);
 }
 
+/** Sends a body back, and says what it was. */
+async function echo(body: Buffer, peer: TcpPeer): Promise<void> {
+  const sum = createHash("sha256").update(body).digest("hex");
+  await peer.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\nx-sha256: ${sum}\r\n\r\n`);
+  await peer.write(body);
+}
+
 function serveHttp1(): void {
   const busy = new Set<TcpPeer>();
   const timers = new Map<TcpPeer, ReturnType<typeof setTimeout>>();
@@ -35,6 +43,7 @@ function serveHttp1(): void {
     clearTimeout(timers.get(peer));
     busy.add(peer);
     const id = request.path.slice(1);
+    if (id === "hash") return await echo(request.body, peer);
     seen(request.method, id);
     await wait();
     await peer.write(reply(200, `${name} ${id}`, leaving ? { connection: "close" } : {}));

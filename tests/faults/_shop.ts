@@ -4,6 +4,7 @@ import { type Mesh, type MeshOptions, startMesh } from "../support/mesh.ts";
 import { type Child, startProcess } from "../support/process.ts";
 import { service, type ServiceSpec, workload } from "../support/resources.ts";
 import { type Client, grpcClient, http1Client, http2Client } from "./_clients.ts";
+import type { Net } from "./_net.ts";
 import type { Outcome, Size } from "./fault.ts";
 import { Load, type LoadOptions, type LoadReport, reasons, type Sent } from "./_load.ts";
 
@@ -23,8 +24,13 @@ export interface ShopOptions {
   readonly app?: Readonly<Record<string, string>>;
   /** More about the three services. */
   readonly service?: Partial<Omit<ServiceSpec, "name" | "ports" | "app">>;
-  readonly mesh?: Partial<Omit<MeshOptions, "workloads" | "services" | "withdrawn">>;
+  readonly mesh?: Partial<Omit<MeshOptions, "workloads" | "services" | "withdrawn" | "inside">>;
+  /** Where the parts run; it needs pods "front", "web-0", …, and the controller is beside this process. */
+  readonly net?: Net;
 }
+
+/** The network of shops that have one. */
+export const SUBNET = "10.88.0";
 
 /** See the file's head. */
 export class Shop implements AsyncDisposable {
@@ -42,8 +48,12 @@ export class Shop implements AsyncDisposable {
   static async start(options: ShopOptions): Promise<Shop> {
     const places = placesOf(options);
     const more = options.service ?? {};
+    const { net } = options;
+    const inside = <T>(part: string, work: () => T): T =>
+      part === "controller" ? work() : net?.pod(part).inside(work) as T;
     const mesh = await startMesh({
       ...options.mesh,
+      ...(net === undefined ? {} : { subnet: SUBNET, inside }),
       workloads: [
         workload("front", { calls: [`h1:${HTTP1}`, `h2:${HTTP2}`, `grpc:${GRPC}`] }),
         ...places.map((name) => workload(name, { app: "web" })),
@@ -68,11 +78,9 @@ export class Shop implements AsyncDisposable {
   /** Starts the application of a replica and waits until it listens. */
   async startApp(name: string): Promise<void> {
     const argv = [process.execPath, APP, name, this.mesh.ip(name), `${HTTP1}`, `${HTTP2}`, `${GRPC}`];
-    const app = startProcess({
-      argv,
-      name: `app of ${name}`,
-      ...(this.#options.app ? { env: this.#options.app } : {}),
-    });
+    const { net, app: env = {} } = this.#options;
+    const start = () => startProcess({ argv, name: `app of ${name}`, env });
+    const app = net === undefined ? start() : net.pod(name).inside(start);
     this.#apps.set(name, app);
     this.#all.push(app);
     await app.waitForOutput(/ready\n/, START_MS);

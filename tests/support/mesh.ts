@@ -36,6 +36,8 @@ const READY_MS = 20_000;
 const CONTROLLER_PORT = 8086;
 const CONTROLLER_ADMIN_PORT = 9990;
 const ADMIN_PORT = 4191;
+/** First port of forwards in namespaces, where all are free. */
+const FORWARD_PORT = 20_000;
 
 export { tulleCommand };
 
@@ -59,6 +61,11 @@ export interface MeshOptions {
   readonly sidecarCore?: number | string;
   /** Threads of every sidecar; default: TULLE_TEST_WORKERS, else 1. */
   readonly workers?: number;
+  /**
+   * Starts a part ("controller", or the name of a workload) where it belongs, in a network namespace of its own; then
+   * `subnet` must be given, and this process must reach all of it. Default: all on this machine's loopback.
+   */
+  readonly inside?: <T>(part: string, work: () => T) => T;
   /** Environment of every sidecar. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -158,8 +165,11 @@ async function plan(options: MeshOptions): Promise<{ mesh: Mesh; stack: AsyncDis
   const command = options.tulle ?? tulleCommand();
   const controllerIp = `${subnet}.254`;
   const lifetime = options.leafLifetime === undefined ? [] : ["--leaf-lifetime", options.leafLifetime];
+  const { inside } = options;
+  const placeOf = (part: string) => <T>(work: () => T): T => inside === undefined ? work() : inside(part, work);
   const controller = partOf(stack, {
     name: "controller",
+    inside: placeOf("controller"),
     argv: [
       ...command,
       "controller",
@@ -183,6 +193,7 @@ async function plan(options: MeshOptions): Promise<{ mesh: Mesh; stack: AsyncDis
         one.name,
         partOf(stack, {
           name: `sidecar of ${one.name}`,
+          inside: placeOf(one.name),
           argv: [...command, "proxy"],
           env: {
             TULLE_WORKLOAD_NAMESPACE: one.namespace,
@@ -191,7 +202,7 @@ async function plan(options: MeshOptions): Promise<{ mesh: Mesh; stack: AsyncDis
             TULLE_CONTROLLER_ADDRESS: `${controllerIp}:${CONTROLLER_PORT}`,
             TULLE_TRUST_BUNDLE_FILE: bundle,
             TULLE_TOKEN_FILE: tokens.get(one.name) ?? "",
-            TULLE_OUTBOUND_ADDRESS: `${ip}:4140`,
+            TULLE_OUTBOUND_ADDRESS: `${inside === undefined ? ip : "127.0.0.1"}:4140`,
             TULLE_MESH_ADDRESS: `${ip}:4143`,
             TULLE_INBOUND_ADDRESS: `${ip}:4145`,
             TULLE_ADMIN_ADDRESS: `${ip}:${ADMIN_PORT}`,
@@ -256,7 +267,8 @@ async function planForwards(
         continue;
       }
       const host = ipOf(one.name);
-      own.set(target, { at: endpoint(host, await freePort(host)), original: `${clusterIps.get(key)}:${portText}` });
+      const at = options.inside === undefined ? await freePort(host) : FORWARD_PORT + own.size;
+      own.set(target, { at: endpoint(host, at), original: `${clusterIps.get(key)}:${portText}` });
     }
   }
   return all;
@@ -267,6 +279,7 @@ interface PartOptions {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly core: number | string | undefined;
+  readonly inside: <T>(work: () => T) => T;
   readonly adminUrl: string;
   /** Besides the admin server, what must accept connections before it counts as ready. */
   readonly ports: readonly (readonly [string, number])[];
@@ -282,7 +295,8 @@ function partOf(stack: AsyncDisposableStack, options: PartOptions): Part {
     adminUrl: options.adminUrl,
     child: () => child ?? fail(`${options.name} is not running`),
     async start() {
-      const started = startProcess({ argv: options.argv, name: options.name, env: options.env, core: options.core });
+      const { argv, name, env, core } = options;
+      const started = options.inside(() => startProcess({ argv, name, env, core }));
       child = started;
       await waitUntilReady(started, options.adminUrl);
       for (const [host, port] of options.ports) await waitForPort(host, port, { gone: () => started.gone() });

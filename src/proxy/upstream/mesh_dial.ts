@@ -6,6 +6,7 @@ import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { PartialBytes } from "../../http/partial_bytes.ts";
 import type { Endpoint } from "../../model/outbound.ts";
 import { type ConnectionCounters, type ConnectionStats, countConnection } from "../../net/connection_stats.ts";
+import { limitUnacknowledged } from "../../net/dead_peer.ts";
 import { dial, type RawSocket, type SocketOwner, type TlsOptions } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import {
@@ -78,6 +79,7 @@ export class MeshDial implements SocketOwner, TimerOwner {
     this.#socket = socket;
     if (this.#done) return void socket.terminate();
     socket.setNoDelay(true);
+    limitUnacknowledged(socket);
   }
 
   onHandshake(socket: RawSocket, ok: boolean, error: Error | null): void {

@@ -1,6 +1,7 @@
 /** Opens a plain TCP connection to an endpoint: an application beside this proxy, or a peer without a sidecar. */
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { type ConnectionCounters, type ConnectionStats, countConnection } from "../../net/connection_stats.ts";
+import { probeSilentPeer } from "../../net/dead_peer.ts";
 import { dial, type RawSocket, type SocketOwner } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { type Failure, unsent } from "./failure.ts";
@@ -42,6 +43,7 @@ export class PlainDial implements SocketOwner, TimerOwner {
     this.#done = true;
     disarm(this.#timer);
     socket.setNoDelay(true);
+    probeSilentPeer(socket);
     if (this.#counters !== null) this.stats = countConnection(socket, this.#counters);
     this.#owner.onConnected(socket, null);
   }
