@@ -23,6 +23,7 @@ test("scales keep what is beyond their ends at the end", () => {
 test("logScale() has ticks at 1, 2 and 5 around the values, and equal factors are equal distances", () => {
   const scale = logScale(130, 4800, 0, 100);
   expect(scale.ticks).toEqual([100, 200, 500, 1000, 2000, 5000]);
+  expect([scale.at(100), scale.at(5000)]).toEqual([0, 100]);
   expect(scale.at(1000) - scale.at(500)).toBeCloseTo(scale.at(200) - scale.at(100), 9);
 });
 
