@@ -202,6 +202,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.#upOver = false;
     this.triedMs = this.context.clock();
     endpoint.pending++;
+    if (endpoint.unanswered++ === 0) endpoint.silentSinceMs = this.triedMs;
     endpoint.breaker.onRequest(this.triedMs);
     this.#waiting = true;
     if (tryTimeoutMs > 0) (this.#deadlines ??= new Deadlines(this)).armTry(tryTimeoutMs);
@@ -271,6 +272,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   onHead(leg: Leg, head: HeaderBlock, end: boolean): void {
     if (leg !== this.up) return;
     this.headMs = this.context.clock();
+    this.endpoint?.answered(this.headMs);
     this.#deadlines?.disarmTry();
     this.status = head.status;
     if (end) this.#upEnds();
@@ -477,6 +479,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (endpoint === null) return;
     this.endpoint = null;
     endpoint.pending--;
+    if (this.headMs === 0) endpoint.unanswered--;
     if (blameless) endpoint.breaker.onCancelled();
     else endpoint.breaker.onFailure(this.context.clock(), this.context.random());
   }
@@ -492,6 +495,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (endpoint !== null && !this.#waiting) {
       this.endpoint = null;
       endpoint.pending--;
+      if (this.headMs === 0) endpoint.unanswered--;
     }
   }
 }

@@ -33,6 +33,8 @@ export interface Dialled {
 /** An endpoint whose connections the test makes or refuses. */
 export class TestEndpoint {
   pending = 0;
+  unanswered = 0;
+  silentSinceMs = 0;
   readonly endpoint = { key: "192.0.2.7:80" };
   /** It is a sidecar. */
   meshed = false;
@@ -81,6 +83,10 @@ export class TestEndpoint {
   }
 
   onUnreached(): void {}
+
+  answered(): void {
+    this.unanswered--;
+  }
 
   /** The next connect succeeds. @param hello what an HTTP/2 server says first */
   accept(hello: readonly Uint8Array[] = [settings(), settingsAck()]): Dialled | null {

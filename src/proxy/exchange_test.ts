@@ -71,6 +71,7 @@ function rig(upHttp2: boolean, downHttp2 = false, { count = 1, atOnce = true } =
     settled() {
       expect(pipeline.finishedCount).toBe(pipeline.exchanges.length);
       expect(endpoints.map((e) => e.pending)).toEqual(endpoints.map(() => 0));
+      expect(endpoints.map((e) => e.unanswered)).toEqual(endpoints.map(() => 0));
       for (const exchange of pipeline.exchanges) expect(exchange.finished).toBe(true);
     },
   };

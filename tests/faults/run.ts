@@ -7,11 +7,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endpoints } from "./endpoints.ts";
+import { stuck } from "./stuck.ts";
 import { type Fault, FULL, SHORT, type Size } from "./fault.ts";
 import { inOwnNetwork, isOwnNetwork } from "./_net.ts";
 import { networks } from "./networks.ts";
 
-const FAMILIES: Readonly<Record<string, readonly Fault[]>> = { endpoints, networks };
+const FAMILIES: Readonly<Record<string, readonly Fault[]>> = { endpoints, stuck, networks };
 
 interface Row {
   readonly family: string;

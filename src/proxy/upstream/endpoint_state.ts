@@ -39,6 +39,10 @@ export class EndpointState implements Candidate {
   readonly reachability = new Reachability();
   /** Requests in flight, and open tunnels. */
   pending = 0;
+  /** Requests that wait for the head of their response. */
+  unanswered = 0;
+  /** When the endpoint last answered, or was asked after having answered all; monotonic milliseconds. */
+  silentSinceMs = 0;
   /** Memo: metric series of requests that a rule sends here, valid while `seriesKey` is that rule. */
   seriesKey: object | null = null;
   series: unknown = null;
@@ -82,7 +86,10 @@ export class EndpointState implements Candidate {
   /** An endpoint of which nothing is known yet is tried at once, by one request at a time. */
   load(nowMs: number): number {
     if (this.pending === 0 && !this.ewma.isMeasured) return 0;
-    return (this.ewma.value(nowMs) * (this.pending + 1)) / this.weight;
+    const latencyMs = this.ewma.value(nowMs);
+    // One that has stopped answering is no faster than it has been silent: nothing else would tell, as nothing is measured.
+    const silentMs = this.unanswered > 0 ? nowMs - this.silentSinceMs : 0;
+    return (Math.max(latencyMs, silentMs) * (this.pending + 1)) / this.weight;
   }
 
   admits(nowMs: number): boolean {
@@ -117,6 +124,12 @@ export class EndpointState implements Candidate {
     this.#requests ??= this.#http2Pool(this.meshed ? REQUEST_SPREAD : PLAIN_SPREAD);
     if (this.meshed) this.#requests.acquire(waiter); // sidecars take it
     else this.#requests.acquireExtended(waiter);
+  }
+
+  /** The head of a response has arrived. */
+  answered(nowMs: number): void {
+    this.unanswered--;
+    this.silentSinceMs = nowMs;
   }
 
   /** A connection to it failed, or its sidecar could not reach its application. @param random in [0, 1) */

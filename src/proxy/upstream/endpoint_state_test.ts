@@ -49,3 +49,15 @@ test("two equal endpoints share the requests of one sequential client", () => {
   }
   for (const one of both) expect(counts.get(one) ?? 0).toBeGreaterThan(40);
 });
+
+test("load() of an endpoint that has stopped answering grows with its silence, until it answers", () => {
+  const [stuck, slower] = [state("10.0.0.1"), state("10.0.0.2")];
+  stuck.ewma.observe(2, 0);
+  slower.ewma.observe(50, 0);
+  stuck.pending = stuck.unanswered = 1;
+  stuck.silentSinceMs = 0;
+  expect(pick([stuck, slower], 10, Math.random)).toBe(stuck);
+  expect(pick([stuck, slower], 1000, Math.random)).toBe(slower);
+  stuck.answered(1000);
+  expect(pick([stuck, slower], 1001, Math.random)).toBe(stuck);
+});
