@@ -201,8 +201,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.#upConsumed = 0;
     this.#upOver = false;
     this.triedMs = this.context.clock();
-    endpoint.pending++;
-    if (endpoint.unanswered++ === 0) endpoint.silentSinceMs = this.triedMs;
+    endpoint.entered(this.triedMs);
     endpoint.breaker.onRequest(this.triedMs);
     this.#waiting = true;
     if (tryTimeoutMs > 0) (this.#deadlines ??= new Deadlines(this)).armTry(tryTimeoutMs);
@@ -456,10 +455,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
 
   /** The attempt ends without an answer: it would have taken at least this long. */
   #slow(): void {
-    if (this.endpoint === null || this.headMs > 0) return;
-    const now = this.context.clock();
-    const elapsedMs = now - this.triedMs;
-    if (elapsedMs > this.endpoint.ewma.value(now)) this.endpoint.ewma.observe(elapsedMs, now);
+    if (this.headMs === 0) this.endpoint?.ewma.atLeast(this.context.clock() - this.triedMs, this.context.clock());
   }
 
   /** @param blameless the endpoint is not at fault (the client went away) */
@@ -478,8 +474,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     const { endpoint } = this;
     if (endpoint === null) return;
     this.endpoint = null;
-    endpoint.pending--;
-    if (this.headMs === 0) endpoint.unanswered--;
+    endpoint.left(this.headMs > 0);
     if (blameless) endpoint.breaker.onCancelled();
     else endpoint.breaker.onFailure(this.context.clock(), this.context.random());
   }
@@ -494,8 +489,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.pipeline.finished(this);
     if (endpoint !== null && !this.#waiting) {
       this.endpoint = null;
-      endpoint.pending--;
-      if (this.headMs === 0) endpoint.unanswered--;
+      endpoint.left(this.headMs > 0);
     }
   }
 }

@@ -34,7 +34,6 @@ export interface Dialled {
 export class TestEndpoint {
   pending = 0;
   unanswered = 0;
-  silentSinceMs = 0;
   readonly endpoint = { key: "192.0.2.7:80" };
   /** It is a sidecar. */
   meshed = false;
@@ -83,6 +82,16 @@ export class TestEndpoint {
   }
 
   onUnreached(): void {}
+
+  entered(): void {
+    this.pending++;
+    this.unanswered++;
+  }
+
+  left(wasAnswered: boolean): void {
+    this.pending--;
+    if (!wasAnswered) this.unanswered--;
+  }
 
   answered(): void {
     this.unanswered--;

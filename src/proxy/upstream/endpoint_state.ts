@@ -126,6 +126,18 @@ export class EndpointState implements Candidate {
     else this.#requests.acquireExtended(waiter);
   }
 
+  /** A request is being sent. */
+  entered(nowMs: number): void {
+    this.pending++;
+    if (this.unanswered++ === 0) this.silentSinceMs = nowMs;
+  }
+
+  /** A request is over, or goes elsewhere. */
+  left(wasAnswered: boolean): void {
+    this.pending--;
+    if (!wasAnswered) this.unanswered--;
+  }
+
   /** The head of a response has arrived. */
   answered(nowMs: number): void {
     this.unanswered--;

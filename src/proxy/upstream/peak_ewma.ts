@@ -35,6 +35,11 @@ export class PeakEwma {
     this.#value = this.#value * keep + rttMs * (1 - keep);
   }
 
+  /** Takes in that something has taken this long without coming to an end. */
+  atLeast(elapsedMs: number, nowMs: number): void {
+    if (elapsedMs > this.value(nowMs)) this.observe(elapsedMs, nowMs);
+  }
+
   /** Forgets what was: the endpoint is another one now (it was down and is back). */
   restart(rttMs: number, nowMs: number): void {
     this.#seen = true;
