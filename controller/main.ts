@@ -23,6 +23,8 @@ import { ControlServer } from "./serve/server.ts";
 const SHUTDOWN_GRACE_MS = 2000;
 /** Names by which an API server may reach us. */
 const OWN_NAMES = [`${WEBHOOK_SERVICE}.${MESH_NAMESPACE}.svc`, `${CONTROLLER}.${MESH_NAMESPACE}.svc`];
+/** Time between two looks for what does not fit together, milliseconds: a look resolves everything. */
+const WARNINGS_MS = 2000;
 /** Share of its life after which our own certificate is renewed. */
 const RENEW_AT = 0.7;
 /** Longest time between two looks at our own certificate, milliseconds: timers overflow beyond 24 days. */
@@ -173,7 +175,14 @@ function tellWarnings(worlds: WorldSource, log: Logger): void {
     told = now;
   };
   tell();
-  worlds.onChange(tell);
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  worlds.onChange(() => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      tell();
+    }, WARNINGS_MS);
+    timer.unref();
+  });
 }
 
 /** Everything that is in force, for /config. */

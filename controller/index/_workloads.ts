@@ -2,7 +2,7 @@
 import type { DefaultPolicy } from "../core/snapshot.ts";
 import { declaredAddresses, identityOf, instanceName, replicasOf, spiffeId } from "../kube/instances.ts";
 import type { Addresses } from "../kube/addresses.ts";
-import type { ExternalWorkload, Meta, Pod, Probe } from "../kube/resources.ts";
+import type { ExternalWorkload, Meta, Namespace, Pod, Probe } from "../kube/resources.ts";
 import { keyOf } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { defaultPolicyOf, injectOf, opaquePortsOf, type PortSet } from "./_annotations.ts";
@@ -39,6 +39,9 @@ export interface IndexOptions {
   readonly injectByDefault: boolean;
 }
 
+/** Instances of pods, with the namespace they were made with. */
+export type PodInstances = WeakMap<Pod, { readonly namespace: Namespace | null; readonly instance: Instance }>;
+
 export interface Workloads {
   /** By "namespace/instance". */
   readonly byName: ReadonlyMap<string, Instance>;
@@ -52,6 +55,7 @@ export function buildWorkloads(
   addresses: Addresses,
   options: IndexOptions,
   report: Report,
+  known: PodInstances,
 ): Workloads {
   const byName = new Map<string, Instance>();
   const byAddress = new Map<string, Instance>();
@@ -72,7 +76,7 @@ export function buildWorkloads(
     }
   };
   for (const pod of set.list("Pod")) {
-    if (!pod.finished) add(podInstance(pod, set, options, report));
+    if (!pod.finished) add(knownInstance(pod, set, options, report, known));
   }
   for (const workload of set.list("ExternalWorkload")) {
     for (const instance of instancesOf(workload, set, addresses, options, report)) add(instance);
@@ -82,6 +86,22 @@ export function buildWorkloads(
 
 function isTerminating({ workload }: Instance): boolean {
   return workload.kind === "Pod" && workload.terminating;
+}
+
+/** Most pods are the same from one world to the next. */
+function knownInstance(
+  pod: Pod,
+  set: ResourceSet,
+  options: IndexOptions,
+  report: Report,
+  known: PodInstances,
+): Instance {
+  const namespace = set.get("Namespace", "", pod.meta.namespace);
+  const before = known.get(pod);
+  if (before !== undefined && before.namespace === namespace) return before.instance;
+  const instance = podInstance(pod, set, options, report);
+  known.set(pod, { namespace, instance });
+  return instance;
 }
 
 function podInstance(pod: Pod, set: ResourceSet, options: IndexOptions, report: Report): Instance {

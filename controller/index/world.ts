@@ -12,13 +12,21 @@ import { protocolOf } from "./_protocol.ts";
 import { type ConfigWarning, Report } from "./_report.ts";
 import type { Route } from "./_routes.ts";
 import { addressesOf, buildServices, instanceEndpoint, servicePort } from "./_services.ts";
-import { buildWorkloads, type IndexOptions, type Instance, type Workloads } from "./_workloads.ts";
+import { Changes } from "./_changes.ts";
+import { buildWorkloads, type IndexOptions, type Instance, type PodInstances, type Workloads } from "./_workloads.ts";
 
 export type { ConfigWarning } from "./_report.ts";
 export type { IndexOptions } from "./_workloads.ts";
 
 /** Ports of the sidecar itself: they are reached as they are, never through the mesh. */
 const PROXY_PORTS = new Set([4140, 4143, 4145, 4191]);
+
+/** Answers of an earlier world, and what has changed since. */
+export interface Carry {
+  readonly world: World;
+  /** Keys of the objects that changed, "Service shop/web". */
+  readonly changed: ReadonlySet<string>;
+}
 
 /** A Service as /config shows it. */
 export interface ServiceSummary {
@@ -40,6 +48,8 @@ export interface WorkloadSummary {
   readonly ready: boolean;
 }
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 export class World implements Directory {
   readonly #report = new Report();
   readonly #set: ResourceSet;
@@ -50,12 +60,19 @@ export class World implements Directory {
   readonly #context: OutboundContext;
   readonly #targets = new Map<string, OutboundTarget>();
   readonly #inbound = new Map<string, InboundWorkload>();
+  readonly #instances: PodInstances;
 
-  constructor(set: ResourceSet, addresses: Addresses, options: IndexOptions) {
+  /**
+   * @param carry answers that still hold are taken over from it, and stay the same objects: they need neither be computed nor
+   * encoded nor sent anew. Warnings about them are not, so they come from a world without.
+   */
+  constructor(set: ResourceSet, addresses: Addresses, options: IndexOptions, carry: Carry | null = null) {
     this.#set = set;
     this.#addresses = addresses;
     this.#options = options;
-    this.#workloads = buildWorkloads(set, addresses, options, this.#report);
+    this.#instances = carry === null ? new WeakMap() : carry.world.#instances;
+    this.#workloads = buildWorkloads(set, addresses, options, this.#report, this.#instances);
+    if (carry !== null) this.#takeOver(carry.world, new Changes(carry.changed));
     const { toServices, toServers } = attachRoutes(set, this.#report);
     this.#policies = buildPolicies(set, toServers, options, this.#report);
     this.#context = {
@@ -71,12 +88,15 @@ export class World implements Directory {
   outbound(target: Target, sourceNamespace: string): OutboundTarget {
     const service = this.#serviceOf(target, sourceNamespace);
     if (service !== null) {
-      const key = `${sourceNamespace} ${keyOf(service)} ${target.port}`;
+      // Only routes of its own make a namespace see a Service differently from the others.
+      const viewer = this.#consumers(service).has(sourceNamespace) ? sourceNamespace : "";
+      const key = `${viewer} ${keyOf(service)} ${target.port}`;
       return memo(this.#targets, key, () => this.#serviceTarget(service, target.port, sourceNamespace));
     }
     const instance = target.kind === "address" ? this.#workloads.byAddress.get(target.ip) : undefined;
     if (instance === undefined || target.kind !== "address" || PROXY_PORTS.has(target.port)) return unknown(target);
-    return memo(this.#targets, `ip ${target.text}`, () => instanceTarget(instance, target.ip, target.port));
+    const key = `ip ${instance.namespace}/${instance.name} ${target.text}`;
+    return memo(this.#targets, key, () => instanceTarget(instance, target.ip, target.port));
   }
 
   inbound(namespace: string, name: string): InboundWorkload | null {
@@ -86,11 +106,15 @@ export class World implements Directory {
     return memo(this.#inbound, key, () => inboundWorkload(instance, this.#policies, this.#options, this.#report));
   }
 
-  /** Resolves everything once, so that the warnings are complete. */
+  /** What does not fit together, found by resolving everything: seconds of work for thousands of pods. */
   warnings(): readonly ConfigWarning[] {
+    return new World(this.#set, this.#addresses, this.#options).#ownWarnings();
+  }
+
+  #ownWarnings(): readonly ConfigWarning[] {
     this.services();
     for (const service of this.#set.list("Service")) {
-      for (const namespace of new Set([service.meta.namespace, ...this.#workloads.byNamespace.keys()])) {
+      for (const namespace of [service.meta.namespace, ...this.#consumers(service)]) {
         for (const { port, protocol } of service.ports) {
           const text = `${service.meta.name}.${service.meta.namespace}:${port}`;
           const target = protocol === "TCP" ? parseTarget(text) : null;
@@ -122,6 +146,22 @@ export class World implements Directory {
       meshed,
       ready: workload.ready,
     }));
+  }
+
+  /** Namespaces other than its own that have routes for a Service. */
+  #consumers({ meta }: Service): ReadonlySet<string> {
+    const routes = this.#context.routes.get(`${meta.namespace}/${meta.name}`);
+    if (routes === undefined) return NOBODY;
+    return new Set(routes.map(({ route }) => route.meta.namespace).filter((namespace) => namespace !== meta.namespace));
+  }
+
+  #takeOver(before: World, changes: Changes): void {
+    for (const [key, target] of before.#targets) {
+      if (!changes.touchTarget(target, key.slice(0, key.indexOf(" ")))) this.#targets.set(key, target);
+    }
+    for (const [key, inbound] of before.#inbound) {
+      if (!changes.touchInbound(inbound)) this.#inbound.set(key, inbound);
+    }
   }
 
   #serviceTarget(service: Service, port: number, sourceNamespace: string): OutboundTarget {

@@ -10,23 +10,34 @@ export class WorldSource implements DirectorySource {
   readonly #listeners = new Set<() => void>();
   #addresses: Addresses = NO_ADDRESSES;
   #world: World | null = null;
+  /** The world before the changes that are gathered, null when nothing of it holds any more. */
+  #before: World | null = null;
+  #changes = new Set<string>();
   #scheduled = false;
 
   constructor(store: ResourceStore, options: IndexOptions) {
     this.#store = store;
     this.#options = options;
-    store.onChange(() => this.#changed());
+    store.onChange((changed) => {
+      for (const key of changed) this.#changes.add(key);
+      this.#changed();
+    });
   }
 
   /** Built when it is first asked for after a change. */
   get current(): World {
-    this.#world ??= new World(this.#store, this.#addresses, this.#options);
+    if (this.#world !== null) return this.#world;
+    const carry = this.#before === null ? null : { world: this.#before, changed: this.#changes };
+    this.#world = new World(this.#store, this.#addresses, this.#options, carry);
+    this.#before = null;
+    this.#changes = new Set();
     return this.#world;
   }
 
   setAddresses(addresses: Addresses): void {
     this.#addresses = addresses;
     this.#changed();
+    this.#before = null;
   }
 
   onChange(listener: () => void): () => void {
@@ -36,6 +47,7 @@ export class WorldSource implements DirectorySource {
 
   /** Several changes in one turn are one for the listeners. */
   #changed(): void {
+    this.#before ??= this.#world;
     this.#world = null;
     if (this.#scheduled) return;
     this.#scheduled = true;

@@ -13,6 +13,7 @@ export type ChangeListener = (changed: ReadonlySet<string>) => void;
 
 export class ResourceStore implements ResourceSet {
   readonly #byKey = new Map<string, Resource>();
+  readonly #byKind = new Map<Kind, Map<string, Resource>>();
   readonly #lists = new Map<Kind, readonly Resource[]>();
   readonly #listeners = new Set<ChangeListener>();
 
@@ -23,7 +24,7 @@ export class ResourceStore implements ResourceSet {
   list<K extends Kind>(kind: K): readonly ResourceOf<K>[] {
     let list = this.#lists.get(kind);
     if (list === undefined) {
-      list = [...this.#byKey.values()].filter((resource) => resource.kind === kind).sort(byName);
+      list = [...this.#byKind.get(kind)?.values() ?? []].sort(byName);
       this.#lists.set(kind, list);
     }
     return list as readonly ResourceOf<K>[]; // filtered by kind
@@ -38,17 +39,25 @@ export class ResourceStore implements ResourceSet {
   apply(upserts: Iterable<Resource>, removed: Iterable<string>): void {
     const changed = new Set<string>();
     for (const key of removed) {
-      if (this.#byKey.delete(key)) changed.add(key);
+      const before = this.#byKey.get(key);
+      if (before === undefined) continue;
+      this.#byKey.delete(key);
+      this.#byKind.get(before.kind)?.delete(key);
+      this.#lists.delete(before.kind);
+      changed.add(key);
     }
     for (const resource of upserts) {
       const key = keyOf(resource);
       const before = this.#byKey.get(key);
       if (before !== undefined && same(before, resource)) continue;
       this.#byKey.set(key, resource);
+      const ofKind = this.#byKind.get(resource.kind);
+      if (ofKind === undefined) this.#byKind.set(resource.kind, new Map([[key, resource]]));
+      else ofKind.set(key, resource);
+      this.#lists.delete(resource.kind);
       changed.add(key);
     }
     if (changed.size === 0) return;
-    this.#lists.clear();
     for (const listener of this.#listeners) listener(changed);
   }
 

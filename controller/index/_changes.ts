@@ -1,0 +1,51 @@
+/** Which answers a change of objects may touch: by namespace, which is coarse and cannot be wrong. */
+import { type InboundWorkload, INVALID_BACKEND, type OutboundTarget } from "../core/snapshot.ts";
+
+/** Kinds whose addresses endpoints of any namespace may have. */
+const WORKLOADS = /^(Pod|ExternalWorkload) /;
+/** Kinds that policies of any namespace may refer to. */
+const SHARED = /^(MeshTLSAuthentication|NetworkAuthentication) /;
+
+export class Changes {
+  readonly #namespaces = new Set<string>();
+  readonly #touchesShared: boolean;
+  readonly #touchesWorkloads: boolean;
+
+  /** @param keys of the changed objects: "Service shop/web", "Namespace shop" */
+  constructor(keys: ReadonlySet<string>) {
+    let touchesShared = false;
+    let touchesWorkloads = false;
+    for (const key of keys) {
+      const name = key.slice(key.indexOf(" ") + 1);
+      const slash = name.indexOf("/");
+      this.#namespaces.add(slash < 0 ? name : name.slice(0, slash));
+      touchesShared ||= SHARED.test(key);
+      touchesWorkloads ||= WORKLOADS.test(key);
+    }
+    this.#touchesShared = touchesShared;
+    this.#touchesWorkloads = touchesWorkloads;
+  }
+
+  /** @param viewer namespace whose routes make the answer its own; "" or "ip" for none */
+  touchTarget({ parent, routes, backends }: OutboundTarget, viewer: string): boolean {
+    const namespaces = this.#namespaces;
+    if (namespaces.has(parent.namespace) || namespaces.has(viewer)) return true;
+    for (const { backend, endpoints } of backends) {
+      if (namespaces.has(backend.namespace)) return true;
+      for (const { workload } of endpoints) {
+        // An address of nobody may be somebody's now: slices made by hand lead anywhere.
+        if (workload === null ? this.#touchesWorkloads : namespaces.has(workload.namespace)) return true;
+      }
+    }
+    for (const { route, backends } of routes) {
+      if (namespaces.has(route.namespace)) return true;
+      // A backend that is missing may be there now, in whatever namespace.
+      for (const { backend } of backends) if (backend === INVALID_BACKEND) return true;
+    }
+    return false;
+  }
+
+  touchInbound({ workload }: InboundWorkload): boolean {
+    return this.#touchesShared || this.#namespaces.has(workload.namespace);
+  }
+}
