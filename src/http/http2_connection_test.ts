@@ -170,6 +170,19 @@ for (
   });
 }
 
+for (const pieces of [1, 2]) {
+  test(`a sidecar's frame that must be put together ends the connection when it is too long, in ${pieces} pieces`, async () => {
+    const { peer } = await server({}, { mesh: true });
+    const header = frame(1, END_HEADERS, 1, Buffer.alloc(0), 65_537);
+    if (pieces === 1) peer.send(header);
+    else {
+      peer.send(header.subarray(0, 4));
+      peer.send(header.subarray(4));
+    }
+    expect(goawayCode(await peer.frames())).toBe(6);
+  });
+}
+
 for (
   const { what, send, code } of [
     { what: "DATA behind END_STREAM", send: [request(1), data(1, 1)], code: 5 },

@@ -13,7 +13,13 @@ import type { Http2Connection } from "./http2_connection.ts";
 import { onGoAway, onPing, onPriority, onRstStream, onSettings, onWindowUpdate } from "./http2_control.ts";
 import { SectionReader } from "./http2_sections.ts";
 import type { Http2Stream } from "./http2_stream.ts";
-import { MAX_FRAME_BYTES, MAX_MESH_FRAME_BYTES, MAX_MESH_STREAMS, MAX_STREAMS } from "./limits.ts";
+import {
+  MAX_COLLECTED_FRAME_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_MESH_FRAME_BYTES,
+  MAX_MESH_STREAMS,
+  MAX_STREAMS,
+} from "./limits.ts";
 import { RecentResets } from "./recent_resets.ts";
 
 const FRAME_HEADER = frame.FRAME_HEADER_BYTES;
@@ -90,9 +96,8 @@ export class Http2Reader {
     if (this.#partialLength < partial.length) return start + n;
     if (partial.length === FRAME_HEADER) {
       const length = frameLength(partial, 0);
-      if (length > this.#maxFrame) {
-        this.connection.fail(code.FRAME_SIZE_ERROR, `frame of ${length} bytes`);
-        return end;
+      if (length > this.#maxFrame || (length > MAX_COLLECTED_FRAME_BYTES && !isPlainData(partial, 0))) {
+        return this.#tooLong(length, end);
       }
       if (length > 0 && !isPlainData(partial, 0)) {
         partial = new Uint8Array(FRAME_HEADER + length);
@@ -106,13 +111,15 @@ export class Http2Reader {
     return start + n;
   }
 
+  #tooLong(length: number, end: number): number {
+    this.connection.fail(code.FRAME_SIZE_ERROR, `frame of ${length} bytes`);
+    return end;
+  }
+
   /** Handles the frame at `start`, of which at least the header is there; returns where the next one begins. */
   #frame(buffer: Uint8Array, start: number, end: number): number {
     const length = frameLength(buffer, start);
-    if (length > this.#maxFrame) {
-      this.connection.fail(code.FRAME_SIZE_ERROR, `frame of ${length} bytes`);
-      return end;
-    }
+    if (length > this.#maxFrame) return this.#tooLong(length, end);
     const type = buffer[start + 3] as number; // the header is there
     const flags = buffer[start + 4] as number; // as above
     const id = read31(buffer, start + 5);
@@ -132,6 +139,7 @@ export class Http2Reader {
       this.#beginData(id, length, length, (flags & frame.END_STREAM) !== 0);
       return payload;
     }
+    if (length > MAX_COLLECTED_FRAME_BYTES) return this.#tooLong(length, end);
     if (end - payload < length) {
       this.#keep(buffer, start, end, FRAME_HEADER + length);
       return end;
