@@ -10,7 +10,9 @@ export const MIN_WORK_MS = 300;
 /** CPU time between two looks up to which the proxy counts as idle: some requests a second, or scrapes. */
 export const MAX_IDLE_MS = 50;
 /** Wait for what follows the start (certificate, streams, policy) before its remains are collected. */
-const AFTER_START_MS = 3000;
+const AFTER_START_SECONDS = 3;
+/** CPU time in a second above which the first trim waits: it drops compiled code, which a busy proxy would only compile again. */
+export const BUSY_START_MS = 100;
 
 /** What it needs of the runtime. */
 export interface MemoryRuntime {
@@ -29,10 +31,19 @@ export class MemoryTrimmer {
     this.#runtime = runtime;
   }
 
-  /** Trims once soon. @returns ends the wait */
+  /** Trims once, as soon as the proxy has started and is not busy. @returns ends the wait */
   start(): () => void {
-    const timer = setTimeout(() => this.#trim(), AFTER_START_MS);
-    return () => clearTimeout(timer);
+    let seconds = 0;
+    let beforeMs = this.#runtime.cpuMs();
+    const timer = setInterval(() => {
+      const nowMs = this.#runtime.cpuMs();
+      const isBusy = nowMs - beforeMs > BUSY_START_MS;
+      beforeMs = nowMs;
+      if (++seconds < AFTER_START_SECONDS || isBusy) return;
+      clearInterval(timer);
+      this.#trim();
+    }, 1000);
+    return () => clearInterval(timer);
   }
 
   /** Trims when the proxy has worked since the last time and has nothing to do now. Call every half minute. */

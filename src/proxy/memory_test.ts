@@ -1,5 +1,5 @@
 import { expect, jest, test } from "bun:test";
-import { MAX_IDLE_MS, MemoryTrimmer, MIN_WORK_MS } from "./memory.ts";
+import { BUSY_START_MS, MAX_IDLE_MS, MemoryTrimmer, MIN_WORK_MS } from "./memory.ts";
 
 function fixture() {
   const state = { cpuMs: 0, trims: 0 };
@@ -39,6 +39,23 @@ test("look() leaves a proxy alone that is never idle, and one that does little",
     quiet.trimmer.look();
   }
   expect(quiet.state.trims).toBe(0);
+});
+
+test("start() waits until a proxy that gets its first requests at once is not busy", () => {
+  jest.useFakeTimers();
+  try {
+    const { state, trimmer } = fixture();
+    trimmer.start();
+    for (let second = 0; second < 10; second++) {
+      state.cpuMs += BUSY_START_MS + 1;
+      jest.advanceTimersByTime(1000);
+    }
+    expect(state.trims).toBe(0);
+    jest.advanceTimersByTime(10_000);
+    expect(state.trims).toBe(1);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 test("start() trims once soon, unless it is ended before", () => {
