@@ -9,6 +9,7 @@ import { runConnect } from "./connect/connect.ts";
 import { runGrpcInterop } from "./grpc_interop/grpc_interop.ts";
 import { runH2spec, runH2specInbound } from "./h2spec/h2spec.ts";
 import { runHttp1 } from "./http1/http1.ts";
+import { runWebsocket } from "./websocket/websocket.ts";
 import type { Suite, SuiteResult } from "./suite.ts";
 
 const SUITES: Readonly<Record<string, Suite>> = {
@@ -17,6 +18,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   "grpc-interop": runGrpcInterop,
   http1: runHttp1,
   connect: runConnect,
+  websocket: runWebsocket,
 };
 const HELP = `deno task conformance -- SUITE [--quick] [--json FILE] [--save]
 

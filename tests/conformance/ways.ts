@@ -42,9 +42,9 @@ const VIRTUAL_IP = "10.96.11.1";
  * A mesh on loopback: direct, sidecars, sidecars-detected, outbound.
  *
  * @param count how many servers there will be, a port for each
- * @param appProtocol of the declared way, as a Service has it; null leaves that way out
+ * @param appProtocol of the declared way, as a Service has it; null leaves that way out, a list is by server
  */
-export async function openLoopbackBed(count: number, appProtocol: string | null): Promise<Bed> {
+export async function openLoopbackBed(count: number, appProtocol: string | null | readonly string[]): Promise<Bed> {
   const ports = await freePorts(count, "0.0.0.0");
   const kinds = isDirect ? [] : [
     ...appProtocol === null ? [] : [{ name: "sidecars", of: "web", appProtocol }],
@@ -52,7 +52,10 @@ export async function openLoopbackBed(count: number, appProtocol: string | null)
     { name: "outbound", of: "bare", appProtocol: null },
   ];
   const services = kinds.flatMap((kind) =>
-    ports.map((port) => service(`${kind.name}-${port}`, port, kind.appProtocol, { app: kind.of }))
+    ports.map((port, at) => {
+      const declared = Array.isArray(kind.appProtocol) ? kind.appProtocol[at] ?? null : kind.appProtocol;
+      return service(`${kind.name}-${port}`, port, declared, { app: kind.of });
+    })
   );
   const mesh = await startMesh({
     workloads: [
