@@ -30,13 +30,17 @@ export class Timer {
   }
 }
 
-/** The wheel. `advance` must be called regularly while `armed` is above 0. */
+/** The wheel. `advance` must be called when `delayMs` says so; `onSooner` tells when that has become earlier. */
 export class TimerWheel {
   /** Number of armed timers. */
   armed = 0;
-  /** Called when the first timer is armed, so that the driver can start its interval. */
-  onFirst: (() => void) | null = null;
+  /** Called when a timer is armed that is due before all others; with the time until then, milliseconds. */
+  onSooner: ((delayMs: number) => void) | null = null;
   readonly #slots: (Timer | null)[] = new Array<Timer | null>(SLOTS).fill(null);
+  /** Per slot: no timer in it is due before this tick. Cancelling leaves it, so that it may be too early. */
+  readonly #earliest: number[] = new Array<number>(SLOTS).fill(Infinity);
+  /** The least of them when the driver last asked or was told. */
+  #due = Infinity;
   #tick = 0;
   #startMs: number;
   #running: Timer | null = null;
@@ -57,7 +61,11 @@ export class TimerWheel {
     timer.next = head;
     if (head !== null) head.prev = timer;
     this.#slots[slot] = timer;
-    if (this.armed++ === 0) this.onFirst?.();
+    this.armed++;
+    if (tick < (this.#earliest[slot] as number)) this.#earliest[slot] = tick; // as above
+    if (tick >= this.#due) return;
+    this.#due = tick;
+    this.onSooner?.(this.#until(tick, nowMs));
   }
 
   /** Disarms a timer; does nothing when it is not armed. */
@@ -84,12 +92,29 @@ export class TimerWheel {
     if (target - this.#tick > SLOTS) this.#tick = target - SLOTS;
     while (this.#tick < target) {
       this.#tick++;
-      this.#fire(this.#slots[this.#tick & (SLOTS - 1)] as Timer | null, target); // in range by the mask
+      const slot = this.#tick & (SLOTS - 1);
+      if ((this.#earliest[slot] as number) <= target) this.#fire(slot, target); // in range by the mask
     }
   }
 
-  #fire(first: Timer | null, target: number): void {
-    let timer = first;
+  /** Milliseconds after which `advance` has something to do, at least 0; -1 while nothing is armed. */
+  delayMs(nowMs: number): number {
+    this.#due = Infinity;
+    if (this.armed === 0) {
+      this.#earliest.fill(Infinity);
+      return -1;
+    }
+    for (const tick of this.#earliest) if (tick < this.#due) this.#due = tick;
+    // A slot that was not gone through to its end, as a callback threw, comes again after a whole turn.
+    return this.#until(Math.max(this.#due, this.#tick + 1), nowMs);
+  }
+
+  #until(tick: number, nowMs: number): number {
+    return Math.max(0, Math.ceil(this.#startMs + tick * TICK_MS - nowMs));
+  }
+
+  #fire(slot: number, target: number): void {
+    let timer = this.#slots[slot] as Timer | null; // in range by the caller
     while (timer !== null) {
       this.#running = timer.next;
       if (timer.tick <= target) {
@@ -99,5 +124,10 @@ export class TimerWheel {
       timer = this.#running;
     }
     this.#running = null;
+    let earliest = Infinity;
+    for (timer = this.#slots[slot] as Timer | null; timer !== null; timer = timer.next) {
+      if (timer.tick < earliest) earliest = timer.tick;
+    }
+    this.#earliest[slot] = earliest;
   }
 }

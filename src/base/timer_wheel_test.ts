@@ -64,3 +64,58 @@ test("advance() fires each of any set of timers once, never early, at most a tic
     { numRuns: 50 },
   );
 });
+
+test("delayMs() leads to each timer in time, without a call in between that does nothing", () => {
+  const step = fc.record({ delay: fc.integer({ min: 0, max: 700_000 }), cancels: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), (steps) => {
+      const wheel = new TimerWheel(0);
+      let now = 0;
+      let sooner = Infinity;
+      let fired = 0;
+      wheel.onSooner = (delayMs) => void (sooner = now + delayMs);
+      const lateness: number[] = [];
+      const timers = steps.map(({ delay }) => {
+        const owner = { onTimer: () => void (fired++, lateness.push(now - delay)) };
+        const timer = new Timer(owner, 0);
+        wheel.arm(timer, 0, delay);
+        return timer;
+      });
+      steps.forEach(({ cancels }, i) => cancels && wheel.cancel(timers[i] as Timer)); // as many timers
+      const kept = steps.filter(({ cancels }) => !cancels).length;
+      let calls = 0;
+      for (let delay = sooner; delay >= 0 && calls < 1000; delay = wheel.delayMs(now)) {
+        now += delay;
+        wheel.advance(now);
+        calls++;
+      }
+      expect([fired, wheel.armed]).toEqual([kept, 0]);
+      for (const late of lateness) expect(late >= 0 && late <= TICK_MS).toBe(true);
+      expect(calls).toBeLessThanOrEqual(steps.length); // one for each deadline at most, cancelled or not
+    }),
+  );
+});
+
+test("onSooner tells of a timer that is due before all others, and of no other", () => {
+  const wheel = new TimerWheel(0);
+  const owner = new Recorder();
+  const told: number[] = [];
+  wheel.onSooner = (delayMs) => void told.push(delayMs);
+  for (const delay of [60_000, 90_000, 1000, 30_000]) wheel.arm(new Timer(owner, 0), 0, delay);
+  expect(told).toEqual([60_000, 1000]);
+});
+
+test("advance() after a callback that throws fires the others, at the latest a turn later", () => {
+  const wheel = new TimerWheel(0);
+  const owner = new Recorder();
+  wheel.arm(new Timer(owner, 1), 0, 40);
+  const bad = {
+    onTimer() {
+      throw new Error("bug");
+    },
+  };
+  wheel.arm(new Timer(bad, 0), 0, 40);
+  expect(() => wheel.advance(40)).toThrow("bug");
+  for (let now = 40; wheel.armed > 0 && now < 10_000; now += Math.max(1, wheel.delayMs(now))) wheel.advance(now);
+  expect(owner.fired).toEqual([1]);
+});

@@ -1,21 +1,26 @@
-/** The timer wheel of the process, driven while something is armed. */
-import { TICK_MS, type Timer, TimerWheel } from "../base/timer_wheel.ts";
+/** The timer wheel of the process, driven when something is due: a proxy that waits for nothing soon does not wake up. */
+import { type Timer, TimerWheel } from "../base/timer_wheel.ts";
 import { forgetTurnMs, turnMs } from "./turn_clock.ts";
 
 /** Deadlines of this event loop. */
 const wheel = new TimerWheel(performance.now());
-let interval: ReturnType<typeof setInterval> | null = null;
+let timeout: ReturnType<typeof setTimeout> | null = null;
 
-wheel.onFirst = () => {
-  interval ??= setInterval(tick, TICK_MS);
-};
+wheel.onSooner = wakeIn;
 
-function tick(): void {
+function wakeIn(delayMs: number): void {
+  if (timeout !== null) clearTimeout(timeout);
+  timeout = setTimeout(wake, delayMs);
+}
+
+function wake(): void {
   forgetTurnMs();
-  wheel.advance(performance.now());
-  if (wheel.armed === 0 && interval !== null) {
-    clearInterval(interval);
-    interval = null;
+  timeout = null;
+  try {
+    wheel.advance(performance.now());
+  } finally { // one bad callback must not stop the others' clock
+    const delayMs = wheel.delayMs(performance.now());
+    if (delayMs >= 0) wakeIn(delayMs);
   }
 }
 
