@@ -3,14 +3,13 @@
  *
  * /metrics, /ready and /live are for everyone on the network: kubelet and Prometheus have no identity. What shows configuration
  * or traffic is for loopback and the networks that the operator names; what changes something is for loopback alone.
+ *
+ * What is asked all the time is answered here; the rest, and the router with it, is loaded when it is asked for.
  */
-import { Hono, type MiddlewareHandler } from "hono";
 import type { IpBlock } from "../model/ip.ts";
 import type { AccessEntry } from "../telemetry/access_log.ts";
 import { METRICS_CONTENT_TYPE } from "../telemetry/render.ts";
-import { type Caller, isAllowed, isLoopback } from "./access.ts";
-import { parseTapQuery } from "./tap_query.ts";
-import { tapStream } from "./tap_stream.ts";
+import type { Caller } from "./access.ts";
 
 /** Whether the proxy can serve, and what it still waits for. */
 export interface Readiness {
@@ -37,97 +36,41 @@ export interface AdminDeps {
   readonly allow: readonly IpBlock[];
 }
 
-type Env = { Bindings: Caller };
-
-/** The server as a function of a request and its caller: `fetch(request, { address })`. */
-export function createAdmin(
-  deps: AdminDeps,
-): { fetch(request: Request, caller: Caller): Response | Promise<Response> } {
-  const app = new Hono<Env>();
-  app.get("/live", (context) => context.text("live\n"));
-  app.get("/ready", (context) => {
-    const { ready, reasons } = deps.isReady();
-    return ready ? context.text("ready\n") : context.text(`not ready: ${reasons.join("; ")}\n`, 503);
-  });
-  app.get(
-    "/metrics",
-    async (context) => context.body(await deps.renderMetrics(), 200, { "content-type": METRICS_CONTENT_TYPE }),
-  );
-  app.get("/probe/:index", async (context) => {
-    const trouble = await deps.probe(Number(context.req.param("index")));
-    if (trouble === null) return context.text("no such probe: TULLE_PROBES lists them\n", 404);
-    return trouble === "" ? context.text("ok\n") : context.text(`${trouble}\n`, 503);
-  });
-  app.get(
-    "/config",
-    readers(deps),
-    async (context) => context.text(JSON.stringify(await deps.configDump(), plainValue, 2) + "\n", 200, JSON_TYPE),
-  );
-  app.get("/tap", readers(deps), (context) => {
-    const query = parseTapQuery(new URL(context.req.url).searchParams);
-    if (typeof query === "string") return context.text(`${query}\n`, 400);
-    const stream = tapStream(query, deps.subscribeTap);
-    if (stream === null) return context.text("too many watchers: end another tap first\n", 429);
-    return context.body(stream, 200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });
-  });
-  app.post("/drain", operators, (context) => {
-    deps.drain();
-    return context.text("draining\n", 202);
-  });
-  app.post("/shutdown", operators, (context) => {
-    deps.shutdown();
-    return context.text("shutting down\n", 202);
-  });
-  for (const path of ["/live", "/ready", "/metrics", "/config", "/tap"]) {
-    app.all(path, (context) => notAllowed(context, "GET"));
-  }
-  for (const path of ["/drain", "/shutdown"]) app.all(path, (context) => notAllowed(context, "POST"));
-  app.notFound((context) => context.text(`nothing at ${context.req.path}: ${PATHS}\n`, 404));
-  app.onError((error, context) => context.text(`internal: ${error.message}\n`, 500));
-  return { fetch: (request, caller) => app.fetch(request, caller) };
+/** The server as a function of a request and its caller. */
+export interface Admin {
+  fetch(request: Request, caller: Caller): Response | Promise<Response>;
 }
 
-const PATHS = "GET /metrics /ready /live /config /tap /probe/N, POST /drain /shutdown";
-const JSON_TYPE = { "content-type": "application/json; charset=utf-8" };
+type Frequent = (deps: AdminDeps) => Response | Promise<Response>;
 
-function readers(deps: AdminDeps): MiddlewareHandler<Env> {
-  return async (context, next) => {
-    if (isBrowser(context.req.raw.headers)) return context.text(BROWSER, 403);
-    if (!isAllowed(context.env.address, deps.allow)) {
-      return context.text(
-        "only for loopback and the networks in TULLE_ADMIN_ALLOW: ask from inside the workload's network namespace\n",
-        403,
-      );
-    }
-    return await next();
+/** Paths that are asked of an idle proxy. */
+const FREQUENT: Readonly<Record<string, Frequent>> = {
+  "/live": () => new Response("live\n"),
+  "/ready": (deps) => {
+    const { ready, reasons } = deps.isReady();
+    return ready ? new Response("ready\n") : new Response(`not ready: ${reasons.join("; ")}\n`, { status: 503 });
+  },
+  "/metrics": async (deps) =>
+    new Response(await deps.renderMetrics(), { headers: { "content-type": METRICS_CONTENT_TYPE } }),
+};
+
+/** Makes the server. */
+export function createAdmin(deps: AdminDeps): Admin {
+  let app: Admin | null = null;
+  return {
+    async fetch(request, caller) {
+      const frequent = FREQUENT[new URL(request.url).pathname];
+      if (frequent !== undefined) return await answer(frequent, deps, request.method);
+      app ??= (await import("./app.ts")).adminApp(deps);
+      return await app.fetch(request, caller);
+    },
   };
 }
 
-const operators: MiddlewareHandler<Env> = async (context, next) => {
-  if (isBrowser(context.req.raw.headers)) return context.text(BROWSER, 403);
-  if (!isLoopback(context.env.address)) {
-    return context.text("only for loopback: call it from inside the workload's network namespace\n", 403);
+async function answer(frequent: Frequent, deps: AdminDeps, method: string): Promise<Response> {
+  if (method !== "GET" && method !== "HEAD") {
+    return new Response("want GET\n", { status: 405, headers: { allow: "GET, HEAD" } });
   }
-  return await next();
-};
-
-const BROWSER = "not for web pages: call it without an Origin header\n";
-
-/** A page in a browser on this machine calls from loopback, too, whatever site it came from. */
-function isBrowser(headers: Headers): boolean {
-  return headers.has("origin") || (headers.get("sec-fetch-site") ?? "none") !== "none";
-}
-
-function notAllowed(
-  context: { text: (text: string, status: 405, headers: Record<string, string>) => Response },
-  method: string,
-): Response {
-  return context.text(`want ${method}\n`, 405, { allow: method });
-}
-
-/** What JSON has no form for: big numbers, and maps, which would be written as {}. */
-function plainValue(_key: string, value: unknown): unknown {
-  if (typeof value === "bigint") return value.toString();
-  if (value instanceof Map) return Object.fromEntries(value);
-  return value instanceof Set ? [...value] : value;
+  const response = await frequent(deps);
+  return method === "GET" ? response : new Response(null, response);
 }

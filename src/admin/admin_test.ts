@@ -46,6 +46,13 @@ test("GET /metrics, /live and /ready are for everyone", async () => {
   expect(await ask("/ready", "::1")).toEqual([200, "ready\n"]);
 });
 
+test("HEAD is GET without the body, on frequent paths and others", async () => {
+  const { ask, state } = fixture();
+  state.readiness = { ready: false, reasons: ["no certificate yet"] };
+  expect(await ask("/ready", null, { method: "HEAD" })).toEqual([503, ""]);
+  expect(await ask("/config", "127.0.0.1", { method: "HEAD" })).toEqual([200, ""]);
+});
+
 test("GET /ready gives 503 and the reasons while the proxy cannot serve", async () => {
   const { ask, state } = fixture();
   state.readiness = { ready: false, reasons: ["no certificate yet", "no configuration yet"] };

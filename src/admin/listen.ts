@@ -6,15 +6,13 @@ import { Http1Server } from "../http/http1_server.ts";
 import type { Http1ServerOwner } from "../http/http1_server_owner.ts";
 import { HeadCache } from "../wire/http1/head_cache.ts";
 import type { RequestHead } from "../wire/http1/request_head.ts";
-import type { createAdmin } from "./admin.ts";
+import type { Admin } from "./admin.ts";
 import { AdminExchange } from "./exchange.ts";
 
 /** Connections at a time: probes, a Prometheus or two, and people. More would be somebody who means harm. */
 const MAX_CONNECTIONS = 256;
 /** Distinct heads that are remembered; a power of two. */
 const HEADS = 16;
-
-type Admin = ReturnType<typeof createAdmin>;
 
 /** A server that listens. */
 export interface AdminServer {
