@@ -1,30 +1,8 @@
 /** Kernel errors as sentences: what was tried, what the kernel said, what to do about it. */
 
-/** Linux error numbers that this folder's calls return (asm-generic/errno.h). */
-export const Errno = {
-  EPERM: 1,
-  ENOENT: 2,
-  EINTR: 4,
-  EIO: 5,
-  EAGAIN: 11,
-  ENOMEM: 12,
-  EACCES: 13,
-  EBUSY: 16,
-  EEXIST: 17,
-  ENODEV: 19,
-  EINVAL: 22,
-  EMFILE: 24,
-  ENOSPC: 28,
-  ERANGE: 34,
-  EAFNOSUPPORT: 97,
-  EADDRINUSE: 98,
-  EADDRNOTAVAIL: 99,
-  ENETUNREACH: 101,
-  ENOBUFS: 105,
-  EOPNOTSUPP: 95,
-} as const;
+import { Errno, errnoName } from "../os/errno.ts";
 
-const NAMES = new Map<number, string>(Object.entries(Errno).map(([name, number]) => [number, name]));
+export { Errno };
 
 /** What usually stands behind an error of these calls, and the way out. */
 const HINTS: Readonly<Record<number, string>> = {
@@ -62,9 +40,4 @@ export class SystemError extends Error {
     this.errno = errno;
     this.code = code;
   }
-}
-
-/** Symbolic name of an error number. */
-export function errnoName(errno: number): string {
-  return NAMES.get(errno) ?? `errno ${errno}`;
 }

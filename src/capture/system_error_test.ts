@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { errnoName, SystemError } from "./system_error.ts";
+import { errnoName } from "../os/errno.ts";
+import { SystemError } from "./system_error.ts";
 
 test("SystemError says what was tried, what the kernel said and what to do when the number is known", () => {
   const error = new SystemError("install the capture rules", 1);

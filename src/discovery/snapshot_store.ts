@@ -3,8 +3,7 @@
  *
  * One file per resource holds the SubscribeResponse as it came; it is decoded and validated like one when it is read back.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { FileError, listFolder, makeFolder, readBytes, removeFile, replaceFile } from "../os/files.ts";
 
 /** Files that are read back: all targets and the inbound policy. */
 const MAX_FILES = 1025;
@@ -48,15 +47,13 @@ export class SnapshotStore {
     const out: Uint8Array[] = [];
     let total = 0;
     try {
-      for (const file of readdirSync(this.#dir).filter((name) => name.endsWith(SUFFIX)).slice(0, MAX_FILES)) {
-        const path = join(this.#dir, file);
-        const { size } = statSync(path);
-        total += size;
-        if (size > MAX_FILE_BYTES || total > MAX_TOTAL_BYTES) continue;
-        out.push(readFileSync(path));
+      for (const file of listFolder(this.#dir).filter((name) => name.endsWith(SUFFIX)).slice(0, MAX_FILES)) {
+        const message = readOne(`${this.#dir}/${file}`);
+        total += message?.length ?? 0;
+        if (message !== null && total <= MAX_TOTAL_BYTES) out.push(message);
       }
     } catch (error) {
-      if (!isMissing(error)) this.#onError(error);
+      if (codeOf(error) !== "ENOENT") this.#onError(error);
     }
     return out;
   }
@@ -66,8 +63,8 @@ export class SnapshotStore {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     try {
-      if (this.#pending.size > 0) mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
-      for (const [name, message] of this.#pending) this.#write(join(this.#dir, fileOf(name)), message);
+      if (this.#pending.size > 0) makeFolder(this.#dir);
+      for (const [name, message] of this.#pending) write(`${this.#dir}/${fileOf(name)}`, message);
     } catch (error) {
       this.#onError(error);
     }
@@ -78,11 +75,20 @@ export class SnapshotStore {
     this.#pending.set(name, message);
     this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
   }
+}
 
-  #write(path: string, message: Uint8Array | null): void {
-    if (message === null) return rmSync(path, { force: true });
-    writeFileSync(`${path}.new`, message, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+function write(path: string, message: Uint8Array | null): void {
+  if (message === null) removeFile(path);
+  else replaceFile(path, message);
+}
+
+/** Null for what is too large to be ours. */
+function readOne(path: string): Uint8Array | null {
+  try {
+    return readBytes(path, MAX_FILE_BYTES);
+  } catch (error) {
+    if (codeOf(error) === "EFBIG") return null;
+    throw error;
   }
 }
 
@@ -91,6 +97,6 @@ function fileOf(name: string): string {
   return new Bun.CryptoHasher("sha256").update(name).digest("hex").slice(0, 32) + SUFFIX;
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && (error as { code?: unknown }).code === "ENOENT"; // present on errors of the file system
+function codeOf(error: unknown): string {
+  return error instanceof FileError ? error.code : "";
 }

@@ -3,8 +3,7 @@
  * away. The directory belongs to the proxy alone: a memory-backed emptyDir in Kubernetes, so the key leaves neither
  * the pod nor memory. File mode 0600.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { makeFolder, readText, replaceFile } from "../os/files.ts";
 import { buildIdentity, type Identity } from "./identity.ts";
 import { fromPem } from "./pem.ts";
 import type { SavedIdentity } from "./store.ts";
@@ -46,18 +45,15 @@ function save(path: string, identity: Identity): void {
     roots: identity.caPem,
     trustVersion: identity.trustVersion,
   };
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(`${path}.new`, JSON.stringify(contents), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  makeFolder(path.slice(0, path.lastIndexOf("/")));
+  replaceFile(path, JSON.stringify(contents));
 }
 
 /** @returns null when there is none, or none that is whole */
 function load(path: string): Identity | null {
   let contents: Partial<Record<keyof Contents, unknown>>;
   try {
-    const text = readFileSync(path, "utf8");
-    if (text.length > MAX_FILE_BYTES) return null;
-    contents = JSON.parse(text);
+    contents = JSON.parse(readText(path, MAX_FILE_BYTES));
   } catch {
     return null;
   }

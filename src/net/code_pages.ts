@@ -6,7 +6,7 @@
  * by a minor fault. Only mappings without a single changed page are touched, since changes would be lost.
  */
 import { dlopen, FFIType } from "bun:ffi";
-import { readFileSync, readlinkSync } from "node:fs";
+import { linkTarget, readText } from "../os/files.ts";
 
 const MADV_DONTNEED = 4;
 /** Smaller mappings are not worth a call. */
@@ -28,25 +28,34 @@ export interface MappedRange {
 export function droppableRanges(smaps: string, path: string): MappedRange[] {
   const out: MappedRange[] = [];
   let range: MappedRange | null = null;
+  // No regular expressions: the runtime would keep the last text that one was used on, 50 KB here.
   for (const line of smaps.split("\n")) {
-    const head = /^([0-9a-f]+)-([0-9a-f]+) (r-[x-]p) \S+ \S+ \S+ +(.*)$/.exec(line);
-    if (head !== null) {
-      const start = BigInt(`0x${head[1]}`);
-      const length = BigInt(`0x${head[2]}`) - start;
-      range = head[4] === path && length >= MIN_BYTES ? { start, length } : null;
-    } else if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) range = null;
-    else if (range !== null && line.startsWith("Anonymous:")) {
-      if (/^Anonymous: +0 kB$/.test(line)) out.push(range);
+    if (line.startsWith("Anonymous:")) {
+      if (range !== null && line.endsWith(" 0 kB")) out.push(range);
       range = null;
-    }
+    } else if (isHead(line)) range = droppableRange(line, path);
   }
   return out;
+}
+
+/** The first line of a mapping begins with an address, the others with a name. */
+function isHead(line: string): boolean {
+  const c = line.charCodeAt(0);
+  return (c >= 0x30 && c <= 0x39) || (c >= 0x61 && c <= 0x66);
+}
+
+function droppableRange(head: string, path: string): MappedRange | null {
+  const [addresses = "", permissions = ""] = head.split(" ", 2);
+  if ((permissions !== "r-xp" && permissions !== "r--p") || !head.endsWith(` ${path}`)) return null;
+  const [start = "", end = ""] = addresses.split("-");
+  const length = BigInt(`0x${end}`) - BigInt(`0x${start}`);
+  return length >= MIN_BYTES ? { start: BigInt(`0x${start}`), length } : null;
 }
 
 /** Drops them. Does nothing where /proc cannot be read. */
 export function dropCodePages(): void {
   try {
-    const ranges = droppableRanges(readFileSync("/proc/self/smaps", "utf8"), readlinkSync("/proc/self/exe"));
+    const ranges = droppableRanges(readText("/proc/self/smaps"), linkTarget("/proc/self/exe"));
     if (ranges.length === 0) return;
     const { symbols, close } = dlopen("libc.so.6", {
       madvise: { args: [FFIType.u64, FFIType.u64, FFIType.i32], returns: FFIType.i32 },

@@ -67,8 +67,8 @@ export const RUNTIME: MemoryRuntime = {
     return (user + system) / 1000;
   },
   trim() {
+    dropCodePages(); // first, for it leaves garbage
     Bun.gc(true);
     Bun.shrink();
-    dropCodePages();
   },
 };

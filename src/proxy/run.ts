@@ -9,14 +9,13 @@ import { listenAdmin } from "../admin/listen.ts";
 import { UsageError } from "../base/error.ts";
 import type { Logger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
-import { parseProxyConfig, type ProxyConfig, proxyConfigHelp } from "../config/proxy_config.ts";
+import { parseProxyConfig, type ProxyConfig } from "../config/proxy_config.ts";
 import type { Identity } from "../identity/identity.ts";
 import type { InboundPolicy } from "../model/inbound.ts";
 import { dropPrivileges } from "../net/user.ts";
 import { registerProcessMetrics } from "../telemetry/process_metrics.ts";
 import { renderMetrics } from "../telemetry/render.ts";
 import { TapHub } from "../telemetry/tap.ts";
-import { configDump } from "./config_dump.ts";
 import { DataPath } from "./data_path.ts";
 import { Listeners } from "./listeners.ts";
 import { MemoryTrimmer, RUNTIME } from "./memory.ts";
@@ -26,27 +25,11 @@ import { processLog } from "./run_log.ts";
 import { SWEEP_MS } from "./run_sweep.ts";
 import type { WorkerPool } from "./run_workers/pool.ts";
 
-const HELP = `Run the sidecar proxy of one workload.
-
-Usage: tulle proxy
-       tulle proxy drain    send new connections elsewhere, as before a stop
-
-It is configured by its environment; \`tulle up\` and the injector set it. Ports: 4140 takes what the workload sends,
-4143 mutual TLS from other sidecars, 4145 what others send, 4191 /metrics /ready /live /config /tap.
-
-Environment:
-${proxyConfigHelp()}
-
-Example, beside a service on this machine that needs no capture:
-  TULLE_WORKLOAD_NAMESPACE=shop TULLE_WORKLOAD_NAME=front-0 TULLE_WORKLOAD_ADDRESSES=127.0.0.2 \\
-  TULLE_CONTROLLER_ADDRESS=127.0.0.1:8086 TULLE_TRUST_BUNDLE_FILE=$PWD/state/trust-bundle.pem \\
-  TULLE_TOKEN_FILE=$PWD/token \\
-  TULLE_OUTBOUND_FORWARDS=127.0.0.1:9000=10.96.0.10:80 tulle proxy
-`;
-
 /** Runs the proxy until it is told to end. @param argv arguments after "proxy" */
 export async function runProxy(argv: string[]): Promise<void> {
-  if (argv.includes("--help") || argv.includes("-h")) return void process.stdout.write(HELP);
+  if (argv.includes("--help") || argv.includes("-h")) {
+    return void process.stdout.write((await import("./run_help.ts")).proxyHelp());
+  }
   if (argv[0] === "drain") return await (await import("./run_drain.ts")).runDrain(argv.slice(1));
   if (argv.length > 0) {
     throw new UsageError(`tulle proxy takes no arguments, found ${argv[0]}. See: tulle proxy --help`);
@@ -181,6 +164,7 @@ class Runner implements ControlUser {
 
   async #configDump(): Promise<unknown> {
     const { proxy } = this.#path;
+    const { configDump } = await import("./config_dump.ts");
     return configDump({
       config: this.#config,
       identity: this.#control.identity,

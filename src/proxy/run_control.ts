@@ -1,6 +1,4 @@
 /** The control side of a proxy, one per process: its identity, and what the controller says. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Logger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
 import type { ProxyConfig } from "../config/proxy_config.ts";
@@ -14,6 +12,7 @@ import type { Identity } from "../identity/identity.ts";
 import type { InboundPolicy } from "../model/inbound.ts";
 import { isControllerId } from "../model/spiffe_id.ts";
 import type { RawSocket } from "../net/socket.ts";
+import { readText } from "../os/files.ts";
 import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import type { TargetSource } from "./proxy.ts";
 
@@ -35,18 +34,18 @@ export class Control {
   constructor(config: ProxyConfig, log: Logger, onRefused: () => void, mirror: SnapshotSink | null) {
     this.#log = log;
     this.identity = new IdentityStore({
-      readToken: async () => readFileSync(config.tokenFile, "utf8"),
+      readToken: async () => readText(config.tokenFile),
       now: () => Date.now(),
       random: Math.random,
       saved: config.stateDir === null ? null : savedIdentity(
-        join(config.stateDir, "identity.json"),
+        `${config.stateDir}/identity.json`,
         (error) => log.warn("cannot keep the identity", { error: String(error) }),
       ),
     });
     this.#client = new ControllerClient({
       host: config.controllerAddress.host,
       port: config.controllerAddress.port,
-      mountedRoots: () => readFileSync(config.trustBundleFile, "utf8"),
+      mountedRoots: () => readText(config.trustBundleFile),
       credentials: () => this.identity.current(),
       verify: verifyController,
     });

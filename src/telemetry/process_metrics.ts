@@ -1,5 +1,5 @@
 /** `process_*`: what the kernel says of this process, with the names that Prometheus' client libraries use. */
-import { readdirSync, readFileSync } from "node:fs";
+import { listFolder, readText } from "../os/files.ts";
 import type { Registry } from "./registry.ts";
 
 /** Clock ticks a second in /proc/self/stat: USER_HZ, 100 on every Linux that this runs on. */
@@ -40,17 +40,17 @@ export function registerProcessMetrics(registry: Registry, read: () => ProcessSa
 
 /** Reads /proc/self. What cannot be read is 0: metrics must not fail where /proc is restricted. */
 export function readProcess(): ProcessSample {
-  const stat = readText("/proc/self/stat");
+  const stat = textOf("/proc/self/stat");
   // The name in brackets may hold blanks; fields count from behind it, the third (state) being index 0.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const status = readText("/proc/self/status");
+  const status = textOf("/proc/self/status");
   return {
     cpuSeconds: (numberAt(fields, 11) + numberAt(fields, 12)) / TICKS_PER_SECOND,
     residentBytes: kibibytes(status, "VmRSS") * 1024,
     privateBytes: kibibytes(status, "RssAnon") * 1024,
     virtualBytes: numberAt(fields, 20),
     openFds: countFds(),
-    maxFds: Number(/^Max open files\s+(\d+)/m.exec(readText("/proc/self/limits"))?.[1] ?? 0),
+    maxFds: Number(/^Max open files\s+(\d+)/m.exec(textOf("/proc/self/limits"))?.[1] ?? 0),
   };
 }
 
@@ -70,15 +70,15 @@ function numberAt(fields: readonly string[], index: number): number {
 function countFds(): number {
   try {
     // One of them is the directory that is being read.
-    return readdirSync("/proc/self/fd").length - 1;
+    return listFolder("/proc/self/fd").length - 1;
   } catch {
     return 0;
   }
 }
 
-function readText(path: string): string {
+function textOf(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readText(path);
   } catch {
     return "";
   }

@@ -15,6 +15,7 @@ interface Area {
 
 const AREAS: readonly Area[] = [
   { prefix: "src/base/", level: 0, side: "shared" },
+  { prefix: "src/os/", level: 0, side: "src" },
   { prefix: "proto/gen/", level: 1, side: "shared" },
   { prefix: "src/wire/", level: 1, side: "src" },
   { prefix: "src/net/", level: 1, side: "src" },
@@ -61,7 +62,7 @@ export const IMPURE_GLOBALS: readonly string[] = ["Bun", "Deno", "process"];
 
 /** Each library has an owner, so that replacing it touches one folder. The key is the start of the specifier. */
 const LIBRARY_OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
-  ["bun:ffi", ["src/net/", "src/capture/"]],
+  ["bun:ffi", ["src/os/", "src/net/", "src/capture/"]],
   ["hono", ["src/admin/", "controller/serve/"]],
   ["@hono/", ["controller/serve/"]],
   ["yaml", ["controller/kube/", "controller/api/", "controller/manifests/", "controller/cli/"]],
