@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { formatDuration } from "../../src/base/duration.ts";
 import { errorText, UsageError } from "../../src/base/error.ts";
 import { type Output, parseOutput, runCommand, teachingCommand } from "./_command.ts";
+import { type KubeOptions, openCluster, withKubeOptions } from "./_kube_options.ts";
+import { BUNDLE_KEY, BUNDLE_MOUNT } from "../core/cluster_names.ts";
+import { findPods, isKindWord } from "./cluster_targets.ts";
+import { execInSidecar } from "./exec_in_sidecar.ts";
 import { runInside } from "./find_mesh.ts";
 import { type LiveCertificate, readLiveCertificate } from "./live_certificate.ts";
 import { findTargets } from "./targets.ts";
@@ -13,7 +17,9 @@ const MESH_PORT = 4143;
 /** Name of the roots' file in the state folder of `tulle up`. */
 const BUNDLE_FILE = "trust-bundle.pem";
 
-interface IdentityOptions {
+interface IdentityOptions extends KubeOptions {
+  readonly namespace?: string;
+  readonly allNamespaces?: true;
   readonly address?: readonly string[];
   readonly state?: string;
   readonly trustBundle?: string;
@@ -29,7 +35,7 @@ export interface Answer {
 
 /** Prints SPIFFE ID, validity, issuer and chain; exits with 1 when a certificate is missing or not trusted. */
 export async function runIdentity(argv: readonly string[]): Promise<void> {
-  const command = teachingCommand(
+  const command = withKubeOptions(teachingCommand(
     "identity",
     "The certificate that a sidecar presents to its peers right now: SPIFFE ID, validity, issuer, chain, and whether " +
       "the mesh's roots trust it. It is read from a handshake, so it is what others see, not what was configured.",
@@ -39,8 +45,9 @@ export async function runIdentity(argv: readonly string[]): Promise<void> {
       "tulle identity front-0 -o json           for a script",
       "tulle identity --address 10.77.0.12:4143 --trust-bundle roots.pem",
       "                                         any sidecar, judged by these roots",
+      "tulle identity deploy/web -n shop        the pods of a Deployment of a cluster",
     ],
-  )
+  ))
     .argument("[workloads...]", 'workloads or instances, such as "front", "shop/front" or "front-0.shop"; none: all')
     .option(
       "--address <address...>",
@@ -48,12 +55,18 @@ export async function runIdentity(argv: readonly string[]): Promise<void> {
     )
     .option("--state <folder>", "state folder of the mesh that is meant, when several run")
     .option("--trust-bundle <file>", "PEM file with the roots to judge by; default: those of the mesh that was found")
+    .option("-n, --namespace <name>", "a namespace of the cluster")
+    .option("-A, --all-namespaces", "all namespaces of the cluster")
     .option("-o, --output <form>", "table or json", parseOutput, "table")
     .action((words: string[], options: IdentityOptions) => show(argv, words, options));
   await runCommand(command, argv);
 }
 
 async function show(argv: readonly string[], words: readonly string[], options: IdentityOptions): Promise<void> {
+  const { namespace, allNamespaces, kubeconfig, context } = options;
+  const isAboutCluster = words.some(isKindWord) ||
+    [namespace, allNamespaces, kubeconfig, context].some((value) => value !== undefined);
+  if (isAboutCluster) return print(await askCluster(words, options), options, Date.now());
   const { mesh, proxies } = findTargets(options, words, MESH_PORT);
   const status = mesh === null ? null : await runInside(mesh, ["identity", ...argv]);
   if (status !== null) {
@@ -71,10 +84,34 @@ async function show(argv: readonly string[], words: readonly string[], options: 
       return { workload: key, certificate: null, error: errorText(error) };
     }
   }));
+  print(answers, options, now);
+}
+
+function print(answers: readonly Answer[], options: IdentityOptions, now: number): void {
   if (options.output === "json") process.stdout.write(JSON.stringify(answers.map(plainAnswer), null, 2) + "\n");
   else process.stdout.write(answers.map((answer) => identityText(answer, now)).join("\n"));
   const isGood = answers.every(({ certificate }) => certificate !== null && certificate.trusted !== false);
   process.exitCode = isGood ? 0 : 1;
+}
+
+/** What is seen from beside each sidecar. */
+async function askCluster(words: readonly string[], options: IdentityOptions): Promise<Answer[]> {
+  const client = openCluster(options);
+  const namespace = options.allNamespaces === true ? null : options.namespace ?? client.target.namespace;
+  const { pods } = await findPods(client, namespace, words);
+  const argv = ["identity", "--address", `127.0.0.1:${MESH_PORT}`, "--trust-bundle", `${BUNDLE_MOUNT}/${BUNDLE_KEY}`];
+  return await Promise.all(pods.map(async (pod): Promise<Answer> => {
+    const workload = `${pod.namespace}/${pod.name}`;
+    try {
+      const text = await execInSidecar(options, pod, [...argv, "-o", "json"]);
+      const [answer] = JSON.parse(text) as (Partial<LiveCertificate> & { error?: string })[]; // our own binary's plainAnswer
+      const { protocol = "", chain, trusted = null, reason = "", error = "" } = answer ?? {};
+      return { workload, certificate: chain === undefined ? null : { protocol, chain, trusted, reason }, error };
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      return { workload, certificate: null, error: errorText(error) };
+    }
+  }));
 }
 
 function readBundle(file: string | null): string | null {

@@ -1,7 +1,10 @@
 /** `tulle stat`: the golden numbers of workloads and routes. */
 import { type Output, parseDurationOption, parseOutput, runCommand, teachingCommand } from "./_command.ts";
+import { type KubeOptions, openCluster, withKubeOptions } from "./_kube_options.ts";
+import type { KubeClient } from "../api/client.ts";
+import { findPods, isKindWord } from "./cluster_targets.ts";
 import { type KnownProxy, runInside } from "./find_mesh.ts";
-import { findTargets, type Targets } from "./targets.ts";
+import { findTargets } from "./targets.ts";
 import { LiveView } from "./up/live_view.ts";
 import { isWanted, MeshStats, type Scrape } from "./up/mesh_stats.ts";
 import { fetchText } from "./up/probe.ts";
@@ -13,7 +16,9 @@ const ADMIN_PORT = 4191;
 /** Width of the table when it does not go to a terminal. */
 const DEFAULT_WIDTH = 160;
 
-interface StatOptions {
+interface StatOptions extends KubeOptions {
+  readonly namespace?: string;
+  readonly allNamespaces?: true;
   readonly address?: readonly string[];
   readonly state?: string;
   readonly watch?: true;
@@ -21,9 +26,17 @@ interface StatOptions {
   readonly output: Output;
 }
 
+/** A sidecar whose metrics are shown under a name. */
+interface Source {
+  readonly key: string;
+  readonly workload: string;
+  /** null: no answer. */
+  readonly read: () => Promise<string | null>;
+}
+
 /** Shows success rate, rate, latency and the share of mutual TLS, between two looks at the sidecars' metrics. */
 export async function runStat(argv: readonly string[]): Promise<void> {
-  const command = teachingCommand(
+  const command = withKubeOptions(teachingCommand(
     "stat",
     "Success rate, requests per second, latency (p50, p95, p99) and share of mutual TLS of workloads and routes. " +
       "→ is what a workload sends, ← what it receives. The numbers are of the time between two looks.",
@@ -33,9 +46,16 @@ export async function runStat(argv: readonly string[]): Promise<void> {
       "tulle stat -w                          live, until Ctrl-C",
       "tulle stat --interval 10s -o json      one look, ten seconds long, for a script",
       "tulle stat --address 10.77.0.12:4191   a sidecar by the address of its admin server",
+      "tulle stat deploy -n shop              the Deployments of a namespace of a cluster",
+      "tulle stat deploy/web pod/db-0 -n shop these only; -A for all namespaces",
     ],
-  )
-    .argument("[workloads...]", 'workloads or instances, such as "front", "shop/front" or "front-0.shop"; none: all')
+  ))
+    .argument(
+      "[workloads...]",
+      'on this machine: workloads or instances, such as "front", "shop/front" or "front-0.shop"; in a cluster: kinds and names as for kubectl; none: all',
+    )
+    .option("-n, --namespace <name>", "a namespace of the cluster")
+    .option("-A, --all-namespaces", "all namespaces of the cluster")
     .option("--address <address...>", "admin servers to ask instead of looking for a mesh")
     .option("--state <folder>", "state folder of the mesh that is meant, when several run")
     .option("-w, --watch", "go on until Ctrl-C; with -o json a line for each look")
@@ -46,30 +66,68 @@ export async function runStat(argv: readonly string[]): Promise<void> {
 }
 
 async function show(argv: readonly string[], words: readonly string[], options: StatOptions): Promise<void> {
+  if (isAboutCluster(words, options)) {
+    const client = openCluster(options);
+    // Pods come and go between two looks.
+    return await run(() => clusterSources(client, words, options), options);
+  }
   const targets = findTargets(options, words, ADMIN_PORT);
   const status = targets.mesh === null ? null : await runInside(targets.mesh, ["stat", ...argv]);
   if (status !== null) process.exitCode = status;
-  else if (options.watch === true) await watch(targets, options);
-  else await look(targets, options);
+  else await run(() => Promise.resolve(targets.proxies.map(localSource)), options);
 }
 
-async function look(targets: Targets, options: StatOptions): Promise<void> {
+function isAboutCluster(words: readonly string[], options: StatOptions): boolean {
+  const { namespace, allNamespaces, kubeconfig, context } = options;
+  return [namespace, allNamespaces, kubeconfig, context].some((value) => value !== undefined) || words.some(isKindWord);
+}
+
+function localSource({ key, workload, admin }: KnownProxy): Source {
+  return { key, workload, read: () => fetchText(`${admin}/metrics`) };
+}
+
+/** By way of the API server, which reaches every pod. */
+async function clusterSources(client: KubeClient, words: readonly string[], options: StatOptions): Promise<Source[]> {
+  const namespace = options.allNamespaces === true ? null : options.namespace ?? client.target.namespace;
+  const { pods, isByPod } = await findPods(client, namespace, words);
+  if (pods.length === 0) {
+    const where = namespace === null ? "the cluster" : `namespace ${namespace}`;
+    throw new Error(
+      `no meshed pod is in ${where}: annotate it with tulle.dev/inject=enabled and restart its workloads`,
+    );
+  }
+  return pods.map((pod) => {
+    const workload = isByPod ? `${pod.namespace}/${pod.name}` : `${pod.namespace}/${pod.workload}`;
+    const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}:${ADMIN_PORT}/proxy/metrics`;
+    return { key: workload, workload, read: () => client.text(path).catch(() => null) };
+  });
+}
+
+type Find = () => Promise<readonly Source[]>;
+
+async function run(find: Find, options: StatOptions): Promise<void> {
+  if (options.watch === true) await watch(find, options);
+  else await look(find, options);
+}
+
+async function look(find: Find, options: StatOptions): Promise<void> {
   const stats = new MeshStats();
-  stats.look(await scrape(targets.proxies), performance.now());
+  const sources = await find();
+  stats.look(await scrape(sources), performance.now());
   await Bun.sleep(options.interval);
-  const rows = stats.look(await scrape(targets.proxies), performance.now());
+  const rows = stats.look(await scrape(sources), performance.now());
   if (options.output === "json") process.stdout.write(JSON.stringify({ intervalMs: options.interval, rows }) + "\n");
   else if (rows.length === 0) process.stdout.write("no traffic yet\n");
   else process.stdout.write(renderTable(rows, process.stdout.columns ?? DEFAULT_WIDTH).join("\n") + "\n");
 }
 
-async function watch(targets: Targets, options: StatOptions): Promise<void> {
+async function watch(find: Find, options: StatOptions): Promise<void> {
   const view = new LiveView(options.output);
   let isOver = false;
   const { promise: over, resolve } = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => (isOver = true, resolve()));
   while (!isOver) {
-    view.show(await scrape(targets.proxies));
+    view.show(await scrape(await find()));
     await Promise.race([Bun.sleep(options.interval), over]);
   }
   view.finish();
@@ -78,12 +136,12 @@ async function watch(targets: Targets, options: StatOptions): Promise<void> {
 }
 
 /** Asks all proxies. Those that do not answer are named on stderr; when none does, that is an error. */
-async function scrape(proxies: readonly KnownProxy[]): Promise<Scrape[]> {
-  const texts = await Promise.all(proxies.map((proxy) => fetchText(`${proxy.admin}/metrics`)));
-  const silent = proxies.filter((_, i) => texts[i] === null).map((proxy) => `${proxy.key} (${proxy.admin})`);
-  if (silent.length === proxies.length) throw new Error(`no answer from ${silent.join(", ")}: is it running?`);
+async function scrape(sources: readonly Source[]): Promise<Scrape[]> {
+  const texts = await Promise.all(sources.map(({ read }) => read()));
+  const silent = sources.filter((_, i) => texts[i] === null).map(({ key }) => key);
+  if (silent.length === sources.length) throw new Error(`no answer from ${silent.join(", ")}: is it running?`);
   if (silent.length > 0) process.stderr.write(`no answer from ${silent.join(", ")}\n`);
-  return proxies.flatMap(({ key, workload }, i) => {
+  return sources.flatMap(({ key, workload }, i) => {
     const text = texts[i] ?? null;
     return text === null ? [] : [{ key, workload, samples: parsePrometheusText(text, isWanted) }];
   });

@@ -105,6 +105,37 @@ describe.skipIf(TEST_BED === null)("a fresh cluster", () => {
     expect(identified.reduce((a, b) => a + b, 0)).toBe(20);
   });
 
+  test("tulle stat deploy -n shop shows rate, success and mutual TLS", async () => {
+    const load = cluster.kubectl([
+      "-n",
+      "shop",
+      "exec",
+      "front",
+      "--",
+      "sh",
+      "-c",
+      `for i in $(seq 40); do ${CALL.join(" ")}; done`,
+    ]);
+    const { stdout } = await cluster.tulle(["stat", "deploy", "-n", "shop", "-o", "json", "--interval", "3s"]);
+    await load;
+    const { rows } = JSON.parse(stdout) as {
+      rows: { subject: string; direction: string; success: number; tls: number; rate: number }[];
+    };
+    const web = rows.find(({ subject, tls }) => subject === "shop/web" && tls > 0);
+    expect(web).toMatchObject({ direction: "inbound", success: 1 });
+    expect(web?.rate).toBeGreaterThan(0);
+  });
+
+  test("tulle identity deploy/web -n shop shows certificates that the mesh trusts", async () => {
+    const { code, stdout } = await cluster.tulle(["identity", "deploy/web", "-n", "shop", "-o", "json"]);
+    const answers = JSON.parse(stdout) as { spiffeId: string; trusted: boolean; error?: string }[];
+    expect(answers.map(({ error }) => error ?? "")).toEqual(["", ""]);
+    expect(answers.map(({ spiffeId, trusted }) => [spiffeId, trusted])).toEqual(
+      Array.from({ length: 2 }, () => ["spiffe://cluster.local/ns/shop/sa/default", true]),
+    );
+    expect(code).toBe(0);
+  });
+
   test("the default container of kubectl logs and exec is the application", async () => {
     expect(await inPod(cluster, "shop", "front", ["cat", "/proc/1/comm"])).toBe("sleep\n");
   });
