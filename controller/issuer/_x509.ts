@@ -12,8 +12,11 @@ export const SIGNING_ALGORITHM = { name: "ECDSA", hash: "SHA-256" } as const;
 
 export const OID_SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
 
-/** Clocks of machines may be off by minutes: certificates are valid from this long before they are made, milliseconds. */
-export const BACKDATE_MS = 5 * 60 * 1000;
+/**
+ * Certificates are valid from this long before they are made, milliseconds: clocks of machines may be off by minutes, and
+ * by an hour where somebody set them by the wrong time zone. It makes no certificate live longer.
+ */
+export const BACKDATE_MS = 65 * 60 * 1000;
 
 /** 128 random bits, positive and not empty, in hex (RFC 5280 §4.1.2.2 allows 20 bytes). */
 export function randomSerial(): string {

@@ -43,6 +43,8 @@ export interface ProxyConfig {
   readonly workers: number;
   /** How long requests wait for an endpoint when none can be reached. */
   readonly failFastAfterMs: number;
+  /** How long connections between sidecars may outlive their certificates. */
+  readonly expiredGraceMs: number;
 }
 
 /** One key of the environment. */
@@ -61,6 +63,8 @@ function key<T>(name: string, reader: read.Reader<T>, fallback: string | null, h
 /** Shortest to longest time for a drain: a minute more than any cluster gives a pod by default would be cut off anyway. */
 const readGrace = read.durationReader(0, 600_000, "at most 10m");
 
+/** Longer than a certificate lives by default would make its end mean nothing. */
+const readExpiredGrace = read.durationReader(0, 86_400_000, "at most 24h");
 /** What waits longer than a minute has no client any more. */
 const readHold = read.durationReader(0, 60_000, "at most 1m");
 
@@ -136,6 +140,12 @@ const KEYS = {
     "",
     "What GET /probe/0, /probe/1 … ask of the workload for a kubelet: tcp:8080,https:8443/healthz",
   ),
+  expiredGraceMs: key(
+    "EXPIRED_GRACE",
+    readExpiredGrace,
+    "1h",
+    "How long opaque streams may outlive the certificates of their connection, at most 24h; requests move before.",
+  ),
   drainGraceMs: key("DRAIN_GRACE", readGrace, "30s", "Time that requests have to end after SIGTERM, at most 10m."),
 } as const;
 
@@ -180,6 +190,7 @@ export function parseProxyConfig(env: Readonly<Record<string, string | undefined
     drainGraceMs: take(KEYS.drainGraceMs),
     workers: take(KEYS.workers),
     failFastAfterMs: take(KEYS.failFastAfterMs),
+    expiredGraceMs: take(KEYS.expiredGraceMs),
   };
   if (errors.length === 0) errors.push(...clashes(value));
   return errors.length > 0 ? { ok: false, errors } : { ok: true, value, warnings: unknownKeys(env) };

@@ -39,6 +39,7 @@ test("parseProxyConfig() fills in the defaults", () => {
       drainGraceMs: 30_000,
       workers: 1,
       failFastAfterMs: 3_000,
+      expiredGraceMs: 3_600_000,
     },
   });
 });
@@ -103,6 +104,7 @@ test("parseProxyConfig() reads lists and ranges", () => {
     ],
     drainGraceMs: 90_000,
     failFastAfterMs: 3_000,
+    expiredGraceMs: 3_600_000,
     uid: 2102,
     dialMark: 0x2102,
   });

@@ -8,6 +8,7 @@ import { type BackoffLimits, backoffMs } from "../model/backoff.ts";
 import type { Result } from "../model/result.ts";
 import type { CertifyReply, IdentityTransport, TrustBundle, TrustSink } from "../model/trust.ts";
 import { generateKey, makeCsr } from "./csr.ts";
+import { Due } from "./due.ts";
 import { buildIdentity, type Identity, withBundle } from "./identity.ts";
 
 /** Share of the remaining lifetime after which a certificate is renewed: leaves room for an outage of hours at 24 h. */
@@ -18,8 +19,6 @@ const RENEW_JITTER = 0.05;
 export const ROTATION_SPREAD_MS = 10_000;
 /** Shortest time between renewals, whatever the lifetime. */
 const MIN_RENEW_MS = 1000;
-/** Longest delay that timers take. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 /** Quick at first: at the start every connection waits for this. */
 const CERTIFY_BACKOFF: BackoffLimits = { firstMs: 250, maxMs: 30_000 };
 const TRUST_BACKOFF: BackoffLimits = { firstMs: 500, maxMs: 30_000 };
@@ -30,10 +29,14 @@ export interface IdentityOptions {
   readonly readToken: () => Promise<string>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Monotonic milliseconds. */
+  readonly monotonic: () => number;
   /** In [0, 1). */
   readonly random: () => number;
   /** Keeps an identity for the next start of this process, or restores it; null keeps it in memory only. */
   readonly saved: SavedIdentity | null;
+  /** Told why the certificate could not be renewed, when the reason is another one than before. */
+  readonly onProblem: (error: string) => void;
 }
 
 /** Memory of the last identity beyond the process. */
@@ -61,7 +64,7 @@ export class IdentityStore {
   readonly #listeners = new Set<(identity: Identity) => void>();
   #current: Identity | null = null;
   #transport: IdentityTransport | null = null;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #renewal: Due;
   #trustTimer: ReturnType<typeof setTimeout> | null = null;
   #cancelTrust: (() => void) | null = null;
   #stopped = false;
@@ -75,6 +78,7 @@ export class IdentityStore {
 
   constructor(options: IdentityOptions) {
     this.#options = options;
+    this.#renewal = new Due(options, () => this.#renew());
   }
 
   /** The identity in force; null before the first. It may have expired when the controller was away for long. */
@@ -99,7 +103,7 @@ export class IdentityStore {
   /** Ends timers and streams; the current identity stays readable. */
   stop(): void {
     this.#stopped = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#renewal.stop();
     if (this.#trustTimer !== null) clearTimeout(this.#trustTimer);
     this.#cancelTrust?.();
     this.#cancelTrust = null;
@@ -118,25 +122,34 @@ export class IdentityStore {
   }
 
   async #certify(transport: IdentityTransport): Promise<void> {
-    this.#timer = null;
     const result = await this.#request(transport);
     if (this.#stopped) return;
-    let delayMs: number;
-    if (result.ok) {
-      this.#failures = 0;
-      this.#refreshOk++;
-      this.#lastError = "";
+    const error = result.ok ? skewOf(result.value, this.#options.now()) : result.error;
+    // One that is not valid by this clock is taken when there is no better one: others may have the right time.
+    if (result.ok && (error === "" || !this.#isValid())) {
       this.#use(result.value);
       this.#options.saved?.save(result.value);
       if (this.#cancelTrust === null && this.#trustTimer === null) this.#watchTrust(transport);
-      delayMs = this.#renewDelayMs(result.value);
-    } else {
-      this.#failures++;
-      this.#refreshError++;
-      this.#lastError = result.error;
-      delayMs = backoffMs(CERTIFY_BACKOFF, this.#failures, this.#options.random());
     }
-    this.#timer = setTimeout(() => void this.#certify(transport), delayMs);
+    if (result.ok && error === "") {
+      this.#failures = 0;
+      this.#refreshOk++;
+      this.#lastError = "";
+      return this.#renewal.in(this.#renewDelayMs(result.value));
+    }
+    this.#failures++;
+    this.#refreshError++;
+    if (error !== this.#lastError) this.#options.onProblem(error);
+    this.#lastError = error;
+    this.#renewal.in(backoffMs(CERTIFY_BACKOFF, this.#failures, this.#options.random()));
+  }
+
+  #renew(): void {
+    if (this.#transport !== null) void this.#certify(this.#transport);
+  }
+
+  #isValid(): boolean {
+    return this.#current !== null && skewOf(this.#current, this.#options.now()) === "";
   }
 
   /** A new key for each certificate: a key that leaked is of use for one lifetime at most. */
@@ -157,7 +170,7 @@ export class IdentityStore {
   #renewDelayMs(identity: Identity): number {
     const leftMs = identity.notAfterMs - this.#options.now();
     const share = RENEW_AT + RENEW_JITTER * (2 * this.#options.random() - 1);
-    return Math.min(MAX_TIMER_MS, Math.max(MIN_RENEW_MS, leftMs * share));
+    return Math.max(MIN_RENEW_MS, leftMs * share);
   }
 
   #use(identity: Identity): void {
@@ -192,10 +205,8 @@ export class IdentityStore {
 
   /** Another root signs now: the old one will be distrusted once everybody has a certificate of the new one. */
   #renewSoon(): void {
-    const transport = this.#transport;
-    if (this.#timer === null || transport === null) return; // a request is under way, and will be answered by the new root
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#certify(transport), this.#options.random() * ROTATION_SPREAD_MS);
+    if (!this.#renewal.isWaiting) return; // a request is under way, and will be answered by the new root
+    this.#renewal.in(this.#options.random() * ROTATION_SPREAD_MS);
   }
 
   #onTrustEnd(transport: IdentityTransport, error: string): void {
@@ -205,6 +216,16 @@ export class IdentityStore {
     const delayMs = backoffMs(TRUST_BACKOFF, ++this.#trustFailures, this.#options.random());
     this.#trustTimer = setTimeout(() => this.#watchTrust(transport), delayMs);
   }
+}
+
+/** "" when a certificate is valid now; otherwise who is wrong about the time, and by how much. */
+function skewOf({ notBeforeMs, notAfterMs }: Identity, nowMs: number): string {
+  const offMs = nowMs < notBeforeMs ? notBeforeMs - nowMs : nowMs > notAfterMs ? nowMs - notAfterMs : 0;
+  if (offMs === 0) return "";
+  const time = (ms: number) => new Date(ms).toISOString();
+  return `clock_skew: the certificate that the controller has just made is valid from ${time(notBeforeMs)} to ` +
+    `${time(notAfterMs)}, and it is ${time(nowMs)} here: the clocks are ${Math.round(offMs / 1000)} s or more apart; ` +
+    "set the clock that is wrong (is NTP running on both machines?)";
 }
 
 /** The first root of a bundle is the one that signs. */

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
+import { eventually } from "../../tests/support/eventually.ts";
 import { createCa } from "../../tests/support/certificates.ts";
 import type { Result } from "../model/result.ts";
 import type { CertifyReply, IdentityTransport, TrustSink } from "../model/trust.ts";
@@ -70,8 +71,19 @@ class Signer implements IdentityTransport {
   }
 }
 
+/** By how much the store's wall clock is off. */
+const skew = { ms: 0 };
+const problems: string[] = [];
+
 function store(saved: SavedIdentity | null = null, token = "secret\n", random = () => 0.5): IdentityStore {
-  return new IdentityStore({ readToken: () => Promise.resolve(token), now: Date.now, random, saved });
+  return new IdentityStore({
+    readToken: () => Promise.resolve(token),
+    now: () => Date.now() + skew.ms,
+    monotonic: () => performance.now(),
+    random,
+    saved,
+    onProblem: (error) => void problems.push(error),
+  });
 }
 
 /** The next change for which the predicate holds. */
@@ -108,6 +120,36 @@ test("start() renews with a new key before the old certificate expires", async (
   s.stop();
   expect(Date.now()).toBeLessThan(a.notAfterMs);
   expect(b.keyPem).not.toBe(a.keyPem);
+});
+
+test("start() takes a certificate that is not valid by its clock only when it has no better one, and says what is wrong", async () => {
+  onTestFinished(() => void (skew.ms = 0));
+  const signer = new Signer();
+  signer.lifetimeMs = 1_800_000;
+  skew.ms = 3_600_000; // an hour ahead: what is made now has expired half an hour ago
+  const ahead = store();
+  const taken = change(ahead);
+  ahead.start(signer);
+  await taken;
+  ahead.stop();
+  expect(ahead.report().lastError).toMatch(/^clock_skew: .* 1800 s or more apart; set the clock that is wrong/);
+  expect(ahead.report()).toMatchObject({ refreshOk: 0, refreshError: 1 });
+  expect(problems).toHaveLength(1);
+
+  skew.ms = 0;
+  const s = store();
+  const first = change(s);
+  s.start(signer);
+  const good = await first;
+  signer.lifetimeMs = -60_000; // the controller's clock is behind now
+  s.stop();
+  const again = store({ load: () => good, save: () => {} });
+  const calls = signer.calls;
+  again.start(signer);
+  await eventually(() => expect(signer.calls).toBeGreaterThan(calls));
+  await eventually(() => expect(again.report().refreshError).toBe(1));
+  again.stop();
+  expect(again.current()).toBe(good);
 });
 
 test("start() tries again after failures and says why meanwhile", async () => {

@@ -30,7 +30,7 @@ export interface TlsPeer {
 
 /** Outcome of a handshake. */
 export type PeerResult =
-  | { readonly ok: true; readonly spiffeId: string }
+  | { readonly ok: true; readonly spiffeId: string; readonly notAfterMs: number }
   | { readonly ok: false; readonly code: PeerRefusal; readonly reason: string };
 
 /** What a peer must prove beyond a valid certificate of the mesh. */
@@ -95,7 +95,7 @@ export function verifyCertificate(der: Uint8Array, expectation: PeerExpectation)
     return refuse("bad_identity", `the certificate names ${JSON.stringify(uris)}, want exactly one SPIFFE ID`);
   }
   const wanted = typeof expected === "function" ? expected(spiffeId) : expected === null || expected === spiffeId;
-  if (wanted) return { ok: true, spiffeId };
+  if (wanted) return { ok: true, spiffeId, notAfterMs };
   const want = typeof expected === "string" ? expected : "another identity";
   return refuse("wrong_identity", `the peer is ${spiffeId}, want ${want}`);
 }

@@ -130,7 +130,11 @@ const codeOf = (result: PeerResult) => result.ok ? "ok" : result.code;
 
 test("verifyPeer() gives both sides the other's SPIFFE ID", async () => {
   const outcome = await meet(await leaf());
-  expect(outcome).toEqual({ server: { ok: true, spiffeId: FRONT }, client: { ok: true, spiffeId: WEB }, delivered: 7 });
+  expect(outcome).toMatchObject({
+    server: { ok: true, spiffeId: FRONT },
+    client: { ok: true, spiffeId: WEB },
+    delivered: 7,
+  });
 });
 
 test.each<[string, () => Promise<KeyPair | null>, string]>([

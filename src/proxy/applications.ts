@@ -8,6 +8,7 @@ import type { MeshCredentials } from "./upstream/mesh_dial.ts";
 const MAX_APPLICATIONS = 256;
 const NO_CREDENTIALS: MeshCredentials = {
   clientTls: () => null,
+  onCut: () => {},
   verifyPeer: () => ({ ok: false, code: "plain", reason: "the application is reached in plaintext" }),
 };
 

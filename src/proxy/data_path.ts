@@ -33,13 +33,19 @@ export class DataPath {
   readonly tap: TapHub;
   readonly #options: DataPathOptions;
   readonly #accessLog: AccessLog | null;
-  readonly #credentials = new Credentials(() => Date.now());
+  readonly #credentials: Credentials;
 
   constructor(options: DataPathOptions) {
     this.#options = options;
     const { config, log } = options;
     const { metrics } = this;
     this.tap = options.tap;
+    this.#credentials = new Credentials(
+      () => Date.now(),
+      Math.random,
+      config.expiredGraceMs,
+      () => metrics.countForcedClose("certificate_expired"),
+    );
     this.#accessLog = config.accessLog === "off" ? null : new AccessLog({
       write: options.writeAccessLog,
       now: () => Date.now(),

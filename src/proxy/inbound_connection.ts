@@ -16,6 +16,7 @@ import { TCP_PROTOCOL } from "./header_edits.ts";
 import type { HttpContext } from "./http_context.ts";
 import type { Inbound } from "./inbound.ts";
 import type { InboundClient } from "./inbound_client.ts";
+import { ConnectionLife, type LifeSpan } from "../net/connection_life.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import { errorResponse } from "./respond.ts";
 import type { Peer } from "./peers.ts";
@@ -39,6 +40,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   #sniffer: Sniffer | null = null;
   readonly #silence = new Timer(this, 0);
   #closed = false;
+  #life: ConnectionLife | null = null;
   #shutdown: (() => void) | null = null;
 
   constructor(inbound: Inbound, socket: RawSocket, client: InboundClient) {
@@ -69,6 +71,19 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   /** A sidecar's connection: HTTP/2 from here on. */
   startMesh(early: Uint8Array): void {
     this.http(this.#socket, true, early);
+  }
+
+  /** A sidecar's connection ends with the certificate of its client. */
+  limitLife({ expireMs, cutMs }: LifeSpan, onCut: () => void): void {
+    if (this.#closed) return;
+    const mortal = {
+      retire: () => this.shutdown(),
+      cut: () => {
+        onCut();
+        this.#socket.terminate();
+      },
+    };
+    this.#life = new ConnectionLife(mortal, expireMs, cutMs);
   }
 
   /** A plain connection: the port's protocol is declared, or found out. */
@@ -216,6 +231,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
     if (this.#closed) return;
     this.#closed = true;
     disarm(this.#silence);
+    this.#life?.stop();
     this.#counters.onClose(errno);
     this.#inbound.peers.leave(this.#peer);
     this.#inbound.deps.live.delete(this);

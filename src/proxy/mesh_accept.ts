@@ -11,6 +11,7 @@ import { partOf } from "../net/threads.ts";
 import { arm, disarm } from "../net/ticker.ts";
 import { type Inbound, plainIp } from "./inbound.ts";
 import { InboundConnection } from "./inbound_connection.ts";
+import type { LifeSpan } from "../net/connection_life.ts";
 import {
   CODE_BAD_HEADER,
   CODE_DENIED,
@@ -42,6 +43,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
   readonly #timer = new Timer(this, 0);
   readonly #received = new PartialBytes();
   #identity: string | null = null;
+  #life: LifeSpan | null = null;
   #done = false;
   #counted = false;
 
@@ -69,6 +71,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     const peer = this.#credentials.verifyPeer(socket, ok, error);
     if (!peer.ok) return this.#refuse(peer.code, peer.reason);
     this.#identity = peer.spiffeId;
+    this.#life = peer.life;
   }
 
   onData(buffer: Buffer): void {
@@ -122,6 +125,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     const connection = new InboundConnection(this.#inbound, socket, client);
     const { buffer, length } = this.#received;
     connection.startMesh(buffer.subarray(next, length));
+    if (this.#life !== null) connection.limitLife(this.#life, () => this.#credentials.onCut());
   }
 
   #reply(code: TransportCode, reason: string, retryable: boolean): void {

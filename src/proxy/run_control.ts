@@ -36,6 +36,8 @@ export class Control {
     this.identity = new IdentityStore({
       readToken: async () => readText(config.tokenFile),
       now: () => Date.now(),
+      monotonic: () => performance.now(),
+      onProblem: (error) => log.warn("the certificate was not renewed", { error }),
       random: Math.random,
       saved: config.stateDir === null ? null : savedIdentity(
         `${config.stateDir}/identity.json`,

@@ -33,6 +33,7 @@ const { values } = parseArgs({
 });
 const clock = () => performance.now();
 const credentials = {
+  onCut() {},
   clientTls: () => null,
   verifyPeer: () => ({ ok: false, code: "none", reason: "no sidecars here" }) as const,
 };

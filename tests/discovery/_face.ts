@@ -29,6 +29,8 @@ export class ControlFace {
       readToken: () => Promise.resolve(options.token ?? "secret"),
       now: Date.now,
       random: Math.random,
+      monotonic: () => performance.now(),
+      onProblem: () => {},
       saved: null,
     });
     const client = new ControllerClient({

@@ -17,6 +17,7 @@ const REQUESTS = new RequestBudget(MAX_OUTBOUND_REQUESTS);
 
 const UNKNOWN = { kind: "", group: "", namespace: "", name: "", section: "" };
 const NO_CREDENTIALS = {
+  onCut() {},
   clientTls: () => null,
   verifyPeer: () => ({ ok: false, code: "none", reason: "no sidecars here" }) as const,
 };

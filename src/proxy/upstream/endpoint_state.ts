@@ -177,7 +177,7 @@ export class EndpointState implements Candidate {
       if (this.meshed) new MeshDial(endpoint, this.#target, this.#credentials, pool, this.#counters).start();
       else new PlainDial(endpoint.ip, endpoint.port, pool, this.#counters).start();
     };
-    return new Http2Pool(this.meshed, spread, dial, this.share);
+    return new Http2Pool(this.meshed, spread, dial, this.share, () => this.#credentials.onCut());
   }
 }
 

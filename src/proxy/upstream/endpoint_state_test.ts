@@ -4,7 +4,11 @@ import type { Backend, Endpoint } from "../../model/outbound.ts";
 import { pick } from "./balance_p2c.ts";
 import { EndpointState } from "./endpoint_state.ts";
 
-const credentials = { clientTls: () => null, verifyPeer: () => ({ ok: false, code: "none", reason: "" }) as const };
+const credentials = {
+  onCut() {},
+  clientTls: () => null,
+  verifyPeer: () => ({ ok: false, code: "none", reason: "" }) as const,
+};
 
 function state(ip: string): EndpointState {
   const endpoint: Endpoint = {

@@ -9,6 +9,7 @@ import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { Http1Client } from "../../http/http1_client.ts";
 import type { Http1ClientOwner } from "../../http/http1_client_owner.ts";
 import { peerHasEnded } from "../../net/peer_ended.ts";
+import { turnMs } from "../../net/turn_clock.ts";
 import { COMMON_SHARE, type PeerShare } from "../../http/waiting_budget.ts";
 import type { RawSocket } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
@@ -112,7 +113,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
       this.#open--;
       return connection.close();
     }
-    connection.idleSinceMs = performance.now();
+    connection.idleSinceMs = turnMs();
     this.#idle.push(connection);
     if (this.#timer.tick < 0) {
       this.#unused = this.#idle.length;
@@ -148,14 +149,14 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   #isSafe(): boolean {
     const next = this.#idle.at(-1);
     if (next === undefined) return false;
-    const now = performance.now();
+    const now = turnMs();
     if (now - this.#closesSeenMs > CLOSES_MEMORY_MS) this.#safeIdleMs = IDLE_MS;
     return now - next.idleSinceMs <= this.#safeIdleMs && !peerHasEnded(next.socket);
   }
 
   /** The server closed an idle connection: it will do so again after the same time, which began for it earlier than here. */
   #learnClose(connection: Http1Client): void {
-    const now = performance.now();
+    const now = turnMs();
     this.#safeIdleMs = Math.min(this.#safeIdleMs, (now - connection.idleSinceMs) / 2);
     this.#closesSeenMs = now;
   }

@@ -11,6 +11,7 @@ import type { Refusal } from "../../http/refusal.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import { PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
 import type { RawSocket } from "../../net/socket.ts";
+import { ConnectionLife, type LifeSpan } from "../../net/connection_life.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { type Failure, failure, unsent } from "./failure.ts";
 import { MAX_QUEUED, type Waiter, WaiterQueue } from "./waiter.ts";
@@ -36,13 +37,25 @@ export class Http2Pool implements Http2Owner, TimerOwner {
   readonly #settings = new Timer(this, 0);
   #dialling = 0;
   #closed = false;
+  /** Connections whose certificates will expire, in use until there is another one. */
+  readonly #retiring = new Set<Http2Connection>();
+  readonly #lives = new Map<Http2Connection, ConnectionLife>();
+  readonly #onCut: () => void;
 
   /**
    * @param mesh the peer is a sidecar
    * @param spread streams on a connection from which a further one is preferred
    * @param share counts what waits for the endpoint
+   * @param onCut a connection was cut off because its certificates had expired
    */
-  constructor(mesh: boolean, spread: number, dial: Dialer, share: PeerShare = COMMON_SHARE) {
+  constructor(
+    mesh: boolean,
+    spread: number,
+    dial: Dialer,
+    share: PeerShare = COMMON_SHARE,
+    onCut: () => void = () => {},
+  ) {
+    this.#onCut = onCut;
     this.#mesh = mesh;
     this.#spread = spread;
     this.#share = share;
@@ -95,10 +108,13 @@ export class Http2Pool implements Http2Owner, TimerOwner {
 
   // --- outcome of dialling
 
-  onConnected(socket: RawSocket, early: Uint8Array | null): void {
+  onConnected(socket: RawSocket, early: Uint8Array | null, life: LifeSpan | null = null): void {
     this.#dialling--;
     const connection = new Http2Connection(socket, false, this.#mesh, this, this.#share);
     this.#connections.push(connection);
+    if (life !== null) this.#watch(connection, life);
+    for (const old of this.#retiring) old.shutdown();
+    this.#retiring.clear();
     if (early !== null) connection.onData(early as Buffer); // read as plain bytes
     if (this.#closed) connection.shutdown();
     this.#serve();
@@ -136,11 +152,35 @@ export class Http2Pool implements Http2Owner, TimerOwner {
 
   onClosed(connection: Http2Connection, detail: string): void {
     this.#remove(connection);
+    this.#retiring.delete(connection);
+    this.#lives.get(connection)?.stop();
+    this.#lives.delete(connection);
     if (!connection.settingsReceived) this.#failExtended(failure("not_http2", detail));
     else this.#serveExtended();
     if (this.#queue.length === 0) return;
     if (this.#closed) { for (const w of this.#queue.takeAll()) w.onUpstreamFailed(unsent("upstream_reset", detail)); }
     else this.#dialMore();
+  }
+
+  #watch(connection: Http2Connection, { retireMs, cutMs }: LifeSpan): void {
+    const mortal = {
+      retire: () => this.#retire(connection),
+      cut: () => {
+        this.#onCut();
+        connection.dead("its certificates have expired");
+      },
+    };
+    this.#lives.set(connection, new ConnectionLife(mortal, retireMs, cutMs));
+  }
+
+  /** Moves over to a new connection; an idle one just ends, and the next request makes another. */
+  #retire(connection: Http2Connection): void {
+    if (connection.draining) return;
+    if (connection.streams.size === 0) return connection.shutdown();
+    this.#retiring.add(connection);
+    if (this.#dialling > 0) return;
+    this.#dialling++;
+    this.#dial(this);
   }
 
   #serve(): void {

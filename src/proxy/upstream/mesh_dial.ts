@@ -17,6 +17,7 @@ import {
   encodeTransportHeader,
   type TransportReply,
 } from "../mtls/transport.ts";
+import type { LifeSpan } from "../../net/connection_life.ts";
 import { type Failure, unsent } from "./failure.ts";
 
 /** From the first SYN to the reply. Linkerd's connect timeout is 1 s for TCP alone; the handshake under load takes its own. */
@@ -24,18 +25,20 @@ export const MESH_CONNECT_TIMEOUT_MS = 3000;
 
 /** What a proxy needs to prove itself and to check its peers; the certificate may change at any time. */
 export interface MeshCredentials {
+  /** A connection was cut off because its certificates had expired. */
+  onCut(): void;
   /** TLS parameters of the present certificate, or null while there is none. */
   clientTls(): TlsOptions | null;
   /** Checks the peer after the handshake: its SPIFFE ID, or why it is refused. */
   verifyPeer(socket: RawSocket, ok: boolean, error: Error | null):
-    | { readonly ok: true; readonly spiffeId: string }
+    | { readonly ok: true; readonly spiffeId: string; readonly life: LifeSpan }
     | { readonly ok: false; readonly code: string; readonly reason: string };
 }
 
 /** Gets the outcome. */
 export interface MeshDialOwner {
-  /** `early` holds bytes that came behind the reply. */
-  onConnected(socket: RawSocket, early: Uint8Array | null): void;
+  /** `early` holds bytes that came behind the reply; `life` is how long the certificates allow the connection to be. */
+  onConnected(socket: RawSocket, early: Uint8Array | null, life: LifeSpan): void;
   onDialFailed(failure: Failure): void;
 }
 
@@ -49,7 +52,8 @@ export class MeshDial implements SocketOwner, TimerOwner {
   stats: ConnectionStats | null = null;
   readonly #received = new PartialBytes();
   #socket: RawSocket | null = null;
-  #verified = false;
+  /** Null until the peer is verified. */
+  #life: LifeSpan | null = null;
   #done = false;
 
   /** @param counters counts the connection, null for nobody */
@@ -91,12 +95,13 @@ export class MeshDial implements SocketOwner, TimerOwner {
       const detail = `${this.#where()} proved ${peer.spiffeId}, want ${this.#endpoint.identity}`;
       return this.#fail(unsent("identity_mismatch", detail));
     }
-    this.#verified = true;
+    this.#life = peer.life;
     socket.write(encodeTransportHeader(this.#endpoint.port, this.#target));
   }
 
   onData(buffer: Buffer): void {
-    if (this.#done || !this.#verified) return;
+    const life = this.#life;
+    if (this.#done || life === null) return;
     this.#received.append(buffer, 0, buffer.length);
     const { buffer: bytes, length } = this.#received;
     const reply = decodeTransportReply(bytes, length);
@@ -109,7 +114,7 @@ export class MeshDial implements SocketOwner, TimerOwner {
     const socket = this.#socket as RawSocket; // data came from it
     if (this.#counters !== null) this.stats = countConnection(socket, this.#counters);
     const early = reply.next < length ? bytes.subarray(reply.next, length) : null;
-    this.#owner.onConnected(socket, early);
+    this.#owner.onConnected(socket, early, life);
   }
 
   onDrain(): void {}

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import { eventually } from "../../../tests/support/eventually.ts";
 import { FakeSocket, turn } from "../../../tests/support/fake_socket.ts";
-import { END_STREAM, goaway, H2Peer, headers, settings } from "../../../tests/support/h2_peer.ts";
+import { brief, END_STREAM, goaway, H2Peer, headers, settings } from "../../../tests/support/h2_peer.ts";
 import { Recorder, requestHead } from "../../../tests/support/legs.ts";
 import type { Leg } from "../../http/leg.ts";
 import { type Failure, unsent } from "./failure.ts";
@@ -243,4 +244,44 @@ test("Http2Pool sends those that still wait at shutdown elsewhere", async () => 
   expect(asker.failure?.unprocessed).toBe(true);
   expect(peer.socket.closed).toBe(true);
   expect(pool.size).toBe(0);
+});
+
+test("Http2Pool moves over to a new connection before the certificates of the old one expire", async () => {
+  let dials = 0;
+  let cuts = 0;
+  const pool = new Http2Pool(true, 100, () => dials++, undefined, () => cuts++);
+  const connect = (life: { retireMs: number; expireMs: number; cutMs: number }) => {
+    const socket = new FakeSocket();
+    pool.onConnected(socket.raw, null, life);
+    const peer = new H2Peer(socket, true);
+    peer.send(settings());
+    return peer;
+  };
+  const running = ask(pool);
+  const old = connect({ retireMs: 10, expireMs: 5000, cutMs: 5000 });
+  await eventually(() => expect(dials).toBe(2)); // a stream is open: another one is made first
+  const between = ask(pool);
+  expect(brief(await old.frames()).filter((text) => /HEADERS|GOAWAY/.test(text))).toEqual([
+    "HEADERS 1 END",
+    "HEADERS 3 END",
+  ]);
+  const fresh = connect({ retireMs: 60_000, expireMs: 60_000, cutMs: 60_000 });
+  const later = ask(pool);
+  expect(brief(await old.frames()).filter((text) => /HEADERS|GOAWAY/.test(text))).toEqual(["GOAWAY 0:0:0"]);
+  for (const id of [1, 3]) old.send(headers(id, { ":status": "204" }, END_STREAM));
+  fresh.send(headers(1, { ":status": "204" }, END_STREAM));
+  for (const asker of [running, between, later]) expect(asker.events).toEqual(["head 204 end"]);
+  expect([pool.size, dials, cuts]).toEqual([1, 2, 0]);
+  pool.shutdown();
+});
+
+test("Http2Pool ends an idle connection whose certificates expire, and cuts one that outlives them", async () => {
+  let cuts = 0;
+  const pool = new Http2Pool(true, 100, () => {}, undefined, () => cuts++);
+  pool.onConnected(new FakeSocket().raw, null, { retireMs: 0, expireMs: 5000, cutMs: 5000 });
+  await eventually(() => expect(pool.size).toBe(0));
+  const stays = ask(pool);
+  pool.onConnected(new FakeSocket().raw, null, { retireMs: 1000, expireMs: 1000, cutMs: 20 });
+  await eventually(() => expect(cuts).toBe(1));
+  expect(stays.events).toEqual([expect.stringMatching(/^abort/)]);
 });
