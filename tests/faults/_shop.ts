@@ -25,6 +25,8 @@ export interface ShopOptions {
   /** More about the three services. */
   readonly service?: Partial<Omit<ServiceSpec, "name" | "ports" | "app">>;
   readonly mesh?: Partial<Omit<MeshOptions, "workloads" | "services" | "withdrawn" | "inside">>;
+  /** Environment of the sidecar of a workload, by its name. */
+  readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Where the parts run; it needs pods "front", "web-0", …, and the controller is beside this process. */
   readonly net?: Net;
 }
@@ -55,8 +57,8 @@ export class Shop implements AsyncDisposable {
       ...options.mesh,
       ...(net === undefined ? {} : { subnet: SUBNET, inside }),
       workloads: [
-        workload("front", { calls: [`h1:${HTTP1}`, `h2:${HTTP2}`, `grpc:${GRPC}`] }),
-        ...places.map((name) => workload(name, { app: "web" })),
+        workload("front", { calls: [`h1:${HTTP1}`, `h2:${HTTP2}`, `grpc:${GRPC}`], env: options.env?.["front"] ?? {} }),
+        ...places.map((name) => workload(name, { app: "web", env: options.env?.[name] ?? {} })),
       ],
       services: [
         service("h1", HTTP1, "http", { app: "web", ...more }),

@@ -8,11 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { endpoints } from "./endpoints.ts";
 import { stuck } from "./stuck.ts";
+import { clocks } from "./clocks.ts";
 import { type Fault, FULL, SHORT, type Size } from "./fault.ts";
 import { inOwnNetwork, isOwnNetwork } from "./_net.ts";
 import { networks } from "./networks.ts";
 
-const FAMILIES: Readonly<Record<string, readonly Fault[]>> = { endpoints, stuck, networks };
+const FAMILIES: Readonly<Record<string, readonly Fault[]>> = { endpoints, stuck, clocks, networks };
 
 interface Row {
   readonly family: string;
