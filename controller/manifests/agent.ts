@@ -47,7 +47,7 @@ function daemonSet(values: InstallValues): Manifest {
         },
         spec: {
           serviceAccountName: AGENT,
-          priorityClassName: "system-node-critical",
+          priorityClassName: values.agentPriorityClass,
           // It must run before any pod of the node's network, and on nodes that are not ready for want of one.
           hostNetwork: true,
           hostPID: true,

@@ -119,7 +119,9 @@ function deployment(values: InstallValues): Manifest {
         },
         spec: {
           serviceAccountName: CONTROLLER,
-          priorityClassName: "system-cluster-critical",
+          priorityClassName: values.controllerPriorityClass,
+          nodeSelector: values.controllerNodeSelector,
+          tolerations: values.controllerTolerations,
           securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
           topologySpreadConstraints: [{
             maxSkew: 1,
@@ -174,7 +176,10 @@ function controllerArgs(values: InstallValues): string[] {
   ];
   if (values.clusterNetworks !== "") args.push(`--cluster-networks=${values.clusterNetworks}`);
   if (!values.createIssuer) args.push("--no-create-issuer");
-  for (const [key, value] of Object.entries(values.sidecar)) args.push(`--sidecar=${key}=${value}`);
+  // Sorted, as Helm does it.
+  for (const [key, value] of Object.entries(values.sidecar).sort(([a], [b]) => a < b ? -1 : 1)) {
+    args.push(`--sidecar=${key}=${value}`);
+  }
   return args;
 }
 

@@ -4,6 +4,7 @@ import { labels, type Manifest } from "./_common.ts";
 import { agentManifests } from "./agent.ts";
 import { customResourceDefinitions } from "./crds.ts";
 import { controllerManifests } from "./controller.ts";
+import { podMonitors } from "./pod_monitors.ts";
 import type { InstallValues } from "./values.ts";
 import { webhookManifests } from "./webhooks.ts";
 
@@ -26,9 +27,10 @@ export function manifests(values: InstallValues): Manifest[] {
         annotations: { "tulle.dev/inject": "disabled" },
       },
     },
-    ...customResourceDefinitions(values),
+    ...(values.installCrds ? customResourceDefinitions(values) : []),
     ...controllerManifests(values),
     ...agentManifests(values),
     ...webhookManifests(values),
+    ...(values.podMonitor.enabled ? podMonitors(values) : []),
   ];
 }

@@ -6,6 +6,15 @@ export interface Resources {
   readonly memoryLimit: string;
 }
 
+/** PodMonitors of the Prometheus operator (monitoring.coreos.com), for those who run it. */
+export interface PodMonitorValues {
+  readonly enabled: boolean;
+  /** Time between two scrapes, such as 30s. */
+  readonly interval: string;
+  /** Labels by which a Prometheus chooses its monitors. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 export interface InstallValues {
   /** Image of all parts: controller, agent, sidecar. */
   readonly image: string;
@@ -13,7 +22,12 @@ export interface InstallValues {
   /** Controllers; from two on they are spread over nodes, and a disruption takes one at a time. */
   readonly controllerReplicas: number;
   readonly controllerResources: Resources;
+  readonly controllerPriorityClass: string;
+  /** Where controllers may run, as in a pod. */
+  readonly controllerNodeSelector: Readonly<Record<string, string>>;
+  readonly controllerTolerations: readonly unknown[];
   readonly agentResources: Resources;
+  readonly agentPriorityClass: string;
   readonly trustDomain: string;
   readonly clusterDomain: string;
   /** "" for the private networks. */
@@ -27,6 +41,9 @@ export interface InstallValues {
   readonly cniConfDir: string;
   /** Further settings of all sidecars, as annotations: {"tulle.dev/proxy-cpu-request": "10m"}. */
   readonly sidecar: Readonly<Record<string, string>>;
+  readonly podMonitor: PodMonitorValues;
+  /** False: the definitions of our kinds are installed apart. */
+  readonly installCrds: boolean;
   /** Version written into labels. */
   readonly version: string;
 }
@@ -38,7 +55,11 @@ export function defaultValues(version: string): InstallValues {
     imagePullPolicy: "IfNotPresent",
     controllerReplicas: 1,
     controllerResources: { cpuRequest: "50m", memoryRequest: "128Mi", memoryLimit: "1Gi" },
+    controllerPriorityClass: "system-cluster-critical",
+    controllerNodeSelector: {},
+    controllerTolerations: [],
     agentResources: { cpuRequest: "10m", memoryRequest: "64Mi", memoryLimit: "512Mi" },
+    agentPriorityClass: "system-node-critical",
     trustDomain: "cluster.local",
     clusterDomain: "cluster.local",
     clusterNetworks: "",
@@ -48,6 +69,8 @@ export function defaultValues(version: string): InstallValues {
     cniBinDir: "/opt/cni/bin",
     cniConfDir: "/etc/cni/net.d",
     sidecar: {},
+    podMonitor: { enabled: false, interval: "30s", labels: {} },
+    installCrds: true,
     version,
   };
 }
