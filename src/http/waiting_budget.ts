@@ -165,6 +165,9 @@ export class PeerShare {
   }
 }
 
+/** Shares of those whose owner said nothing. */
+export const COMMON_SHARE = new PeerShare("outbound", "");
+
 class WaitingBudget implements TimerOwner {
   /** Bytes waiting now. */
   total = 0;
@@ -173,7 +176,8 @@ class WaitingBudget implements TimerOwner {
   /** Told about each that was ended, before it is. */
   onEnded: (share: PeerShare, reason: Refusal, bytes: number) => void = () => {};
   readonly #shares = new Set<PeerShare>();
-  readonly #overdrawn = new Set<PeerShare>();
+  /** The share with most bytes, or one that had most. */
+  #largest: PeerShare = COMMON_SHARE;
   readonly #timer = new Timer(this, 0);
   #isDue = false;
 
@@ -184,9 +188,9 @@ class WaitingBudget implements TimerOwner {
 
   add(share: PeerShare, bytes: number): void {
     this.total += bytes;
-    if (bytes <= 0 || mayHold(share.bytes, this.total, partOf(WAITING_BYTES_BUDGET))) return;
-    this.#overdrawn.add(share);
-    if (this.#isDue) return;
+    if (bytes <= 0) return;
+    if (share.bytes > this.#largest.bytes) this.#largest = share;
+    if (mayHold(this.#largest.bytes, this.total, partOf(WAITING_BYTES_BUDGET)) || this.#isDue) return;
     this.#isDue = true;
     queueMicrotask(shedNow); // not here: a stream that is being written to must not end under its writer
   }
@@ -210,24 +214,20 @@ class WaitingBudget implements TimerOwner {
     if (this.#shares.size > 0) arm(this.#timer, this.idleMs / LOOKS);
   }
 
-  /** Ends what those hold who have more than their share. */
+  /** Ends what those hold who have more than their share, the one with most first: whoever it was that asked for more. */
   shed(): void {
     this.#isDue = false;
-    for (const share of this.#overdrawn) {
-      for (let worst = share.worst; worst !== null; worst = share.worst) {
-        if (mayHold(share.bytes, this.total, partOf(WAITING_BYTES_BUDGET))) break;
-        end(worst, "memory_share");
-      }
+    for (;;) {
+      for (const share of this.#shares) if (share.bytes > this.#largest.bytes) this.#largest = share;
+      const { worst, bytes } = this.#largest;
+      if (worst === null || mayHold(bytes, this.total, partOf(WAITING_BYTES_BUDGET))) return;
+      end(worst, "memory_share");
     }
-    this.#overdrawn.clear();
   }
 }
 
 /** What waits in this thread. */
 export const waitingBudget = new WaitingBudget();
-
-/** Shares of those whose owner said nothing. */
-export const COMMON_SHARE = new PeerShare("outbound", "");
 
 function shedNow(): void {
   waitingBudget.shed();

@@ -12,6 +12,8 @@ const KEEP_BYTES = 32 * 1024;
 export const PIECE_BYTES = 32 * 1024;
 /** The first piece of a stream is as large as what waits, so that many streams with little each hold little. */
 const MIN_PIECE_BYTES = 512;
+/** Smaller pieces are left to the collector; larger ones would pile up when many streams are reset with what waits in them. */
+const FREED_BYTES = 4096;
 /**
  * Pieces kept for later, 8 MiB at most: so much waits when a hundred streams send 100 KiB at a time (measured: with 1 MiB of
  * them such a load costs a tenth more).
@@ -108,5 +110,5 @@ export class WaitingBytes {
 function giveBack(piece: Piece): void {
   const { buffer } = piece;
   if (!piece.isKept && buffer.length === PIECE_BYTES && pool.length < POOLED_PIECES) pool.push(buffer);
-  else if (piece.isKept || buffer.length === PIECE_BYTES) freeBuffer(buffer);
+  else if (piece.isKept || buffer.length >= FREED_BYTES) freeBuffer(buffer);
 }

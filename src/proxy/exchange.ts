@@ -246,11 +246,13 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   onUpstream(leg: Leg): void {
     this.#waiting = false;
     this.up = leg;
-    const kept = this.#body === null ? null : this.#body.bytes;
+    const kept = this.#body === null ? null : this.#body.first;
     const ends = this.#requestDone && this.#trailers === null && !this.wantsTunnel;
     leg.sendHead(this.#head as HeaderBlock, ends && kept === null, ""); // set by dispatch
     if (this.up !== leg) return;
-    if (kept !== null) leg.sendData(kept.buffer, 0, kept.length, ends);
+    for (let piece = kept; piece !== null && this.up === leg; piece = piece.next) {
+      leg.sendData(piece.buffer, piece.start, piece.end, ends && piece.next === null);
+    }
     if (this.up !== leg) return;
     if (this.#trailers !== null) leg.sendTrailers(this.#trailers);
     if (this.#body === null) return;

@@ -1,6 +1,6 @@
 /** The beginning of a request's body, kept so that the request can be sent once more, or until there is somebody to send it to. */
-import { ByteSink } from "../base/byte_sink.ts";
 import type { Holder, Holding, PeerShare } from "../http/waiting_budget.ts";
+import { type Piece, WaitingBytes } from "../http/waiting_bytes.ts";
 import { partOf } from "../net/threads.ts";
 
 /** Bytes of a request body kept for a second try (Linkerd's number): larger requests are sent once. */
@@ -26,7 +26,7 @@ export class ReplayBody implements Holder {
   isWhole = true;
   readonly #owner: ReplayOwner;
   readonly #share: PeerShare;
-  #bytes: ByteSink | null = null;
+  readonly #bytes = new WaitingBytes();
   #total = 0;
   /** Bytes of it that count against the budget of second tries. */
   #counted = 0;
@@ -39,9 +39,9 @@ export class ReplayBody implements Holder {
     this.#share = share;
   }
 
-  /** What is kept; null for nothing. */
-  get bytes(): ByteSink | null {
-    return this.#bytes === null || this.#bytes.length === 0 ? null : this.#bytes;
+  /** What is kept, in pieces; null for nothing. */
+  get first(): Piece | null {
+    return this.#bytes.first;
   }
 
   /** Takes bytes of the body. `must`: nobody else has them; flow control bounds how many those are. */
@@ -50,7 +50,7 @@ export class ReplayBody implements Holder {
     this.#total += bytes;
     if (!must && !this.#hasRoom(bytes)) this.#giveUp();
     if (!this.isWhole && !must) return;
-    (this.#bytes ??= new ByteSink(bytes)).append(buffer, start, end);
+    this.#bytes.append(buffer, start, end);
     this.#count(must);
   }
 
@@ -62,7 +62,7 @@ export class ReplayBody implements Holder {
 
   /** Forgets the bytes. */
   drop(): void {
-    this.#bytes = null;
+    this.#bytes.clear();
     this.#count(false);
   }
 
@@ -82,7 +82,7 @@ export class ReplayBody implements Holder {
 
   /** Counts what is kept by the memory it takes: as waiting, or as kept for a second try. */
   #count(waits: boolean): void {
-    const bytes = this.#bytes === null ? 0 : this.#bytes.buffer.length;
+    const bytes = this.#bytes.memory;
     if (waits) (this.#holding ??= this.#share.hold(this)).set(bytes, false);
     else if (this.#holding !== null) {
       this.#holding.release();

@@ -8,6 +8,8 @@ export const MAX_INBOUND_REQUESTS = 16_384;
 export const MAX_OUTBOUND_REQUESTS = 8192;
 /** A client may have twice as many as are free: one alone two thirds, since a sidecar brings the clients of a whole pod. */
 const WEIGHT = 2;
+/** Requests that a client may have whatever others do: many greedy ones would leave no room else. Connections are limited, too. */
+const ALWAYS = 8;
 
 /** Requests of one direction under way in this thread. */
 export class RequestBudget {
@@ -32,7 +34,7 @@ export class RequestShare {
   /** A request begins; false when it must be refused. */
   begin(): boolean {
     const budget = this.#budget;
-    if (!mayHold(this.#held + 1, budget.used + 1, budget.most, WEIGHT)) return false;
+    if (this.#held >= ALWAYS && !mayHold(this.#held + 1, budget.used + 1, budget.most, WEIGHT)) return false;
     this.#held++;
     budget.used++;
     return true;

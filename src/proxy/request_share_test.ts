@@ -17,10 +17,16 @@ test("one client may have two thirds of the requests, and a second one most of w
 });
 
 test("requests that end make room again", () => {
-  const budget = new RequestBudget(3);
+  const budget = new RequestBudget(30);
   const share = new RequestShare(budget);
-  expect(take(share, 10)).toBe(2);
+  expect(take(share, 100)).toBe(20);
   share.end();
-  expect(take(share, 10)).toBe(1);
-  expect(budget.used).toBe(2);
+  expect(take(share, 100)).toBe(1);
+  expect(budget.used).toBe(20);
+});
+
+test("a client with few requests is served although many others have used up what there is", () => {
+  const budget = new RequestBudget(100);
+  for (let n = 0; n < 50; n++) take(new RequestShare(budget), 1000);
+  expect(take(new RequestShare(budget), 1000)).toBe(8);
 });

@@ -130,9 +130,26 @@ const uploads = (place: Place): Attack => ({
   },
 });
 
+const unanswered = (place: Place): Attack => ({
+  name: "requests that are never answered: 100 connections × 1,000 streams",
+  place,
+  boundMb: 120,
+  refusals: ["request_share"],
+  async run(rig, scale) {
+    const peers: H2Wire[] = [];
+    for (let at = 0; at < scale.of(100, 20); at++) {
+      const peer = await H2Wire.start(await rig.open(place, "http2"));
+      await peer.flood(1_000, () => request(peer.id(), "/never"), 100);
+      peers.push(peer);
+    }
+    await Bun.sleep(scale.of(STAY_MS, 500));
+    for (const peer of peers) peer.close();
+  },
+});
+
 export const FLOW_CONTROL: readonly Attack[] = [
   ...HTTP2_PLACES.flatMap((
     place,
-  ) => [fewStreams(place), openWindows(place), manyStreams(place), drip(place), uploads(place)]),
+  ) => [fewStreams(place), openWindows(place), manyStreams(place), drip(place), uploads(place), unanswered(place)]),
   ...(["outbound", "inbound"] as const).map(slowReaders),
 ];

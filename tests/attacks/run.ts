@@ -62,7 +62,7 @@ async function main(options: Options, isCaptured: boolean): Promise<readonly Row
   for (const [family, attacks] of Object.entries(FAMILIES)) {
     for (const attack of attacks) {
       if (!options.only.test(`${family}: ${attack.name} (${attack.place})`)) continue;
-      rig ??= await Rig.start(isCaptured);
+      rig ??= await startRig(isCaptured);
       if (attack.place === "inbound" && rig.inboundMissing !== "") {
         console.log(`skipped: ${attack.name} (inbound): ${rig.inboundMissing}`);
         continue;
@@ -76,6 +76,15 @@ async function main(options: Options, isCaptured: boolean): Promise<readonly Row
   }
   await rig?.[Symbol.asyncDispose]();
   return rows;
+}
+
+/** Ports that were free a moment ago may be taken by the time a sidecar binds them: a second try finds others. */
+async function startRig(isCaptured: boolean): Promise<Rig> {
+  try {
+    return await Rig.start(isCaptured);
+  } catch {
+    return await Rig.start(isCaptured);
+  }
 }
 
 async function one(rig: Rig, family: string, attack: Attack, scale: Scale): Promise<Row> {
