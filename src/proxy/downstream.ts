@@ -38,7 +38,7 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
   readonly clock: () => number;
   readonly random: () => number;
   connection: Http1Server | Http2Connection | null = null;
-  readonly #requests: RequestShare;
+  readonly origin: RequestShare;
 
   /** @param requests counts the client's requests */
   constructor(
@@ -58,7 +58,7 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
     this.route = route;
     this.clock = clock;
     this.random = random;
-    this.#requests = requests;
+    this.origin = requests;
   }
 
   get share(): PeerShare {
@@ -66,7 +66,7 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
   }
 
   requestEnded(): void {
-    this.#requests.end();
+    this.origin.end();
   }
 
   /** Lets what runs finish, then closes. */
@@ -107,7 +107,7 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
   onReady(_connection: Http2Connection): void {}
 
   #http1Request(connection: Http1Server, request: RequestHead): void {
-    if (!this.#requests.begin()) {
+    if (!this.origin.begin()) {
       this.owner.clientRefused(this, "request_share", TOO_MANY);
       return connection.refuseRequest(503, "overloaded", TOO_MANY);
     }
@@ -121,7 +121,7 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
 
   #http2Request(stream: Http2Stream, head: HeaderBlock, end: boolean): void {
     if (head.protocol !== "" && this.owner.takeStream(this, stream, head)) return;
-    if (!this.#requests.begin()) {
+    if (!this.origin.begin()) {
       this.owner.clientRefused(this, "request_share", TOO_MANY);
       return stream.abort(REFUSED_STREAM);
     }

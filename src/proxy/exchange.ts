@@ -28,7 +28,7 @@ import { opensTunnel, tunnelHead } from "./tunnel_heads.ts";
 import { TunnelRequest } from "./tunnel_request.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, failure, unsent } from "./upstream/failure.ts";
-import type { Waiter } from "./upstream/waiter.ts";
+import type { Origin, Waiter } from "./upstream/waiter.ts";
 
 /** Interim responses to one request: no flow control bounds them, and more than a few are an attack or a loop. */
 export const MAX_INTERIMS = 100;
@@ -59,6 +59,7 @@ export interface HttpPipeline {
 export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   readonly pipeline: HttpPipeline;
   readonly context: HttpContext;
+  readonly origin: Origin;
   /** As the client sent it. */
   readonly request: HeaderBlock;
   readonly startedMs: number;
@@ -129,6 +130,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   ) {
     this.pipeline = pipeline;
     this.context = context;
+    this.origin = context.origin;
     this.down = down;
     this.request = request;
     this.startedMs = nowMs;

@@ -1,4 +1,5 @@
 import type { PeerShare } from "../http/waiting_budget.ts";
+import type { Origin } from "./upstream/waiter.ts";
 
 /** What an exchange may ask about the connection it came on, and the sources of time and chance. */
 export interface HttpContext {
@@ -12,6 +13,8 @@ export interface HttpContext {
   readonly client: string;
   /** Verified SPIFFE ID of the client, null in plaintext. */
   readonly clientId: string | null;
+  /** Whether the client has many requests under way. */
+  readonly origin: Origin;
   /** One of the client's requests is over. */
   requestEnded(): void;
 }

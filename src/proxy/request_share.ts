@@ -31,6 +31,11 @@ export class RequestShare {
     this.#budget = budget;
   }
 
+  /** It has few requests under way, and is served before those that have many. */
+  get isLight(): boolean {
+    return this.#held <= ALWAYS;
+  }
+
   /** A request begins; false when it must be refused. */
   begin(): boolean {
     const budget = this.#budget;

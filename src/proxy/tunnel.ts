@@ -12,7 +12,7 @@ import { PartialBytes } from "../http/partial_bytes.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { Failure } from "./upstream/failure.ts";
 import { failure } from "./upstream/failure.ts";
-import type { Waiter } from "./upstream/waiter.ts";
+import { HEAVY, type Waiter } from "./upstream/waiter.ts";
 
 /** What inbound and outbound do differently. */
 export interface TunnelOwner {
@@ -32,6 +32,7 @@ export class Tunnel implements Waiter {
   readonly http1: Http1Request = { minorVersion: 1, upgrade: "" };
   readonly isRepeatable = true; // it gets a connection of its own
   readonly owner: TunnelOwner;
+  readonly origin = HEAVY;
   endpoint: EndpointState | null = null;
   /** Endpoints that could not be connected. */
   tried: EndpointState[] | null = null;

@@ -2,6 +2,7 @@
  * The applications behind the attacked sidecars, in processes of their own so that an attacker's work does not slow them:
  * `bun _app.ts HOST http1`, and `bun _app.ts HOST http2` for all others of _ports.ts.
  */
+import type { Socket } from "bun";
 import { serveH2 } from "./_h2_app.ts";
 import { hostileHttp1, hostileHttp2 } from "./_hostile_app.ts";
 import { BIG_BYTES, MEDIUM_BYTES, PORT } from "./_ports.ts";
@@ -39,7 +40,31 @@ function serveHttp1(): void {
   });
 }
 
+/** One answer for each connection, from the one copy of the body. */
+function serveFiles(): void {
+  const answer = Buffer.concat([Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: ${BIG_BYTES}\r\n\r\n`), big]);
+  const left = new WeakMap<object, Uint8Array>();
+  const drain = (socket: Socket) => {
+    const rest = left.get(socket);
+    if (rest !== undefined) left.set(socket, rest.subarray(Math.max(0, socket.write(rest))));
+  };
+  Bun.listen({
+    hostname: host,
+    port: PORT.files,
+    socket: {
+      data(socket) {
+        if (left.has(socket)) return;
+        left.set(socket, answer);
+        drain(socket);
+      },
+      drain,
+      error() {},
+    },
+  });
+}
+
 function serveOthers(): void {
+  serveFiles();
   serveH2(host, PORT.http2, (_connection, _id, path) => bodyBytes(path));
   Bun.listen({
     hostname: host,

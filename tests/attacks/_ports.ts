@@ -4,6 +4,8 @@
 export const PORT = {
   /** HTTP/1.1 that behaves. */
   http1: 8080,
+  /** HTTP/1.1 that answers every request with a body of BIG_BYTES, in a process that the bystander does not use. */
+  files: 8085,
   /** HTTP/2 that behaves. */
   http2: 8081,
   /** Sends bytes without an end, and reads none. */

@@ -29,6 +29,7 @@ export type AppPort = keyof typeof PORT;
 
 const APP_PROTOCOL: Readonly<Record<AppPort, string>> = {
   http1: "http",
+  files: "http",
   http2: "kubernetes.io/h2c",
   noise: "tulle.dev/opaque",
   hostile1: "http",

@@ -92,9 +92,9 @@ const slowReaders = (place: Place): Attack => ({
   async run(rig, scale) {
     const wires: Wire[] = [];
     for (let at = 0; at < scale.of(2_000, 100); at++) {
-      const wire = await rig.open(place, "http1");
+      const wire = await rig.open(place, "files");
       wire.deaf();
-      await wire.send("GET /big HTTP/1.1\r\nhost: web\r\n\r\n");
+      await wire.send("GET / HTTP/1.1\r\nhost: web\r\n\r\n");
       wires.push(wire);
     }
     await Bun.sleep(scale.of(STAY_MS, 500));
@@ -130,6 +130,23 @@ const uploads = (place: Place): Attack => ({
   },
 });
 
+const unansweredHttp1 = (place: Place): Attack => ({
+  name: "2,000 HTTP/1.1 requests that the application does not answer",
+  place,
+  boundMb: 60,
+  refusals: [],
+  async run(rig, scale) {
+    const wires: Wire[] = [];
+    for (let at = 0; at < scale.of(2_000, 100); at++) {
+      const wire = await rig.open(place, "http1");
+      await wire.send("GET /never HTTP/1.1\r\nhost: web\r\n\r\n");
+      wires.push(wire);
+    }
+    await Bun.sleep(scale.of(STAY_MS, 500));
+    for (const wire of wires) wire.close();
+  },
+});
+
 const unanswered = (place: Place): Attack => ({
   name: "requests that are never answered: 100 connections × 1,000 streams",
   place,
@@ -151,5 +168,5 @@ export const FLOW_CONTROL: readonly Attack[] = [
   ...HTTP2_PLACES.flatMap((
     place,
   ) => [fewStreams(place), openWindows(place), manyStreams(place), drip(place), uploads(place), unanswered(place)]),
-  ...(["outbound", "inbound"] as const).map(slowReaders),
+  ...(["outbound", "inbound"] as const).flatMap((place) => [slowReaders(place), unansweredHttp1(place)]),
 ];

@@ -12,14 +12,17 @@ import { peerHasEnded } from "../../net/peer_ended.ts";
 import { turnMs } from "../../net/turn_clock.ts";
 import { COMMON_SHARE, type PeerShare } from "../../http/waiting_budget.ts";
 import type { RawSocket } from "../../net/socket.ts";
+import { partOf } from "../../net/threads.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { HeadCache } from "../../wire/http1/head_cache.ts";
 import type { ResponseHead } from "../../wire/http1/response_head.ts";
 import { type Failure, unsent } from "./failure.ts";
 import { MAX_QUEUED, type Waiter, WaiterQueue } from "./waiter.ts";
 
-/** Connections to one endpoint: what the descriptors of a usual pod allow, and more than applications serve at once. */
-const MAX_CONNECTIONS = 1024;
+/** Connections to one endpoint: as many requests as a sidecar may have under way at another, each of which takes one. */
+const MAX_CONNECTIONS = 8192;
+/** The last quarter of them is for clients with few requests under way: one that takes all it gets must not shut others out. */
+const MAX_HEAVY_CONNECTIONS = 6144;
 /** Idle connections are closed after this: shorter than the 5 s keep-alive of Node.js, the shortest of the common servers. */
 const IDLE_MS = 3000;
 
@@ -71,7 +74,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
     if (!this.#queue.push(waiter)) {
       return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
     }
-    if (this.#dialling < this.#queue.length && this.#open + this.#dialling < MAX_CONNECTIONS) {
+    if (this.#dialling < this.#queue.length && this.#mayDial(waiter.origin.isLight)) {
       this.#dialling++;
       this.#dial(this);
     }
@@ -107,7 +110,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   }
 
   onReusable(connection: Http1Client): void {
-    const waiter = this.#queue.shift();
+    const waiter = this.#queue.shift(this.#open - this.#idle.length > partOf(MAX_HEAVY_CONNECTIONS));
     if (waiter !== null) return this.#give(connection, waiter);
     if (this.#closed) {
       this.#open--;
@@ -128,7 +131,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
       this.#idle.splice(at, 1);
       this.#learnClose(connection);
     }
-    if (this.#queue.length > this.#dialling && this.#open + this.#dialling < MAX_CONNECTIONS) {
+    if (this.#queue.length > this.#dialling && this.#mayDial(false)) {
       this.#dialling++;
       this.#dial(this);
     }
@@ -143,6 +146,10 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
     }
     this.#unused = this.#idle.length;
     if (this.#idle.length > 0) arm(this.#timer, IDLE_MS);
+  }
+
+  #mayDial(isLight: boolean): boolean {
+    return this.#open + this.#dialling < partOf(isLight ? MAX_CONNECTIONS : MAX_HEAVY_CONNECTIONS);
   }
 
   /** The connection that would be taken next will most likely be there when the request arrives. */

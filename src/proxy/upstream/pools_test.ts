@@ -7,11 +7,12 @@ import type { Leg } from "../../http/leg.ts";
 import { type Failure, unsent } from "./failure.ts";
 import { Http1Pool } from "./http1_pool.ts";
 import { Http2Pool } from "./http2_pool.ts";
-import { MAX_QUEUED, type Waiter } from "./waiter.ts";
+import { HEAVY, MAX_QUEUED, type Origin, type Waiter } from "./waiter.ts";
 
 /** Sends a GET as soon as it has a leg. */
 class Asker extends Recorder implements Waiter {
   readonly http1 = { minorVersion: 1, upgrade: "" } as const;
+  origin: Origin = HEAVY;
   isRepeatable = true;
   cancelled = false;
   leg: Leg | null = null;
@@ -116,6 +117,23 @@ test("Http1Pool refuses more than it may hold, and skips those that have given u
   expect(ask(pool).failure).toBeNull(); // those who have given up keep nobody from waiting
   accept();
   expect(all.at(-1)?.leg).not.toBeNull();
+});
+
+test("Http1Pool lets a client with few requests wait, and serves it, where one with many has taken all it may", () => {
+  const { pool, dials, accept } = http1();
+  for (let n = 0; n < 6144; n++) {
+    ask(pool);
+    accept();
+  }
+  for (let n = 0; n < MAX_QUEUED; n++) ask(pool);
+  expect(ask(pool).failure?.code).toBe("queue_full");
+  const before = dials();
+  const light = new Asker();
+  light.origin = { isLight: true };
+  pool.acquire(light, false);
+  expect(dials()).toBe(before + 1);
+  accept();
+  expect(light.leg).not.toBeNull();
 });
 
 test("Http1Pool closes what nobody needed for an interval, and keeps what is used", async () => {

@@ -6,11 +6,23 @@ import type { Failure } from "./failure.ts";
 
 /** Requests that may wait for connections of one endpoint; beyond it a burst would only pile up behind a dead peer. */
 export const MAX_QUEUED = 1024;
+/** As many again may wait of clients that have few requests under way: who has many must not keep them out. */
+const MAX_QUEUED_LIGHT = 2 * MAX_QUEUED;
+
+/** Whose requests they are. */
+export interface Origin {
+  /** It has few requests under way. */
+  readonly isLight: boolean;
+}
+
+/** For what is not told apart. */
+export const HEAVY: Origin = { isLight: false };
 
 /** Gets exactly one of the two calls, unless it cancels. */
 export interface Waiter extends LegListener {
   /** What an HTTP/1 connection must know of the request. */
   readonly http1: Http1Request;
+  readonly origin: Origin;
   /** It does no harm when an HTTP/1 server acts on it twice. */
   readonly isRepeatable: boolean;
   /** The waiter has given up; the pool drops it. */
@@ -32,13 +44,15 @@ export class WaiterQueue {
   /** Adds a waiter. @returns false when MAX_QUEUED wait already */
   push(waiter: Waiter): boolean {
     if (this.length >= MAX_QUEUED) this.#drop();
-    if (this.length >= MAX_QUEUED) return false;
+    if (this.length >= (waiter.origin.isLight ? MAX_QUEUED_LIGHT : MAX_QUEUED)) return false;
     this.#list.push(waiter);
     return true;
   }
 
-  /** The next one that still waits, or null. */
-  shift(): Waiter | null {
+  /** The next one that still waits, or null. @param lightOnly of those with few requests under way */
+  shift(lightOnly = false): Waiter | null {
+    if (lightOnly) return this.#shiftLight();
+
     while (this.#head < this.#list.length) {
       const waiter = this.#list[this.#head++] as Waiter; // in range
       if (this.#head > 64 && this.#head * 2 > this.#list.length) {
@@ -49,6 +63,16 @@ export class WaiterQueue {
     }
     this.#list.length = 0;
     this.#head = 0;
+    return null;
+  }
+
+  #shiftLight(): Waiter | null {
+    for (let at = this.#head; at < this.#list.length; at++) {
+      const waiter = this.#list[at] as Waiter; // in range
+      if (waiter.cancelled || !waiter.origin.isLight) continue;
+      this.#list.splice(at, 1);
+      return waiter;
+    }
     return null;
   }
 
