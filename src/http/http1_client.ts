@@ -19,7 +19,7 @@ import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader
 import { CHUNKED, COUNTED, Http1BodyWriter, OMITTED } from "./http1_body_writer.ts";
 import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
 import { TcpLeg } from "./tcp_leg.ts";
-import { COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
+import { COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const IDLE = 0;
 const HEAD = 1;
@@ -326,7 +326,7 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
 
   #account(bytes: number): void {
     this.#unconsumed += bytes;
-    if (this.#unconsumed > HTTP1_PAUSE_BYTES && !this.#paused) {
+    if (this.#unconsumed > waitingBudget.pauseBytes && !this.#paused) {
       this.#paused = true;
       this.socket.pause();
     }

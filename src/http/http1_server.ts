@@ -36,7 +36,7 @@ import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
 import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader.ts";
 import { Http1BodyWriter, UNTIL_CLOSE } from "./http1_body_writer.ts";
 import { TcpLeg, type TcpLegOwner } from "./tcp_leg.ts";
-import { COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
+import { COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const HEAD = 0;
 const BODY = 1;
@@ -288,7 +288,7 @@ export class Http1Server extends Connected
 
   #account(bytes: number): void {
     this.#unconsumed += bytes;
-    if (this.#unconsumed > HTTP1_PAUSE_BYTES) this.#pause();
+    if (this.#unconsumed > waitingBudget.pauseBytes) this.#pause();
   }
 
   /** Keeps bytes that must not be read yet, and stops more from coming. */

@@ -31,17 +31,15 @@ import { putPreface } from "./http2_settings.ts";
 import { Http2Stream } from "./http2_stream.ts";
 import {
   CONNECTION_WINDOW_BYTES,
-  FIRST_STREAM_CREDIT_BYTES,
-  FIRST_STREAM_WINDOW_BYTES,
   HEAD_TIMEOUT_MS,
   MAX_FRAME_BYTES,
   MAX_MESH_FRAME_BYTES,
   MAX_OUTBOX_BYTES,
   MESH_OUTBOX_FACTOR,
-  STREAM_WINDOW_BYTES,
 } from "./limits.ts";
+import { ReceiveWindows } from "./receive_windows.ts";
 import type { Refusal } from "./refusal.ts";
-import { COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
+import { COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
 import { WaitingStreams } from "./waiting_streams.ts";
 
 /** How long a client may take to acknowledge that we are going away, before its later requests are refused. */
@@ -68,6 +66,8 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
   readonly share: PeerShare;
   readonly streams = new Map<number, Http2Stream>();
   readonly encoder = new HpackEncoder();
+  /** What the peer may send. */
+  readonly windows: ReceiveWindows;
   /** Streams the peer allows us. Until its SETTINGS arrive we assume what every server allows. */
   peerMaxStreams = 100;
   peerInitialWindow = DEFAULT_WINDOW_BYTES;
@@ -113,6 +113,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     this.owner = owner;
     this.share = share;
     this.outbox = new Outbox(socket, this, share, true);
+    this.windows = new ReceiveWindows(this);
     this.#reader = new Http2Reader(this);
     this.#maxSent = mesh ? MAX_MESH_FRAME_BYTES : MAX_FRAME_BYTES;
     this.stats = statsOf(socket);
@@ -129,7 +130,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
 
   /** Opens a stream (client role); `canOpen` must hold. Nothing is sent until its head is. */
   open(): Http2Stream {
-    const stream = new Http2Stream(this, this.nextId, this.peerInitialWindow);
+    const stream = new Http2Stream(this, this.nextId, this.peerInitialWindow, this.windows.first);
     this.nextId += 2;
     this.streams.set(stream.id, stream);
     if (this.nextId > MAX_31_BITS) this.#drain();
@@ -209,19 +210,6 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     if (this.closed) return false;
     writeEndStream(this.outbox, streamId);
     return true;
-  }
-
-  /** Returns credit for a stream once half its window has been forwarded. */
-  creditStream(stream: Http2Stream): void {
-    const isFirst = stream.window === FIRST_STREAM_WINDOW_BYTES;
-    if (stream.credit < (isFirst ? FIRST_STREAM_CREDIT_BYTES : stream.window >> 1)) return;
-    if (stream.window < STREAM_WINDOW_BYTES && waitingBudget.isPlenty) {
-      stream.credit += STREAM_WINDOW_BYTES - stream.window;
-      stream.window = STREAM_WINDOW_BYTES;
-    }
-    writeWindowUpdate(this.outbox, stream.id, stream.credit);
-    stream.recvWindow += stream.credit;
-    stream.credit = 0;
   }
 
   /** Returns credit for the connection once half its window has been received. It is never held back: it is all streams'. */
@@ -398,6 +386,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     this.closed = true;
     this.draining = true;
     this.#keepAlive.stop();
+    this.windows.close();
     disarm(this.#head);
     disarm(this.#grace);
     for (const stream of [...this.streams.values()]) {

@@ -66,7 +66,8 @@ export function onSettings(
   if (id !== 0) return connection.fail(code.PROTOCOL_ERROR, "SETTINGS on a stream");
   if ((flags & frame.ACK) !== 0) {
     if (length !== 0) return connection.fail(code.FRAME_SIZE_ERROR, "SETTINGS acknowledgement with a payload");
-    return void reader.spend();
+    if (reader.spend()) connection.windows.onAcknowledged();
+    return;
   }
   if (length % 6 !== 0) return connection.fail(code.FRAME_SIZE_ERROR, "SETTINGS is not a multiple of 6 bytes");
   if (length > 6 * MAX_SETTINGS) return connection.calm("flood", `${length / 6} values in SETTINGS`);

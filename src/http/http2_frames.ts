@@ -35,6 +35,11 @@ export function writeWindowUpdate(outbox: Outbox, streamId: number, bytes: numbe
   sink.put4(bytes);
 }
 
+/** Appends SETTINGS that change the window with which streams begin. */
+export function writeInitialWindow(outbox: Outbox, bytes: number): void {
+  frame.putSettings(outbox.begin(), [[frame.SETTINGS_INITIAL_WINDOW_SIZE, bytes]]);
+}
+
 /** Appends the end of a stream. */
 export function writeRstStream(outbox: Outbox, streamId: number, h2Code: number): void {
   const sink = outbox.begin();

@@ -236,7 +236,9 @@ export class Http2Reader {
     if (stream.recvEnd) return this.streamError(stream, code.STREAM_CLOSED, "DATA after END_STREAM");
     if (!stream.headReceived) return this.streamError(stream, code.PROTOCOL_ERROR, "DATA before the head");
     stream.recvWindow -= length;
-    if (stream.recvWindow < 0) return this.streamError(stream, code.FLOW_CONTROL_ERROR, "stream window exceeded");
+    if (stream.recvWindow < 0 && length > 0) {
+      return this.streamError(stream, code.FLOW_CONTROL_ERROR, "stream window exceeded");
+    }
     if (stream.bodyLeft >= 0) {
       stream.bodyLeft -= bytes;
       if (stream.bodyLeft < 0 || (ends && stream.bodyLeft > 0)) {

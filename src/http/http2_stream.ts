@@ -9,7 +9,6 @@
  */
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Http2Connection } from "./http2_connection.ts";
-import { FIRST_STREAM_WINDOW_BYTES } from "./limits.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import type { Holder, Holding } from "./waiting_budget.ts";
 import { WaitingBytes } from "./waiting_bytes.ts";
@@ -29,10 +28,12 @@ export class Http2Stream implements Leg, Holder {
   headReceived = false;
   /** Bytes we may send; below 0 after a SETTINGS that shrank it (RFC 9113 §6.9.2). */
   sendWindow: number;
-  /** Bytes the peer may send. */
-  recvWindow = FIRST_STREAM_WINDOW_BYTES;
+  /** Bytes the peer may send; below 0 after SETTINGS of ours that shrank it. */
+  recvWindow: number;
   /** Bytes that may wait here: what is forwarded is credited up to it. */
-  window = FIRST_STREAM_WINDOW_BYTES;
+  window: number;
+  /** The part of it that SETTINGS gave. */
+  firstWindow: number;
   /** Bytes forwarded, for which no WINDOW_UPDATE has been sent yet. */
   credit = 0;
   /** Body bytes the peer still has to send by its content-length; -1: not declared. */
@@ -49,10 +50,11 @@ export class Http2Stream implements Leg, Holder {
   #finQueued = false;
   #trailersQueued: HeaderBlock | null = null;
 
-  constructor(connection: Http2Connection, id: number, sendWindow: number) {
+  constructor(connection: Http2Connection, id: number, sendWindow: number, recvWindow: number) {
     this.connection = connection;
     this.id = id;
     this.sendWindow = sendWindow;
+    this.recvWindow = this.window = this.firstWindow = recvWindow;
   }
 
   /** The final response has no body that its content-length could speak of (RFC 9110 §6.4.1, §9.3.6). */
@@ -113,7 +115,7 @@ export class Http2Stream implements Leg, Holder {
   consumed(bytes: number): void {
     if (this.closed || this.recvEnd) return;
     this.credit += bytes;
-    this.connection.creditStream(this);
+    this.connection.windows.credit(this);
   }
 
   /** Sends what waits as far as windows and room allow. Called by the connection. Returns true when nothing is left. */

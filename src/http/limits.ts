@@ -6,6 +6,8 @@ export const MAX_STREAMS = 1000;
 export const MAX_MESH_STREAMS = 16_384;
 /** Bytes a new stream may send before they are forwarded: most bodies. One that nobody reads holds no more. */
 export const FIRST_STREAM_WINDOW_BYTES = 128 * 1024;
+/** The same while much waits: a frame, so that thousands of streams that nobody reads fit. */
+export const TIGHT_STREAM_WINDOW_BYTES = 16 * 1024;
 /** Bytes of it that are forwarded before credit returns: so late that a body of 100 KiB costs no frame. */
 export const FIRST_STREAM_CREDIT_BYTES = 112 * 1024;
 /** The same for one whose bytes were forwarded, while the process has room: 256 KiB are 1 GB/s at 0.25 ms. */
@@ -19,8 +21,12 @@ export const CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024;
 export const WAITING_BYTES_BUDGET = 128 * 1024 * 1024;
 /** Bytes that a peer must take to count as reading: a byte now and then holds memory as well as none. */
 export const PROGRESS_BYTES = 16 * 1024;
+/** Bytes waiting from which streams begin with a small window, and sockets are paused early; below half of it no more. */
+export const TIGHT_BYTES = WAITING_BYTES_BUDGET / 8;
 /** Longest time without that, whatever else is free: Envoy's limit for streams, and longer than consumers usually pause. */
 export const WRITE_IDLE_MS = 300_000;
+/** The same while much waits (TIGHT_BYTES). */
+export const TIGHT_IDLE_MS = 10_000;
 /** Largest frame we take from applications: the default of RFC 9113. */
 export const MAX_FRAME_BYTES = 16_384;
 /**
@@ -56,6 +62,8 @@ export const MAX_OUTBOX_BYTES = 2 * 1024 * 1024;
 export const MESH_OUTBOX_FACTOR = 8;
 /** Body bytes received on an HTTP/1 connection and not yet forwarded before it is paused. */
 export const HTTP1_PAUSE_BYTES = 256 * 1024;
+/** The same while much waits. */
+export const TIGHT_PAUSE_BYTES = 16 * 1024;
 /** Bytes of further requests (pipelining) kept while one is served; the connection is paused with them. */
 export const MAX_PIPELINED_BYTES = 1024 * 1024;
 /** From the first byte of a head (HTTP/2: from accept, or of a header block) to its end; slower ones are answered 408 or ENHANCE_YOUR_CALM. */

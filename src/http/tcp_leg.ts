@@ -12,7 +12,7 @@ import type { HeaderBlock } from "../wire/header_block.ts";
 import { CANCEL, CONNECT_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { HTTP1_PAUSE_BYTES } from "./limits.ts";
-import { COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
+import { COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -105,7 +105,7 @@ export class TcpLeg extends Connected implements Leg, SocketOwner, OutboxOwner {
   onData(buffer: Uint8Array): void {
     this.#unconsumed += buffer.length;
     this.listener?.onData(this, buffer, 0, buffer.length, false);
-    if (this.#unconsumed > HTTP1_PAUSE_BYTES && !this.#paused && !this.#closed) {
+    if (this.#unconsumed > waitingBudget.pauseBytes && !this.#paused && !this.#closed) {
       this.#paused = true;
       this.socket.pause();
     }

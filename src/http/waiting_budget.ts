@@ -2,27 +2,40 @@
  * Bytes that wait in this thread because a peer does not take them, and who may have how many.
  *
  * A peer (the workload's own programs, a client by its identity or address, an endpoint) may hold as many as are free of
- * WAITING_BYTES_BUDGET: see base/fair_share.ts. Who holds more loses what has made no progress for longest, until the
- * rest fits: a stream is reset, a connection is ended. So those who stop reading pay, before those who are slow and those
- * who wait behind them on a connection, and never another peer. Nobody is refused credit meanwhile, for a connection
+ * WAITING_BYTES_BUDGET: see base/fair_share.ts. Who holds more loses what occupied most for longest without progress,
+ * until the rest fits: a stream is reset, a connection is ended. So those who stop reading pay, before those who are slow
+ * and those who wait behind them on a connection, and never another peer. Nobody is refused credit meanwhile, for a connection
  * carries the streams of many.
  *
- * What makes no progress for WRITE_IDLE_MS is ended whoever holds it.
+ * What makes no progress for WRITE_IDLE_MS is ended whoever holds it, and sooner while much waits.
  */
 import { mayHold } from "../base/fair_share.ts";
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { partOf } from "../net/threads.ts";
 import { HIGH_WATER_BYTES } from "../net/outbox.ts";
 import { arm } from "../net/ticker.ts";
-import { PROGRESS_BYTES, WAITING_BYTES_BUDGET, WRITE_IDLE_MS } from "./limits.ts";
+import {
+  FIRST_STREAM_WINDOW_BYTES,
+  HTTP1_PAUSE_BYTES,
+  PROGRESS_BYTES,
+  TIGHT_BYTES,
+  TIGHT_IDLE_MS,
+  TIGHT_PAUSE_BYTES,
+  TIGHT_STREAM_WINDOW_BYTES,
+  WAITING_BYTES_BUDGET,
+  WRITE_IDLE_MS,
+} from "./limits.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** Looks at what makes no progress so often within the time it may take. */
-const LOOKS = 8;
+/** How often it is looked for what makes no progress. */
+const LOOK_MS = 1_000;
 
 /** A full socket may have this part (1/256) of what its peer may still hold waiting, but no less than a few segments. */
 const ROOM_SHIFT = 8;
 const MIN_ROOM_BYTES = 16 * 1024;
+
+/** A share that is too large gives up 1/16 of the budget more than it must: to find out what goes is work. */
+const SLACK_SHIFT = 4;
 
 /** Has bytes that wait. */
 export interface Holder {
@@ -94,6 +107,18 @@ class Line {
     this.#last = holding;
   }
 
+  /**
+   * By bytes × (time without progress)², the highest first: time tells those who do not read from those who will in a
+   * moment, and bytes tell whose end makes room.
+   */
+  sorted(nowMs: number): Holding[] {
+    const all: { readonly holding: Holding; readonly cost: number }[] = [];
+    for (let holding = this.first; holding !== null; holding = holding.after) {
+      all.push({ holding, cost: holding.bytes * (nowMs - holding.sinceMs) ** 2 });
+    }
+    return all.sort((a, b) => b.cost - a.cost).map(({ holding }) => holding);
+  }
+
   remove(holding: Holding): void {
     if (holding.before === null) this.first = holding.after;
     else holding.before.after = holding.after;
@@ -125,9 +150,10 @@ export class PeerShare {
     return new Holding(holder, this, this.#others);
   }
 
-  /** The one that must go first: it has made no progress for longest, of those that are to blame if there are any. */
-  get worst(): Holding | null {
-    return this.#blamed.first ?? this.#others.first;
+  /** All, in the order in which they must go: those that are to blame first, by what they occupied for how long. */
+  worstFirst(): Holding[] {
+    const nowMs = performance.now();
+    return [...this.#blamed.sorted(nowMs), ...this.#others.sorted(nowMs)];
   }
 
   /** One that has made no progress since a time, or null. */
@@ -181,24 +207,39 @@ class WaitingBudget implements TimerOwner {
   readonly #timer = new Timer(this, 0);
   #isDue = false;
 
-  /** More streams may hold more: less than a quarter of the budget is used. */
-  get isPlenty(): boolean {
-    return this.total < partOf(WAITING_BYTES_BUDGET) >> 2;
-  }
+  /** Much waits: what comes in has to be slowed down. */
+  isTight = false;
+  /** Window with which streams begin. */
+  firstWindow = FIRST_STREAM_WINDOW_BYTES;
+  /** Bytes received on a connection without windows and not forwarded, beyond which it is paused. */
+  pauseBytes = HTTP1_PAUSE_BYTES;
+  /** Told when that changes. */
+  readonly windows = new Set<{ onPressure(): void }>();
 
   add(share: PeerShare, bytes: number): void {
     this.total += bytes;
-    if (bytes <= 0) return;
+    if (bytes <= 0) {
+      if (this.isTight && this.total < partOf(TIGHT_BYTES) >> 1) this.#tighten(false);
+      return;
+    }
+    if (!this.isTight && this.total > partOf(TIGHT_BYTES)) this.#tighten(true);
     if (share.bytes > this.#largest.bytes) this.#largest = share;
     if (mayHold(this.#largest.bytes, this.total, partOf(WAITING_BYTES_BUDGET)) || this.#isDue) return;
     this.#isDue = true;
     queueMicrotask(shedNow); // not here: a stream that is being written to must not end under its writer
   }
 
+  #tighten(isTight: boolean): void {
+    this.isTight = isTight;
+    this.firstWindow = isTight ? TIGHT_STREAM_WINDOW_BYTES : FIRST_STREAM_WINDOW_BYTES;
+    this.pauseBytes = isTight ? TIGHT_PAUSE_BYTES : HTTP1_PAUSE_BYTES;
+    for (const windows of this.windows) windows.onPressure();
+  }
+
   /** Something waits for the peer. */
   enter(share: PeerShare): void {
     this.#shares.add(share);
-    if (this.#timer.tick < 0) arm(this.#timer, this.idleMs / LOOKS);
+    if (this.#timer.tick < 0) arm(this.#timer, LOOK_MS);
   }
 
   /** Nothing waits for the peer any more. */
@@ -207,21 +248,25 @@ class WaitingBudget implements TimerOwner {
   }
 
   onTimer(_kind: number): void {
-    const before = performance.now() - this.idleMs;
+    const before = performance.now() - (this.isTight ? Math.min(this.idleMs, TIGHT_IDLE_MS) : this.idleMs);
     for (const share of [...this.#shares]) {
       for (let idle = share.idleSince(before); idle !== null; idle = share.idleSince(before)) end(idle, "write_idle");
     }
-    if (this.#shares.size > 0) arm(this.#timer, this.idleMs / LOOKS);
+    if (this.#shares.size > 0) arm(this.#timer, LOOK_MS);
   }
 
   /** Ends what those hold who have more than their share, the one with most first: whoever it was that asked for more. */
   shed(): void {
     this.#isDue = false;
+    const budget = partOf(WAITING_BYTES_BUDGET);
     for (;;) {
       for (const share of this.#shares) if (share.bytes > this.#largest.bytes) this.#largest = share;
-      const { worst, bytes } = this.#largest;
-      if (worst === null || mayHold(bytes, this.total, partOf(WAITING_BYTES_BUDGET))) return;
-      end(worst, "memory_share");
+      const share = this.#largest;
+      if (share.bytes === 0 || mayHold(share.bytes, this.total, budget)) return;
+      for (const holding of share.worstFirst()) {
+        if (mayHold(share.bytes, this.total, budget - (budget >> SLACK_SHIFT))) break;
+        if (holding.bytes > 0) end(holding, "memory_share"); // not ended together with another
+      }
     }
   }
 }

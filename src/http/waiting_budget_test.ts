@@ -33,15 +33,39 @@ const release = (streams: readonly Stream[]) => {
   for (const stream of streams) if (!stream.isEnded) stream.holding.release();
 };
 
-test("a peer alone may have half of the budget; of what is more, the oldest streams go", async () => {
+test("a peer alone may have half of the budget; of what is more, what occupied most for longest goes", async () => {
   const share = new PeerShare("inbound", "a");
   const streams = Array.from({ length: 8 }, () => new Stream(share, WAITING_BYTES_BUDGET / 16));
+  const [first, second, third] = streams;
+  for (const stream of streams) stream.holding.sinceMs -= 1_000;
+  if (first !== undefined && second !== undefined && third !== undefined) {
+    first.holding.set(1, true);
+    first.holding.sinceMs -= 10_000; // long, but little
+    second.holding.sinceMs -= 10_000;
+    third.holding.set(2 * third.holding.bytes - 1, true); // much, but not for long
+  }
   await turn();
   expect(alive(streams)).toBe("xxxxxxxx");
   streams.push(new Stream(share, 1));
   await turn();
-  expect(alive(streams)).toBe("-xxxxxxxx");
+  expect(alive(streams)).toBe("x-xxxxxxx");
   expect(ended).toEqual(["a memory_share"]);
+  release(streams);
+});
+
+test("who is not to blame goes last", async () => {
+  const share = new PeerShare("inbound", "a");
+  const streams = Array.from({ length: 8 }, () => new Stream(share, WAITING_BYTES_BUDGET / 16));
+  for (const stream of streams) stream.holding.sinceMs -= 1_000;
+  const first = streams[0];
+  if (first !== undefined) {
+    first.holding.sinceMs -= 10_000;
+    first.holding.set(first.holding.bytes, false);
+  }
+  streams.push(new Stream(share, 1));
+  await turn();
+  expect(alive(streams.slice(0, 1))).toBe("x");
+  expect(streams.filter((stream) => stream.isEnded).length).toBe(1);
   release(streams);
 });
 
@@ -60,10 +84,12 @@ test("a peer that wants more than its share loses its own streams, and never tho
   release([...quiet, ...streams]);
 });
 
-test("a stream whose receiver reads is not the oldest; one that takes a byte at a time is", async () => {
+test("a stream whose receiver reads is not the worst; one that takes a byte at a time is", async () => {
   const share = new PeerShare("inbound", "a");
   const streams = Array.from({ length: 4 }, () => new Stream(share, WAITING_BYTES_BUDGET / 8));
   const [first, second] = streams;
+  for (const stream of streams) stream.holding.sinceMs -= 1_000;
+  if (second !== undefined) second.holding.sinceMs -= 1;
   first?.holding.moved(PROGRESS_BYTES);
   for (let n = 0; n < 1000; n++) second?.holding.moved(1);
   streams.push(new Stream(share, 1));

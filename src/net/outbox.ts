@@ -4,6 +4,7 @@
 import { ByteSink, uninitialised } from "../base/byte_sink.ts";
 import { copyBytes } from "../base/latin1.ts";
 import { dirtyOutboxes } from "./flush.ts";
+import { freeBuffer } from "./lent_buffer.ts";
 import type { RawSocket } from "./socket.ts";
 
 /** Above this an outbox takes no more body bytes until it has drained: 256 KiB fill a socket at 1 GB/s for 0.25 ms. */
@@ -265,4 +266,5 @@ function giveBuffer(buffer: Uint8Array): void {
   if (buffer.length === SMALL_BYTES && small.length < SMALL_POOL) small.push(buffer);
   else if (buffer.length === LARGE_BYTES && large.length < LARGE_POOL) large.push(buffer);
   else if (buffer.length === BULK_BYTES && bulk.length < BULK_POOL) bulk.push(buffer);
+  else if (buffer.length >= LARGE_BYTES) freeBuffer(buffer);
 }

@@ -2,10 +2,13 @@
 import { mayHold } from "../base/fair_share.ts";
 import { partOf } from "../net/threads.ts";
 
-/** Requests to this workload under way: each takes some 4 KB in each of the sidecars it passes. */
-export const MAX_INBOUND_REQUESTS = 16_384;
+/**
+ * Requests to this workload under way. Each takes 5 KB, and with a small window of body (TIGHT_STREAM_WINDOW_BYTES) all
+ * that one client may have fit in its share of the waiting bytes.
+ */
+export const MAX_INBOUND_REQUESTS = 8192;
 /** The same for requests of this workload: fewer than one sidecar may have at another, or its clients would share the refusals. */
-export const MAX_OUTBOUND_REQUESTS = 8192;
+export const MAX_OUTBOUND_REQUESTS = 4096;
 /** A client may have twice as many as are free: one alone two thirds, since a sidecar brings the clients of a whole pod. */
 const WEIGHT = 2;
 /** Requests that a client may have whatever others do: many greedy ones would leave no room else. Connections are limited, too. */

@@ -85,13 +85,13 @@ const drip = (place: Place): Attack => ({
 });
 
 const slowReaders = (place: Place): Attack => ({
-  name: "slow readers: 2,000 HTTP/1.1 clients ask for 10 MB and read nothing",
+  name: "slow readers: 1,000 HTTP/1.1 clients ask for 10 MB and read nothing",
   place,
   boundMb: 160,
   refusals: ["memory_share"],
   async run(rig, scale) {
     const wires: Wire[] = [];
-    for (let at = 0; at < scale.of(2_000, 100); at++) {
+    for (let at = 0; at < scale.of(1_000, 100); at++) {
       const wire = await rig.open(place, "files");
       wire.deaf();
       await wire.send("GET / HTTP/1.1\r\nhost: web\r\n\r\n");
