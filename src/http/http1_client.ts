@@ -2,6 +2,7 @@
 import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
+import { limitReceiveBuffer } from "../net/receive_buffer.ts";
 import { resetConnection } from "../net/reset.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
 import { HAS_TE_TRAILERS, type HeaderBlock } from "../wire/header_block.ts";
@@ -13,13 +14,13 @@ import * as serialize from "../wire/http1/serialize.ts";
 import { INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from "../wire/http2/error_code.ts";
 import type { Http1ClientOwner } from "./http1_client_owner.ts";
 import type { Leg, LegListener } from "./leg.ts";
-import { HTTP1_PAUSE_BYTES } from "./limits.ts";
+import { HTTP1_PAUSE_BYTES, TIGHT_RECEIVE_BYTES } from "./limits.ts";
 import { withEmptyBody } from "./http1_answers.ts";
 import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader.ts";
 import { CHUNKED, COUNTED, Http1BodyWriter, OMITTED } from "./http1_body_writer.ts";
 import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
 import { TcpLeg } from "./tcp_leg.ts";
-import { COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
+import { BLAME, COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const IDLE = 0;
 const HEAD = 1;
@@ -43,6 +44,8 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
   stats: ConnectionStats | null;
   readonly outbox: Outbox;
   listener: LegListener | null = null;
+  /** Reads of it are limited: it is slow for large bodies. */
+  isLimited = false;
   /** Requests served before the present one: a failure on a reused connection may mean that the peer had closed it. */
   served = 0;
   idleSinceMs = 0; // the pool's
@@ -75,7 +78,7 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
     this.socket = socket;
     this.#owner = owner;
     this.#cache = cache;
-    this.outbox = new Outbox(socket, this, share);
+    this.outbox = new Outbox(socket, this, share, BLAME.own);
     this.stats = statsOf(socket);
     socket.data = this;
   }
@@ -94,6 +97,12 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
     this.#anyByte = false;
     this.#unconsumed = 0;
     this.#owed = 0;
+  }
+
+  /** Has the kernel take little from here on; for the life of the connection, which should be short then. */
+  limitReads(): void {
+    this.isLimited = true;
+    limitReceiveBuffer(this.socket, TIGHT_RECEIVE_BYTES);
   }
 
   /** Closes an idle connection. */

@@ -36,7 +36,7 @@ import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
 import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader.ts";
 import { Http1BodyWriter, UNTIL_CLOSE } from "./http1_body_writer.ts";
 import { TcpLeg, type TcpLegOwner } from "./tcp_leg.ts";
-import { COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
+import { BLAME, COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const HEAD = 0;
 const BODY = 1;
@@ -90,7 +90,7 @@ export class Http1Server extends Connected
     this.share = share;
     this.#owner = owner;
     this.#cache = cache;
-    this.outbox = new Outbox(socket, this, share);
+    this.outbox = new Outbox(socket, this, share, BLAME.own);
     this.stats = statsOf(socket);
     socket.data = this;
     arm(this.#timer, HEAD_TIMEOUT_MS);

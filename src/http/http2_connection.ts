@@ -39,7 +39,7 @@ import {
 } from "./limits.ts";
 import { ReceiveWindows } from "./receive_windows.ts";
 import type { Refusal } from "./refusal.ts";
-import { COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
+import { BLAME, COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
 import { WaitingStreams } from "./waiting_streams.ts";
 
 /** How long a client may take to acknowledge that we are going away, before its later requests are refused. */
@@ -112,7 +112,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     this.mesh = mesh;
     this.owner = owner;
     this.share = share;
-    this.outbox = new Outbox(socket, this, share, true);
+    this.outbox = new Outbox(socket, this, share, BLAME.shared);
     this.windows = new ReceiveWindows(this);
     this.#reader = new Http2Reader(this);
     this.#maxSent = mesh ? MAX_MESH_FRAME_BYTES : MAX_FRAME_BYTES;

@@ -16,7 +16,7 @@ import { requestHead, response } from "../../tests/support/legs.ts";
 import { client, open, server } from "./http2_connection_fixture.ts";
 import type { Http2Stream } from "./http2_stream.ts";
 import { CONNECTION_WINDOW_BYTES, FIRST_STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES, TIGHT_BYTES } from "./limits.ts";
-import { PeerShare, waitingBudget } from "./waiting_budget.ts";
+import { BLAME, PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const INITIAL_WINDOW = 4;
 const bytes = (n: number) => Buffer.alloc(n, 0x62);
@@ -138,7 +138,7 @@ test("credit for a stream is held back while its bytes are not forwarded, and th
 test("a stream's window grows once its bytes are forwarded, but not while much waits elsewhere", async () => {
   const { peer, owner } = await server({}, { consumes: false });
   const hoard = new PeerShare("inbound", "hoarder").hold({ onHeldTooLong() {} });
-  hoard.set(TIGHT_BYTES + 1, true);
+  hoard.set(TIGHT_BYTES + 1, BLAME.own);
   for (const id of [1, 3]) {
     peer.send(request(id, { ":method": "POST" }, 0));
     for (let sent = 0; sent < FIRST_STREAM_WINDOW_BYTES; sent += 16_384) peer.send(data(id, 16_384));

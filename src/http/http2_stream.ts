@@ -10,7 +10,7 @@
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Http2Connection } from "./http2_connection.ts";
 import type { Leg, LegListener } from "./leg.ts";
-import type { Holder, Holding } from "./waiting_budget.ts";
+import { BLAME, type Holder, type Holding } from "./waiting_budget.ts";
 import { WaitingBytes } from "./waiting_bytes.ts";
 
 export class Http2Stream implements Leg, Holder {
@@ -147,8 +147,9 @@ export class Http2Stream implements Leg, Holder {
   /** Says what waits, by the memory it takes, and whether that is up to the receiver of this stream alone. */
   #count(): void {
     const bytes = this.#queue === null ? 0 : this.#queue.memory;
-    if (bytes > 0) (this.#holding ??= this.connection.share.hold(this)).set(bytes, this.sendWindow <= 0);
-    else if (this.#holding !== null) {
+    if (bytes > 0) {
+      (this.#holding ??= this.connection.share.hold(this)).set(bytes, this.sendWindow <= 0 ? BLAME.own : BLAME.unclear);
+    } else if (this.#holding !== null) {
       this.#holding.release();
       this.#holding = null;
     }

@@ -64,6 +64,8 @@ export const MESH_OUTBOX_FACTOR = 8;
 export const HTTP1_PAUSE_BYTES = 256 * 1024;
 /** The same while much waits. */
 export const TIGHT_PAUSE_BYTES = 16 * 1024;
+/** What the kernel may keep of a connection to an HTTP/1 server then: a read takes all that is there, up to half a megabyte. */
+export const TIGHT_RECEIVE_BYTES = 32 * 1024;
 /** Bytes of further requests (pipelining) kept while one is served; the connection is paused with them. */
 export const MAX_PIPELINED_BYTES = 1024 * 1024;
 /** From the first byte of a head (HTTP/2: from accept, or of a header block) to its end; slower ones are answered 408 or ENHANCE_YOUR_CALM. */

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { brief, data, goawayCode, request, settingsAck } from "../../tests/support/h2_peer.ts";
 import { type Pair, server } from "./http2_connection_fixture.ts";
 import { FIRST_STREAM_WINDOW_BYTES, TIGHT_BYTES, TIGHT_STREAM_WINDOW_BYTES } from "./limits.ts";
-import { type Holding, PeerShare } from "./waiting_budget.ts";
+import { BLAME, type Holding, PeerShare } from "./waiting_budget.ts";
 
 const STREAMS = 3;
 const CHUNK = 16_384;
@@ -18,7 +18,7 @@ function pressure(): { set(isTight: boolean): void; end(): void } {
     set(isTight) {
       if (!isTight) hoard?.release();
       hoard = isTight ? hoard ?? new PeerShare("inbound", "hoarder").hold(holder) : null;
-      hoard?.set(TIGHT_BYTES + 1, false);
+      hoard?.set(TIGHT_BYTES + 1, BLAME.shared);
     },
     end: () => hoard?.release(),
   };

@@ -12,7 +12,7 @@ import type { HeaderBlock } from "../wire/header_block.ts";
 import { CANCEL, CONNECT_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { HTTP1_PAUSE_BYTES } from "./limits.ts";
-import { COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
+import { BLAME, COMMON_SHARE, type PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -54,7 +54,7 @@ export class TcpLeg extends Connected implements Leg, SocketOwner, OutboxOwner {
     this.#owner = owner;
     this.socket = socket;
     this.listener = listener;
-    this.outbox = outbox ?? new Outbox(socket, this, share);
+    this.outbox = outbox ?? new Outbox(socket, this, share, BLAME.own);
     this.outbox.setOwner(this);
     this.stats = statsOf(socket);
     socket.data = this;

@@ -43,36 +43,39 @@ export interface Holder {
   onHeldTooLong(): void;
 }
 
+/** How much it is up to the receiver alone that something waits. */
+export const BLAME = {
+  /** A connection that carries many streams: they go first. */
+  shared: 0,
+  /** It may be the connection, or nobody's fault. */
+  unclear: 1,
+  /** The receiver gives no credit, or does not read from its own socket. */
+  own: 8,
+} as const;
+
 /** What one holder has. */
 export class Holding {
   bytes = 0;
+  /** One of BLAME. */
+  blame = 1;
   /** When it last made progress, monotonic milliseconds. */
   sinceMs = performance.now();
   before: Holding | null = null;
   after: Holding | null = null;
   readonly holder: Holder;
   readonly share: PeerShare;
-  /** The list of the share that it is in. */
-  line: Line;
   #moved = 0;
 
-  constructor(holder: Holder, share: PeerShare, line: Line) {
+  constructor(holder: Holder, share: PeerShare) {
     this.holder = holder;
     this.share = share;
-    this.line = line;
-    line.append(this);
   }
 
-  /**
-   * It occupies so many bytes now.
-   *
-   * @param isToBlame the holder's own receiver does not take them; otherwise a connection that it shares with others, or
-   *   nobody knows
-   */
-  set(bytes: number, isToBlame: boolean): void {
+  /** It occupies so many bytes now. @param blame of BLAME */
+  set(bytes: number, blame: number): void {
     const more = bytes - this.bytes;
     this.bytes = bytes;
-    this.share.place(this, isToBlame);
+    this.blame = blame;
     if (more !== 0) this.share.add(more);
   }
 
@@ -82,8 +85,7 @@ export class Holding {
     if (this.#moved < PROGRESS_BYTES) return;
     this.#moved = 0;
     this.sinceMs = performance.now();
-    this.line.remove(this);
-    this.line.append(this);
+    this.share.moveLast(this);
   }
 
   /** Nothing waits any more: it was taken, or given up. */
@@ -94,49 +96,15 @@ export class Holding {
   }
 }
 
-/** Holdings in the order in which they last made progress. */
-class Line {
-  first: Holding | null = null;
-  #last: Holding | null = null;
-
-  append(holding: Holding): void {
-    holding.before = this.#last;
-    holding.after = null;
-    if (this.#last === null) this.first = holding;
-    else this.#last.after = holding;
-    this.#last = holding;
-  }
-
-  /**
-   * By bytes × (time without progress)², the highest first: time tells those who do not read from those who will in a
-   * moment, and bytes tell whose end makes room.
-   */
-  sorted(nowMs: number): Holding[] {
-    const all: { readonly holding: Holding; readonly cost: number }[] = [];
-    for (let holding = this.first; holding !== null; holding = holding.after) {
-      all.push({ holding, cost: holding.bytes * (nowMs - holding.sinceMs) ** 2 });
-    }
-    return all.sort((a, b) => b.cost - a.cost).map(({ holding }) => holding);
-  }
-
-  remove(holding: Holding): void {
-    if (holding.before === null) this.first = holding.after;
-    else holding.before.after = holding.after;
-    if (holding.after === null) this.#last = holding.before;
-    else holding.after.before = holding.before;
-    holding.before = holding.after = null;
-  }
-}
-
 /** What waits for one peer, over all its streams and connections. */
 export class PeerShare {
   bytes = 0;
   readonly direction: "inbound" | "outbound";
   /** Who the peer is, for the log. */
   readonly peer: string;
-  /** Those whose own receivers do not read, and the rest. */
-  readonly #blamed = new Line();
-  readonly #others = new Line();
+  /** Holdings in the order in which they last made progress. */
+  #first: Holding | null = null;
+  #last: Holding | null = null;
 
   /** @param direction of the connections with the peer: made to the workload, or by it */
   constructor(direction: "inbound" | "outbound", peer: string) {
@@ -146,20 +114,28 @@ export class PeerShare {
 
   /** The holder has bytes from here on; it ends with `release`. */
   hold(holder: Holder): Holding {
-    if (this.#isEmpty) waitingBudget.enter(this);
-    return new Holding(holder, this, this.#others);
+    if (this.#first === null) waitingBudget.enter(this);
+    const holding = new Holding(holder, this);
+    this.#append(holding);
+    return holding;
   }
 
-  /** All, in the order in which they must go: those that are to blame first, by what they occupied for how long. */
+  /**
+   * All, in the order in which they must go: by blame × bytes × (time without progress)³. Bytes are what their end makes
+   * room for; time is what tells those who do not read from those who will in a moment.
+   */
   worstFirst(): Holding[] {
     const nowMs = performance.now();
-    return [...this.#blamed.sorted(nowMs), ...this.#others.sorted(nowMs)];
+    const all: { readonly holding: Holding; readonly cost: number }[] = [];
+    for (let holding = this.#first; holding !== null; holding = holding.after) {
+      all.push({ holding, cost: holding.blame * holding.bytes * (nowMs - holding.sinceMs) ** 3 });
+    }
+    return all.sort((a, b) => b.cost - a.cost).map(({ holding }) => holding);
   }
 
   /** One that has made no progress since a time, or null. */
   idleSince(ms: number): Holding | null {
-    for (const { first } of [this.#blamed, this.#others]) if (first !== null && first.sinceMs < ms) return first;
-    return null;
+    return this.#first !== null && this.#first.sinceMs < ms ? this.#first : null;
   }
 
   /** Bytes that may wait for a full socket before its producers have to stop. */
@@ -173,21 +149,30 @@ export class PeerShare {
     waitingBudget.add(this, bytes);
   }
 
-  place(holding: Holding, isToBlame: boolean): void {
-    const line = isToBlame ? this.#blamed : this.#others;
-    if (holding.line === line) return;
-    holding.line.remove(holding);
-    holding.line = line;
-    line.append(holding);
+  moveLast(holding: Holding): void {
+    this.#unlink(holding);
+    this.#append(holding);
   }
 
   remove(holding: Holding): void {
-    holding.line.remove(holding);
-    if (this.#isEmpty) waitingBudget.leave(this);
+    this.#unlink(holding);
+    if (this.#first === null) waitingBudget.leave(this);
   }
 
-  get #isEmpty(): boolean {
-    return this.#blamed.first === null && this.#others.first === null;
+  #append(holding: Holding): void {
+    holding.before = this.#last;
+    holding.after = null;
+    if (this.#last === null) this.#first = holding;
+    else this.#last.after = holding;
+    this.#last = holding;
+  }
+
+  #unlink(holding: Holding): void {
+    if (holding.before === null) this.#first = holding.after;
+    else holding.before.after = holding.after;
+    if (holding.after === null) this.#last = holding.before;
+    else holding.after.before = holding.before;
+    holding.before = holding.after = null;
   }
 }
 

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { turn } from "../../tests/support/fake_socket.ts";
 import { PROGRESS_BYTES, WAITING_BYTES_BUDGET } from "./limits.ts";
 import type { Refusal } from "./refusal.ts";
-import { type Holder, type Holding, PeerShare, waitingBudget } from "./waiting_budget.ts";
+import { BLAME, type Holder, type Holding, PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const MB = 1024 * 1024;
 const ended: string[] = [];
@@ -14,7 +14,7 @@ class Stream implements Holder {
 
   constructor(share: PeerShare, bytes: number) {
     this.holding = share.hold(this);
-    this.holding.set(bytes, true);
+    this.holding.set(bytes, BLAME.own);
   }
 
   onHeldTooLong(): void {
@@ -39,10 +39,10 @@ test("a peer alone may have half of the budget; of what is more, what occupied m
   const [first, second, third] = streams;
   for (const stream of streams) stream.holding.sinceMs -= 1_000;
   if (first !== undefined && second !== undefined && third !== undefined) {
-    first.holding.set(1, true);
+    first.holding.set(1, BLAME.own);
     first.holding.sinceMs -= 10_000; // long, but little
     second.holding.sinceMs -= 10_000;
-    third.holding.set(2 * third.holding.bytes - 1, true); // much, but not for long
+    third.holding.set(2 * third.holding.bytes - 1, BLAME.own); // much, but not for long
   }
   await turn();
   expect(alive(streams)).toBe("xxxxxxxx");
@@ -60,7 +60,7 @@ test("who is not to blame goes last", async () => {
   const first = streams[0];
   if (first !== undefined) {
     first.holding.sinceMs -= 10_000;
-    first.holding.set(first.holding.bytes, false);
+    first.holding.set(first.holding.bytes, BLAME.shared);
   }
   streams.push(new Stream(share, 1));
   await turn();

@@ -45,7 +45,7 @@ export interface OutboxShare {
 /** What one outbox has waiting. */
 export interface OutboxHolding {
   readonly bytes: number;
-  set(bytes: number, isToBlame: boolean): void;
+  set(bytes: number, blame: number): void;
   moved(bytes: number): void;
   release(): void;
 }
@@ -67,19 +67,19 @@ export class Outbox {
   #finish = 0;
   #closed = false;
   readonly #share: OutboxShare | null;
-  readonly #isShared: boolean;
+  readonly #blame: number;
   /** Set while the socket is full. */
   #holding: OutboxHolding | null = null;
 
   /**
    * @param share counts what waits while the socket is full, null for nobody
-   * @param isShared many streams use the socket: they go before it does
+   * @param blame how much it is up to the peer alone when the socket is full, for `share`
    */
-  constructor(socket: RawSocket, owner: OutboxOwner, share: OutboxShare | null, isShared = false) {
+  constructor(socket: RawSocket, owner: OutboxOwner, share: OutboxShare | null, blame: number) {
     this.#socket = socket;
     this.#owner = owner;
     this.#share = share;
-    this.#isShared = isShared;
+    this.#blame = blame;
   }
 
   /** Hands the outbox to another owner of the same socket (an upgrade). */
@@ -204,7 +204,7 @@ export class Outbox {
       this.#resize(Math.max(SMALL_BYTES, this.pending));
     }
     if (holding.bytes !== this.sink.buffer.length) {
-      holding.set(this.sink.buffer.length, !this.#isShared);
+      holding.set(this.sink.buffer.length, this.#blame);
     }
   }
 

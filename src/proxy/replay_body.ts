@@ -1,5 +1,5 @@
 /** The beginning of a request's body, kept so that the request can be sent once more, or until there is somebody to send it to. */
-import type { Holder, Holding, PeerShare } from "../http/waiting_budget.ts";
+import { BLAME, type Holder, type Holding, type PeerShare } from "../http/waiting_budget.ts";
 import { type Piece, WaitingBytes } from "../http/waiting_bytes.ts";
 import { partOf } from "../net/threads.ts";
 
@@ -83,7 +83,7 @@ export class ReplayBody implements Holder {
   /** Counts what is kept by the memory it takes: as waiting, or as kept for a second try. */
   #count(waits: boolean): void {
     const bytes = this.#bytes.memory;
-    if (waits) (this.#holding ??= this.#share.hold(this)).set(bytes, false);
+    if (waits) (this.#holding ??= this.#share.hold(this)).set(bytes, BLAME.unclear);
     else if (this.#holding !== null) {
       this.#holding.release();
       this.#holding = null;

@@ -53,7 +53,7 @@ function serveFiles(): void {
     port: PORT.files,
     socket: {
       data(socket) {
-        if (left.has(socket)) return;
+        if ((left.get(socket)?.length ?? 0) > 0) return;
         left.set(socket, answer);
         drain(socket);
       },

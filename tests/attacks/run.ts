@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { findProgram } from "../support/process.ts";
-import { type Attack, type Row, runAttack, Scale } from "./_attack.ts";
+import { type Attack, MAX_WAIT_MS, type Row, runAttack, Scale } from "./_attack.ts";
 import { FAMILIES } from "./_families.ts";
 import { Rig } from "./_rig.ts";
 
@@ -13,6 +13,7 @@ const HELP = `deno task attacks -- [options]
   --json FILE    also write the rows as JSON
   --only REGEX   only attacks whose "family: name (place)" matches
   --scale N      share of the full size, 0.01 to 1 (default 1)
+  --max-wait MS  longest wait of others that is accepted (default ${MAX_WAIT_MS})
   --keep         one mesh for all attacks instead of a new one for each
 `;
 
@@ -21,17 +22,19 @@ interface Options {
   readonly only: RegExp;
   readonly scale: number;
   readonly keep: boolean;
+  readonly maxWaitMs: number;
 }
 
 /** Set in the process that has a network namespace of its own. */
 const INSIDE = "TULLE_ATTACKS_INSIDE";
 
 function parse(args: readonly string[]): Options | null {
-  const options = { json: null as string | null, only: /(?:)/, scale: 1, keep: false };
+  const options = { json: null as string | null, only: /(?:)/, scale: 1, keep: false, maxWaitMs: MAX_WAIT_MS };
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
     if (arg === "--") continue;
     else if (arg === "--keep") options.keep = true;
+    else if (arg === "--max-wait") options.maxWaitMs = Number(args[++at]);
     else if (arg === "--json") options.json = args[++at] ?? null;
     else if (arg === "--only") options.only = new RegExp(args[++at] ?? "");
     else if (arg === "--scale") options.scale = Number(args[++at]);
@@ -67,7 +70,7 @@ async function main(options: Options, isCaptured: boolean): Promise<readonly Row
         console.log(`skipped: ${attack.name} (inbound): ${rig.inboundMissing}`);
         continue;
       }
-      const row = await one(rig, family, attack, scale);
+      const row = await one(rig, family, attack, scale, options.maxWaitMs);
       rows.push(row);
       if (options.keep && row.ok) continue;
       await rig[Symbol.asyncDispose]();
@@ -87,8 +90,8 @@ async function startRig(isCaptured: boolean): Promise<Rig> {
   }
 }
 
-async function one(rig: Rig, family: string, attack: Attack, scale: Scale): Promise<Row> {
-  const row = await runAttack(rig, attack, scale);
+async function one(rig: Rig, family: string, attack: Attack, scale: Scale, maxWaitMs: number): Promise<Row> {
+  const row = await runAttack(rig, attack, scale, maxWaitMs);
   const refused = Object.entries(row.refused).map(([reason, count]) => `${reason} ${count}`).join(", ");
   console.log(
     `${row.ok ? "ok  " : "FAIL"} ${`${family}: ${attack.name} (${attack.place})`.padEnd(90)} ` +

@@ -10,7 +10,7 @@ import { Http1Client } from "../../http/http1_client.ts";
 import type { Http1ClientOwner } from "../../http/http1_client_owner.ts";
 import { peerHasEnded } from "../../net/peer_ended.ts";
 import { turnMs } from "../../net/turn_clock.ts";
-import { COMMON_SHARE, type PeerShare } from "../../http/waiting_budget.ts";
+import { COMMON_SHARE, type PeerShare, waitingBudget } from "../../http/waiting_budget.ts";
 import type { RawSocket } from "../../net/socket.ts";
 import { partOf } from "../../net/threads.ts";
 import { arm, disarm } from "../../net/ticker.ts";
@@ -35,11 +35,11 @@ export type Http1Dialer = (pool: Http1Pool) => void;
 export class Http1Pool implements Http1ClientOwner, TimerOwner {
   readonly #share: PeerShare;
   readonly #dial: Http1Dialer;
+  readonly #open = new Set<Http1Client>();
   readonly #idle: Http1Client[] = [];
   readonly #queue = new WaiterQueue();
   readonly #heads = new HeadCache<ResponseHead>();
   readonly #timer = new Timer(this, 0);
-  #open = 0;
   #dialling = 0;
   #unused = 0;
   #closed = false;
@@ -51,11 +51,12 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   constructor(dial: Http1Dialer, share: PeerShare = COMMON_SHARE) {
     this.#share = share;
     this.#dial = dial;
+    waitingBudget.windows.add(this);
   }
 
   /** Connections that are open. */
   get size(): number {
-    return this.#open;
+    return this.#open.size;
   }
 
   /**
@@ -88,32 +89,40 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   /** Closes idle connections; the others close when they are done. */
   shutdown(): void {
     this.#closed = true;
+    waitingBudget.windows.delete(this);
     disarm(this.#timer);
     for (const connection of this.#idle.splice(0)) {
-      this.#open--;
+      this.#open.delete(connection);
       connection.close();
     }
   }
 
   onConnected(socket: RawSocket, _early: Uint8Array | null): void {
     this.#dialling--;
-    this.#open++;
-    this.onReusable(new Http1Client(socket, this, this.#heads, this.#share));
+    const connection = new Http1Client(socket, this, this.#heads, this.#share);
+    this.#open.add(connection);
+    if (waitingBudget.isTight) connection.limitReads();
+    this.onReusable(connection);
+  }
+
+  /** Much waits in this thread, or no longer: what servers send from now on is to stay with them. */
+  onPressure(): void {
+    if (waitingBudget.isTight) { for (const connection of this.#open) connection.limitReads(); }
   }
 
   onDialFailed(failure: Failure): void {
     this.#dialling--;
     // One failed dial fails one waiter: others may be served by connections that come back.
-    if (this.#open === 0 && this.#dialling === 0) {
+    if (this.#open.size === 0 && this.#dialling === 0) {
       for (const waiter of this.#queue.takeAll()) waiter.onUpstreamFailed(failure);
     } else this.#queue.shift()?.onUpstreamFailed(failure);
   }
 
   onReusable(connection: Http1Client): void {
-    const waiter = this.#queue.shift(this.#open - this.#idle.length > partOf(MAX_HEAVY_CONNECTIONS));
+    const waiter = this.#queue.shift(this.#open.size - this.#idle.length > partOf(MAX_HEAVY_CONNECTIONS));
     if (waiter !== null) return this.#give(connection, waiter);
-    if (this.#closed) {
-      this.#open--;
+    if (this.#closed || (connection.isLimited && !waitingBudget.isTight)) {
+      this.#open.delete(connection);
       return connection.close();
     }
     connection.idleSinceMs = turnMs();
@@ -125,7 +134,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   }
 
   onClosed(connection: Http1Client): void {
-    this.#open--;
+    this.#open.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) {
       this.#idle.splice(at, 1);
@@ -141,7 +150,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   onTimer(_kind: number): void {
     const surplus = this.#idle.splice(0, Math.min(this.#unused, this.#idle.length));
     for (const connection of surplus) {
-      this.#open--;
+      this.#open.delete(connection);
       connection.close();
     }
     this.#unused = this.#idle.length;
@@ -149,7 +158,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
   }
 
   #mayDial(isLight: boolean): boolean {
-    return this.#open + this.#dialling < partOf(isLight ? MAX_CONNECTIONS : MAX_HEAVY_CONNECTIONS);
+    return this.#open.size + this.#dialling < partOf(isLight ? MAX_CONNECTIONS : MAX_HEAVY_CONNECTIONS);
   }
 
   /** The connection that would be taken next will most likely be there when the request arrives. */
