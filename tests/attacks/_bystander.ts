@@ -2,7 +2,8 @@
  * The client that does no harm, in a process of its own: requests at a fixed rate, each timed from the moment it was due
  * (so that a stall counts for all that it delayed), and the private memory of the sidecars meanwhile.
  *
- *     bun _bystander.ts '{"targets": […], "pids": […]}'    # prints its report and ends when something is written to it
+ *     bun _bystander.ts '{"targets": […], "pids": […]}'    # prints a report of what happened since the one before for each
+ *                                                          # line that is written to it
  */
 import { Http1Client } from "../support/http1.ts";
 import { memory } from "../support/proc.ts";
@@ -35,11 +36,10 @@ const UPLOAD = Buffer.concat([
 ]);
 
 class Bystander {
-  readonly #latencies: number[] = [];
-  readonly #reasons: Record<string, number> = {};
-  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  #latencies: number[] = [];
+  #reasons: Record<string, number> = {};
   readonly #running = new Set<Promise<void>>();
-  readonly #peakMb: number[];
+  #peakMb: number[];
   readonly #options: BystanderOptions;
   #failed = 0;
 
@@ -49,17 +49,17 @@ class Bystander {
   }
 
   start(): void {
-    this.#timers.push(setInterval(() => this.#sample(), SAMPLE_MS));
+    setInterval(() => this.#sample(), SAMPLE_MS);
     for (const target of this.#options.targets) this.#load(target);
   }
 
-  async stop(): Promise<BystanderReport> {
-    for (const timer of this.#timers) clearInterval(timer);
+  /** What happened since the last report, with the requests that are under way. */
+  async report(): Promise<BystanderReport> {
     this.#sample();
-    await Promise.all(this.#running);
+    await Promise.all([...this.#running]);
     const sorted = this.#latencies.sort((a, b) => a - b);
     const at = (share: number) => Math.round((sorted[Math.floor(share * (sorted.length - 1))] ?? 0) * 10) / 10;
-    return {
+    const report = {
       ok: sorted.length,
       failed: this.#failed,
       reasons: this.#reasons,
@@ -68,6 +68,11 @@ class Bystander {
       maxMs: at(1),
       peakMb: this.#peakMb,
     };
+    this.#latencies = [];
+    this.#reasons = {};
+    this.#failed = 0;
+    this.#peakMb = this.#options.pids.map(() => 0);
+    return report;
   }
 
   #sample(): void {
@@ -92,12 +97,12 @@ class Bystander {
         this.#running.add(task);
       }
     };
-    this.#timers.push(setInterval(() => {
+    setInterval(() => {
       for (; startMs + made * 1000 / RATE <= performance.now(); made++) {
         due.push({ atMs: startMs + made * 1000 / RATE, kind: made % 8 });
       }
       next();
-    }, 5));
+    }, 5);
   }
 
   /** Mostly small requests, now and then a body down or up: they need windows, which attacks may use up. */
@@ -129,10 +134,5 @@ class Bystander {
 if (import.meta.main) {
   const bystander = new Bystander(JSON.parse(process.argv[2] ?? "{}") as BystanderOptions);
   bystander.start();
-  process.stdin.once("data", () => {
-    void bystander.stop().then((report) => {
-      console.log(JSON.stringify(report));
-      process.exit(0);
-    });
-  });
+  process.stdin.on("data", () => void bystander.report().then((report) => console.log(JSON.stringify(report))));
 }

@@ -41,17 +41,17 @@ const ADMIN_PORT = 4191;
 /** Last number of the address that attackers from the network have. */
 const STRANGER = 66;
 const BUN = process.execPath;
+/** Longest wait for the bystander's report: its requests that are under way have to end. */
+const REPORT_MS = 60_000;
 /** Work before the memory is read for the first time: compiled code and pools are there then. */
 const WARM_MS = 1_200;
-
-export interface Running {
-  stop(): Promise<BystanderReport>;
-}
 
 export class Rig implements AsyncDisposable {
   readonly mesh: Mesh;
   readonly #apps: readonly Child[];
   readonly #leaf: KeyPair;
+  #bystander: Child | null = null;
+  #reports = 0;
   /** Reason why strangers cannot reach the inbound listener here; "" when they can. */
   readonly inboundMissing: string;
 
@@ -95,6 +95,7 @@ export class Rig implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#bystander?.stop(0);
     await Promise.all(this.#apps.map((app) => app.stop()));
     await this.mesh[Symbol.asyncDispose]();
   }
@@ -152,22 +153,19 @@ export class Rig implements AsyncDisposable {
     return { ...identity, serverName: "mesh.tulle.dev", alpn: MESH_ALPN };
   }
 
-  /** Starts the bystander and lets it warm everything up. */
-  async bystander(): Promise<Running> {
-    const options = { targets: [this.mesh.to("front", targetOf("http1"))], pids: this.pids };
-    const argv = [BUN, join(import.meta.dirname, "_bystander.ts"), JSON.stringify(options)];
-    const child = startProcess({ argv, name: "bystander", stdin: "pipe" });
-    await Bun.sleep(WARM_MS);
-    return {
-      async stop() {
-        child.write("stop\n");
-        await Promise.race([child.exited, Bun.sleep(30_000)]);
-        const text = child.stdout().trim();
-        await child.stop(0);
-        if (text === "") throw new Error(`the bystander gave no report: ${child.output().slice(-500)}`);
-        return JSON.parse(text) as BystanderReport;
-      },
-    };
+  /** What the bystander saw since it was asked last; the first call starts it and lets it warm everything up. */
+  async bystander(): Promise<BystanderReport> {
+    if (this.#bystander === null) {
+      const options = { targets: [this.mesh.to("front", targetOf("http1"))], pids: this.pids };
+      const argv = [BUN, join(import.meta.dirname, "_bystander.ts"), JSON.stringify(options)];
+      this.#bystander = startProcess({ argv, name: "bystander", stdin: "pipe" });
+      await Bun.sleep(WARM_MS);
+    }
+    const child = this.#bystander;
+    child.write("report\n");
+    const line = ++this.#reports;
+    await child.waitForOutput(new RegExp(`^(?:.+\\n){${line}}`), REPORT_MS);
+    return JSON.parse(child.stdout().split("\n")[line - 1] ?? "") as BystanderReport;
   }
 
   async #openMesh(port: number): Promise<Wire> {

@@ -59,6 +59,7 @@ const manyStreams = (place: Place): Attack => ({
   place,
   boundMb: 160,
   refusals: ["memory_share", "request_share", "queue_full"],
+  isAbsorbedWhenSmall: true,
   async run(rig, scale) {
     const peers = await stall(rig, place, scale.of(100, 4), 1_000, 0);
     await Bun.sleep(scale.of(STAY_MS, 500));
@@ -71,6 +72,7 @@ const drip = (place: Place): Attack => ({
   place,
   boundMb: 160,
   refusals: [],
+  isAbsorbedWhenSmall: true,
   async run(rig, scale) {
     const peers = await stall(rig, place, scale.of(10, 2), 500, 0);
     const until = performance.now() + scale.of(6_000, 1_000);
@@ -89,6 +91,7 @@ const slowReaders = (place: Place): Attack => ({
   place,
   boundMb: 160,
   refusals: ["memory_share"],
+  isAbsorbedWhenSmall: true,
   async run(rig, scale) {
     const wires: Wire[] = [];
     for (let at = 0; at < scale.of(1_000, 100); at++) {
@@ -107,6 +110,7 @@ const uploads = (place: Place): Attack => ({
   place,
   boundMb: 160,
   refusals: ["memory_share", "request_share", "queue_full"],
+  isAbsorbedWhenSmall: true,
   async run(rig, scale) {
     const peers: H2Wire[] = [];
     const chunk = Buffer.alloc(16_384, 0x61);
