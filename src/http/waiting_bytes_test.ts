@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { lendBuffer } from "../net/lent_buffer.ts";
-import { PIECE_BYTES, WaitingBytes } from "./waiting_bytes.ts";
+import { dropPieces, PIECE_BYTES, WaitingBytes } from "./waiting_bytes.ts";
 
 /** Takes up to `most` bytes from the front, as a stream that sends does. */
 function takeFrom(waiting: WaitingBytes, most: number): Buffer {
@@ -79,6 +79,16 @@ test("WaitingBytes holds little for streams of which little waits", () => {
   const waiting = new WaitingBytes();
   waiting.append(pattern(100, 1), 0, 100);
   expect(waiting.first?.buffer.length).toBeLessThan(1024);
+});
+
+test("dropPieces() frees the pieces that are kept for later", () => {
+  const waiting = new WaitingBytes();
+  waiting.append(pattern(PIECE_BYTES, 1), 0, PIECE_BYTES);
+  const buffer = waiting.first?.buffer;
+  takeFrom(waiting, Infinity);
+  expect(buffer?.length).toBe(PIECE_BYTES);
+  dropPieces();
+  expect(buffer?.length).toBe(0);
 });
 
 function total(buffers: readonly Buffer[]): number {

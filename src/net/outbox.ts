@@ -27,6 +27,11 @@ const large: Uint8Array[] = [];
 const bulk: Uint8Array[] = [];
 const EMPTY = new Uint8Array(0);
 
+/** Gives the buffers up that are kept for the next turn. */
+export function dropBuffers(): void {
+  for (const pool of [small, large, bulk]) pool.length = 0;
+}
+
 /** Told what becomes of the bytes. */
 export interface OutboxOwner {
   /** The outbox has drained below the low water mark after having been above the high one. */

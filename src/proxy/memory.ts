@@ -3,7 +3,9 @@
  * that has nothing to do: what the start left behind would stay for good (a third of its private memory, measured).
  */
 
+import { dropPieces } from "../http/waiting_bytes.ts";
 import { dropCodePages } from "../net/code_pages.ts";
+import { dropBuffers } from "../net/outbox.ts";
 
 /** CPU time that makes a trim worth while: less cannot have left much behind. */
 export const MIN_WORK_MS = 300;
@@ -18,7 +20,7 @@ export const BUSY_START_MS = 100;
 export interface MemoryRuntime {
   /** CPU time of this process, milliseconds. */
   cpuMs(): number;
-  /** Collects everything, drops compiled code that can be made again, and returns pages. Takes some 10 ms. */
+  /** Drops buffers that are kept for later, collects everything, drops compiled code that can be made again, and returns pages. Takes some 10 ms. */
   trim(): void;
 }
 
@@ -67,7 +69,9 @@ export const RUNTIME: MemoryRuntime = {
     return (user + system) / 1000;
   },
   trim() {
-    dropCodePages(); // first, for it leaves garbage
+    dropBuffers();
+    dropPieces();
+    dropCodePages(); // before the collection, for it leaves garbage
     Bun.gc(true);
     Bun.shrink();
   },
