@@ -62,6 +62,14 @@ export class MemoryTrimmer {
   }
 }
 
+/** Drops what this thread keeps for later, and collects everything. */
+export function trimHeap(): void {
+  dropBuffers();
+  dropPieces();
+  Bun.gc(true);
+  Bun.shrink();
+}
+
 /** This process. */
 export const RUNTIME: MemoryRuntime = {
   cpuMs() {
@@ -69,10 +77,7 @@ export const RUNTIME: MemoryRuntime = {
     return (user + system) / 1000;
   },
   trim() {
-    dropBuffers();
-    dropPieces();
-    dropCodePages(); // before the collection, for it leaves garbage
-    Bun.gc(true);
-    Bun.shrink();
+    dropCodePages(); // first, for it leaves garbage
+    trimHeap();
   },
 };

@@ -6,6 +6,7 @@ import { dumpMetrics } from "../../telemetry/metrics_sum.ts";
 import { TapHub } from "../../telemetry/tap.ts";
 import { DataPath } from "../data_path.ts";
 import { listenerNames, Listeners } from "../listeners.ts";
+import { trimHeap } from "../memory.ts";
 import { reportPath } from "../path_report.ts";
 import { processLog } from "../run_log.ts";
 import { SWEEP_MS } from "../run_sweep.ts";
@@ -100,8 +101,7 @@ class Worker {
       case "log_written":
         return this.#logWritten();
       case "trim":
-        Bun.gc(true);
-        return void Bun.shrink();
+        return trimHeap();
       case "ask":
         return void this.#answer(message);
     }
