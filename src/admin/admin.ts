@@ -18,6 +18,22 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
+/** A new program is to take this proxy's place. */
+export interface UpgradeAsked {
+  /** Absolute path; null for the file that this process runs. */
+  readonly binary: string | null;
+  /** How long it may take to become ready, milliseconds. */
+  readonly timeoutMs: number;
+  /** Contents of the file that an answer of 401 has named: shows that the caller may look into this process. */
+  readonly proof: string | null;
+}
+
+/** An answer as JSON. */
+export interface UpgradeAnswer {
+  readonly status: 200 | 401 | 409 | 502;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
 /** What the server asks of the proxy. None throws. */
 export interface AdminDeps {
   readonly renderMetrics: () => string | Promise<string>;
@@ -30,6 +46,8 @@ export interface AdminDeps {
   readonly drain: () => void;
   /** Drains and ends the process. */
   readonly shutdown: () => void;
+  /** Has a new program take this proxy's place; answers once that serves, or will not. */
+  readonly upgrade: (asked: UpgradeAsked) => Promise<UpgradeAnswer>;
   /** Asks the application on behalf of the kubelet. @returns "" when it is well, why not, or null when there is no such probe */
   readonly probe: (index: number) => Promise<string | null>;
   /** Networks that may read /config and /tap beside loopback. */

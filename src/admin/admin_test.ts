@@ -22,6 +22,10 @@ function fixture() {
       return () => calls.push("unsubscribed");
     },
     drain: () => calls.push("drain"),
+    upgrade: (asked) => {
+      calls.push(`upgrade ${JSON.stringify(asked)}`);
+      return Promise.resolve({ status: 409, body: { reason: "an upgrade is under way" } });
+    },
     shutdown: () => calls.push("shutdown"),
     allow: block.ok ? [block.value] : [],
   });
@@ -83,6 +87,24 @@ test.each(["/drain", "/shutdown"])("POST %s acts for loopback alone, networks th
   expect(calls).toEqual([]);
   expect((await ask(path, "127.0.0.1", { method: "POST" }))[0]).toBe(202);
   expect(calls).toEqual([path.slice(1)]);
+});
+
+test("POST /upgrade hands on what is asked, for loopback alone, and answers as JSON", async () => {
+  const { ask, calls } = fixture();
+  const init = { method: "POST", headers: { "tulle-proof": "x" } };
+  expect((await ask("/upgrade", "10.77.3.4", init))[0]).toBe(403);
+  expect((await ask("/upgrade?binary=tulle", "127.0.0.1", init))[0]).toBe(400);
+  expect((await ask("/upgrade?timeout-ms=0", "127.0.0.1", init))[0]).toBe(400);
+  expect(calls).toEqual([]);
+  expect(await ask("/upgrade?binary=/new&timeout-ms=5", "127.0.0.1", init)).toEqual([
+    409,
+    '{"reason":"an upgrade is under way"}\n',
+  ]);
+  await ask("/upgrade", "127.0.0.1", { method: "POST" });
+  expect(calls).toEqual([
+    'upgrade {"binary":"/new","timeoutMs":5,"proof":"x"}',
+    'upgrade {"binary":null,"timeoutMs":60000,"proof":null}',
+  ]);
 });
 
 test("POST /shutdown refuses web pages, which call from loopback as well", async () => {

@@ -5,6 +5,12 @@ import type { Admin, AdminDeps } from "./admin.ts";
 import { parseTapQuery } from "./tap_query.ts";
 import { tapStream } from "./tap_stream.ts";
 
+/** Header of a request to upgrade. */
+const PROOF = "tulle-proof";
+/** How long a new program may take to become ready: far above what it takes, for busy machines. */
+const DEFAULT_UPGRADE_MS = 60_000;
+const MAX_UPGRADE_MS = 600_000;
+
 type Env = { Bindings: Caller };
 
 /** All but the frequent paths. */
@@ -35,16 +41,27 @@ export function adminApp(deps: AdminDeps): Admin {
     deps.shutdown();
     return context.text("shutting down\n", 202);
   });
+  app.post("/upgrade", operators, async (context) => {
+    const { searchParams } = new URL(context.req.url);
+    const binary = searchParams.get("binary");
+    const timeoutMs = Number(searchParams.get("timeout-ms") ?? DEFAULT_UPGRADE_MS);
+    if (binary !== null && !binary.startsWith("/")) return context.text("binary: want an absolute path\n", 400);
+    if (!(timeoutMs >= 1 && timeoutMs <= MAX_UPGRADE_MS)) {
+      return context.text(`timeout-ms: want 1–${MAX_UPGRADE_MS}\n`, 400);
+    }
+    const { status, body } = await deps.upgrade({ binary, timeoutMs, proof: context.req.header(PROOF) ?? null });
+    return context.text(JSON.stringify(body) + "\n", status, JSON_TYPE);
+  });
   for (const path of ["/config", "/tap"]) {
     app.all(path, (context) => notAllowed(context, "GET"));
   }
-  for (const path of ["/drain", "/shutdown"]) app.all(path, (context) => notAllowed(context, "POST"));
+  for (const path of ["/drain", "/shutdown", "/upgrade"]) app.all(path, (context) => notAllowed(context, "POST"));
   app.notFound((context) => context.text(`nothing at ${context.req.path}: ${PATHS}\n`, 404));
   app.onError((error, context) => context.text(`internal: ${error.message}\n`, 500));
   return { fetch: (request, caller) => app.fetch(request, caller) };
 }
 
-const PATHS = "GET /metrics /ready /live /config /tap /probe/N, POST /drain /shutdown";
+const PATHS = "GET /metrics /ready /live /config /tap /probe/N, POST /drain /shutdown /upgrade";
 const JSON_TYPE = { "content-type": "application/json; charset=utf-8" };
 
 function readers(deps: AdminDeps): MiddlewareHandler<Env> {

@@ -11,6 +11,8 @@ import { AdminExchange } from "./exchange.ts";
 
 /** Connections at a time: probes, a Prometheus or two, and people. More would be somebody who means harm. */
 const MAX_CONNECTIONS = 256;
+/** How long answers may take to leave once the server has stopped listening, milliseconds. */
+const RETIRE_MS = 2000;
 /** Distinct heads that are remembered; a power of two. */
 const HEADS = 16;
 
@@ -19,8 +21,8 @@ export interface AdminServer {
   readonly port: number;
   /** A further descriptor of its socket, for another process; -1 when there is none left. */
   duplicate(): number;
-  /** Stops listening; what runs is answered to its end. */
-  retire(): void;
+  /** Stops listening; resolves when what runs has been answered, a tap excepted: it goes on as long as the process. */
+  retire(): Promise<void>;
   /** Stops; open connections are closed. */
   stop(): void;
 }
@@ -34,6 +36,7 @@ class Server implements AdminServer {
   readonly admin: Admin;
   readonly heads = new HeadCache<RequestHead>(HEADS);
   connections = 0;
+  onIdle: () => void = () => {};
   readonly #listener: Listener;
 
   constructor(admin: Admin, at: ListenAt) {
@@ -49,8 +52,13 @@ class Server implements AdminServer {
     return this.#listener.duplicate();
   }
 
-  retire(): void {
+  retire(): Promise<void> {
     this.#listener.stop(false);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.onIdle = resolve;
+    if (this.connections === 0) resolve();
+    setTimeout(resolve, RETIRE_MS);
+    return promise;
   }
 
   stop(): void {
@@ -106,6 +114,6 @@ class Connection implements Http1ServerOwner {
   onBadRequest(): void {}
 
   onClosed(): void {
-    this.#server.connections--;
+    if (--this.#server.connections === 0) this.#server.onIdle();
   }
 }

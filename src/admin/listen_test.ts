@@ -9,6 +9,7 @@ const admin = createAdmin({
   subscribeTap: () => null,
   probe: () => Promise.resolve(null),
   drain: () => {},
+  upgrade: () => Promise.reject(new Error("not asked")),
   shutdown: () => {},
   allow: [],
 });

@@ -121,6 +121,11 @@ export function readPath(text: string): Read<string> {
   return isGood ? { value: text } : { want: "an absolute path, such as /run/tulle/token" };
 }
 
+/** Whether an upgrade keeps the process id. */
+export function readKeepPid(text: string): Read<"auto" | "always" | "never"> {
+  return text === "auto" || text === "always" || text === "never" ? { value: text } : { want: "auto, always or never" };
+}
+
 /** Number of threads. */
 export function readWorkers(text: string): Read<number> {
   const isGood = /^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_WORKERS;

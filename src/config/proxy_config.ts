@@ -39,6 +39,10 @@ export interface ProxyConfig {
   /** Probes that the sidecar answers for the kubelet, by position. */
   readonly probes: readonly read.ProbeSpec[];
   readonly drainGraceMs: number;
+  /** How long connections may take to end after an upgrade. */
+  readonly upgradeGraceMs: number;
+  /** An upgrade keeps the process id: "auto" where it is 1, since its end would end the container. */
+  readonly keepPid: "auto" | "always" | "never";
   /** Threads that run the data path, the main one included. */
   readonly workers: number;
   /** How long requests wait for an endpoint when none can be reached. */
@@ -67,6 +71,9 @@ const readGrace = read.durationReader(0, 600_000, "at most 10m");
 const readExpiredGrace = read.durationReader(0, 86_400_000, "at most 24h");
 /** What waits longer than a minute has no client any more. */
 const readHold = read.durationReader(0, 60_000, "at most 1m");
+
+/** Nothing forces the process before to end soon: a connection may live for as long as a day's work. */
+const readUpgradeGrace = read.durationReader(0, 86_400_000, "at most 24h");
 
 const KEYS = {
   workloadNamespace: key("WORKLOAD_NAMESPACE", read.readLabel, null, "Namespace of the workload beside which it runs."),
@@ -146,6 +153,18 @@ const KEYS = {
     "1h",
     "How long opaque streams may outlive the certificates of their connection, at most 24h; requests move before.",
   ),
+  upgradeGraceMs: key(
+    "UPGRADE_GRACE",
+    readUpgradeGrace,
+    "10m",
+    "Time that connections have to end after an upgrade, at most 24h: until then there are two processes.",
+  ),
+  keepPid: key(
+    "KEEP_PID",
+    read.readKeepPid,
+    "auto",
+    "An upgrade keeps the process id: always, never, or auto, when it is 1 (a container).",
+  ),
   drainGraceMs: key("DRAIN_GRACE", readGrace, "30s", "Time that requests have to end after SIGTERM, at most 10m."),
 } as const;
 
@@ -189,6 +208,8 @@ export function parseProxyConfig(env: Readonly<Record<string, string | undefined
     probes: take(KEYS.probes),
     drainGraceMs: take(KEYS.drainGraceMs),
     workers: take(KEYS.workers),
+    upgradeGraceMs: take(KEYS.upgradeGraceMs),
+    keepPid: take(KEYS.keepPid),
     failFastAfterMs: take(KEYS.failFastAfterMs),
     expiredGraceMs: take(KEYS.expiredGraceMs),
   };

@@ -38,6 +38,8 @@ test("parseProxyConfig() fills in the defaults", () => {
       probes: [],
       drainGraceMs: 30_000,
       workers: 1,
+      upgradeGraceMs: 600_000,
+      keepPid: "auto",
       failFastAfterMs: 3_000,
       expiredGraceMs: 3_600_000,
     },

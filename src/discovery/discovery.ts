@@ -97,6 +97,11 @@ export class Discovery {
     this.#subscription.start();
   }
 
+  /** Writes what is pending: another process is about to read it. */
+  flush(): void {
+    this.#store?.flush();
+  }
+
   /** Ends the stream and writes what is pending; snapshots stay readable. */
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);

@@ -305,7 +305,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
    * Lets streams finish, then closes. Requests that are under way while the client learns of it are still served: the
    * first GOAWAY names no last stream, the second follows when the client has seen the first (RFC 9113 §6.8).
    */
-  shutdown(): void {
+  shutdown(_patient = true): void {
     if (this.closed || this.#leaving) return;
     this.#leaving = true;
     if (!this.isServer) {

@@ -37,15 +37,18 @@ export class AcceptCounts {
     }
   }
 
-  /** The thread takes connections from now on, and has none. */
-  enter(thread: number): void {
-    this.#fill(thread, 0);
+  /** The thread takes connections of a socket from now on. */
+  enter(socket: number, thread: number): void {
+    Atomics.compareExchange(this.#cells, this.#at(socket, thread), ABSENT, 0);
   }
 
   /** The thread is gone, and its connections are. @returns how many those were */
   leave(thread: number): number {
     const lost = this.of(thread);
-    this.#fill(thread, ABSENT);
+    for (let socket = 0; socket < this.#sockets; socket++) {
+      Atomics.store(this.#cells, this.#at(socket, thread), ABSENT);
+      this.setSteppedBack(socket, thread, false);
+    }
     return lost;
   }
 
@@ -90,13 +93,6 @@ export class AcceptCounts {
   #at(socket: number, thread: number): number {
     return socket * 2 * this.threads + thread;
   }
-
-  #fill(thread: number, value: number): void {
-    for (let socket = 0; socket < this.#sockets; socket++) {
-      Atomics.store(this.#cells, this.#at(socket, thread), value);
-      this.setSteppedBack(socket, thread, false);
-    }
-  }
 }
 
 /** Connections more than another thread has that make no difference: none at first, an eighth later. */
@@ -106,13 +102,12 @@ function tolerated(least: number): number {
 
 /** One thread's part of one socket. */
 export class AcceptShare implements AcceptGate {
-  /** Set once it listens. */
-  listener: Listener | null = null;
   readonly #counts: AcceptCounts;
   readonly #socket: number;
   readonly #thread: number;
   readonly #wake: (thread: number, socket: number) => void;
   readonly #clock: () => number;
+  #listener: Listener | null = null;
   #tokens = BURST;
   #refilledMs = 0;
 
@@ -134,8 +129,17 @@ export class AcceptShare implements AcceptGate {
     this.#clock = clock;
   }
 
-  opened(): boolean {
+  listens(listener: Listener): void {
+    this.#listener = listener;
+    this.#counts.setSteppedBack(this.#socket, this.#thread, false);
+    this.#counts.enter(this.#socket, this.#thread);
+  }
+
+  opened(): void {
     this.#counts.add(this.#socket, this.#thread, 1);
+  }
+
+  stepsBack(): boolean {
     const least = this.#counts.leastOther(this.#socket, this.#thread);
     if (least < 0 || !this.#isAhead(least) || !this.#withdraw()) return false;
     this.#counts.setSteppedBack(this.#socket, this.#thread, true);
@@ -153,7 +157,7 @@ export class AcceptShare implements AcceptGate {
   /** Takes connections again. */
   resume(): void {
     this.#counts.setSteppedBack(this.#socket, this.#thread, false);
-    this.listener?.resume();
+    this.#listener?.resume();
   }
 
   #isAhead(least: number): boolean {

@@ -24,9 +24,8 @@ function threads(n: number) {
   const wakes: number[] = [];
   const listeners = Array.from({ length: n }, () => new FakeListener());
   const shares = listeners.map((listener, thread) => {
-    counts.enter(thread);
     const share = new AcceptShare(counts, 0, thread, (other) => wakes.push(other), () => 1e9);
-    share.listener = listener;
+    share.listens(listener);
     return share;
   });
   return {
@@ -34,7 +33,8 @@ function threads(n: number) {
     shares,
     listeners,
     accept(thread: number) {
-      if (shares[thread]?.opened() === true) listeners[thread]?.pause();
+      shares[thread]?.opened();
+      if (shares[thread]?.stepsBack() === true) listeners[thread]?.pause();
     },
     /** Delivers what threads have sent to each other. */
     deliver() {

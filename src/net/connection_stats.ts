@@ -1,4 +1,5 @@
 /** Bytes of a connection, counted where they pass and handed to the metrics when somebody looks, or at the end. */
+import { resetConnection } from "./reset.ts";
 import type { RawSocket } from "./socket.ts";
 
 /** Where the bytes are added up; metric series of one peer. */
@@ -39,6 +40,11 @@ export class ConnectionStats {
     open.add(this);
   }
 
+  /** Cuts the connection off. */
+  reset(): void {
+    resetConnection(this.#socket);
+  }
+
   /** Adds what has passed since the last time. */
   report(): void {
     const written = this.#socket.bytesWritten;
@@ -54,6 +60,11 @@ export class ConnectionStats {
     open.delete(this);
     this.#closing?.onClose(errno);
   }
+}
+
+/** Resets all open connections, so that none looks as if it had ended in order. */
+export function resetOpenConnections(): void {
+  for (const stats of [...open]) stats.reset();
 }
 
 /** Brings the counters of all open connections up to date; called before metrics are rendered. */

@@ -10,10 +10,14 @@ export type ListenAt =
 
 /** Keeps threads that share a socket even: see accept_share.ts. */
 export interface AcceptGate {
-  /** A connection was accepted. @returns true when others should take the next ones */
-  opened(): boolean;
-  /** One of them has ended. */
+  /** This thread listens from now on. */
+  listens(listener: Listener): void;
+  /** A connection was accepted. */
+  opened(): void;
+  /** One of them has ended; that may be while it is being accepted. */
   closed(): void;
+  /** Asked after each one: true when others should take the next ones, and this thread listens no longer. */
+  stepsBack(): boolean;
 }
 
 /** A listener that can be stopped. */
@@ -85,6 +89,7 @@ class NativeListener implements Listener {
     this.#options = { hostname, port: at.port, allowHalfOpen: true, reusePort: false, socket, ...nativeTls(tls) };
     this.#server = "fd" in at ? this.#poll(at.fd) : Bun.listen<SocketOwner>(this.#options) as NativeServer; // see there
     this.port = "fd" in at ? at.port : this.#server.port;
+    gate?.listens(this);
   }
 
   renewTls(tls: TlsOptions): boolean {
@@ -151,10 +156,10 @@ class NativeListener implements Listener {
     return {
       ...plain,
       open: (accepted) => {
-        const othersFirst = gate.opened();
+        gate.opened();
         plain.open?.(accepted);
         // Inside the event, so that the runtime does not go on to take all that wait.
-        if (othersFirst) this.pause();
+        if (gate.stepsBack()) this.pause();
       },
       close(socket, error) {
         gate.closed();

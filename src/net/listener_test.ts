@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { once } from "node:events";
 import { eventually } from "../../tests/support/eventually.ts";
+import { AcceptCounts, AcceptShare } from "./accept_share.ts";
 import { closeDescriptor, listen, type ListenAt } from "./listener.ts";
 import type { RawSocket, SocketOwner } from "./socket.ts";
 
@@ -23,6 +24,17 @@ class Greeter implements SocketOwner {
   onEnd(): void {}
   onClose(): void {}
   onConnectFailed(): void {}
+}
+
+/** Ends each connection at once. */
+class Refuser extends Greeter {
+  constructor() {
+    super("");
+  }
+
+  override onOpen(socket: RawSocket): void {
+    socket.terminate();
+  }
 }
 
 function greet(name: string, at: ListenAt = { host: "127.0.0.1", port: 0 }) {
@@ -107,6 +119,26 @@ test("a client that was reset while it waited is not handed on, for it has no ad
     listener.resume();
     expect(await waiting).toBe("a");
     expect(addresses).toEqual(["127.0.0.1"]);
+  } finally {
+    listener.stop(true);
+  }
+});
+
+test("a connection that ends while it is accepted does not leave the socket without anybody who listens", async () => {
+  const counts = new AcceptCounts(1, 2);
+  counts.enter(0, 1); // a thread that never listens, so that this one would step back
+  const share = new AcceptShare(counts, 0, 0, () => {}, () => 1e9);
+  let first = true;
+  const accept = () => {
+    if (!first) return new Greeter("a");
+    first = false;
+    return new Refuser();
+  };
+  const listener = listen({ host: "127.0.0.1", port: 0 }, accept, null, share);
+  try {
+    const refused = connect(listener.port, "127.0.0.1");
+    await new Promise((resolve) => refused.on("error", resolve).on("close", resolve));
+    expect(await answer(listener.port)).toBe("a");
   } finally {
     listener.stop(true);
   }

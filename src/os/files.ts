@@ -62,7 +62,7 @@ export function readBytes(path: string, maxBytes = Infinity): Uint8Array {
 /** Replaces a file in one step: what reads it sees all of the old or all of the new contents. Throws FileError. */
 export function replaceFile(path: string, contents: string | Uint8Array): void {
   const bytes = typeof contents === "string" ? new TextEncoder().encode(contents) : contents;
-  const draft = `${path}.new`;
+  const draft = `${path}.${process.pid}.new`; // during an upgrade two proxies may write the same file
   const fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC);
   const written = writeAll(fd, bytes);
   const reason = written ? 0 : errno();

@@ -3,7 +3,7 @@ import type { ProxyConfig } from "../config/proxy_config.ts";
 import type { Logger } from "../base/log.ts";
 import type { Identity } from "../identity/identity.ts";
 import { waitingBudget } from "../http/waiting_budget.ts";
-import { reportOpenConnections } from "../net/connection_stats.ts";
+import { reportOpenConnections, resetOpenConnections } from "../net/connection_stats.ts";
 import { onSocketBug, setDialMark } from "../net/socket.ts";
 import { turnMs } from "../net/turn_clock.ts";
 import { AccessLog } from "../telemetry/access_log.ts";
@@ -105,6 +105,7 @@ export class DataPath {
   cutOff(reason: string): number {
     const { size } = this.proxy.live;
     for (let i = 0; i < size; i++) this.metrics.countForcedClose(reason);
+    resetOpenConnections();
     return size;
   }
 

@@ -70,8 +70,8 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
   }
 
   /** Lets what runs finish, then closes. */
-  shutdown(): void {
-    this.connection?.shutdown();
+  shutdown(patient: boolean): void {
+    this.connection?.shutdown(patient);
   }
 
   // --- HTTP/1.1, and HTTP/2 when a stream is given

@@ -41,7 +41,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   readonly #silence = new Timer(this, 0);
   #closed = false;
   #life: ConnectionLife | null = null;
-  #shutdown: (() => void) | null = null;
+  #shutdown: ((patient: boolean) => void) | null = null;
 
   constructor(inbound: Inbound, socket: RawSocket, client: InboundClient) {
     this.#inbound = inbound;
@@ -56,8 +56,8 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   }
 
   /** Drain: lets what runs finish. */
-  shutdown(): void {
-    this.#shutdown?.();
+  shutdown(patient: boolean): void {
+    this.#shutdown?.(patient);
   }
 
   onTimer(_kind: number): void {
@@ -77,7 +77,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   limitLife({ expireMs, cutMs }: LifeSpan, onCut: () => void): void {
     if (this.#closed) return;
     const mortal = {
-      retire: () => this.shutdown(),
+      retire: () => this.shutdown(true),
       cut: () => {
         onCut();
         this.#socket.terminate();
@@ -114,8 +114,9 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
       ? new Http2Connection(socket, true, client.isMesh, downstream, this.#peer.share)
       : new Http1Server(socket, downstream, heads, this.#peer.share);
     downstream.connection = connection;
-    this.#shutdown = () => connection.shutdown();
+    this.#shutdown = (patient) => connection.shutdown(patient);
     if (early.length > 0) connection.onData(early as Buffer); // read as plain bytes
+    if (deps.live.isDraining) connection.shutdown(true);
   }
 
   opaque(socket: RawSocket, tunnel: Tunnel | null, early: Uint8Array, serverFirst: boolean): void {

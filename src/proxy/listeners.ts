@@ -35,10 +35,12 @@ export interface ListenersOptions {
   /** May bind what it was not given: false in workers, which share the sockets of the main thread. */
   readonly mayBind: boolean;
   /** Evens out threads, null when there is one only. */
-  readonly gate: ((name: string) => AcceptGate & { listener: Listener | null }) | null;
+  readonly gate: ((name: string) => AcceptGate) | null;
 }
 
 export class Listeners {
+  /** None is opened for now: another process has the sockets. */
+  isHeld = false;
   readonly #options: ListenersOptions;
   readonly #given = new Map<string, GivenSocket>();
   readonly #open = new Map<string, Listener>();
@@ -62,17 +64,16 @@ export class Listeners {
   /**
    * Opens a listener; does nothing when it is open already.
    *
-   * @returns false when it was not given a socket and may not bind one. Throws when the address cannot be bound
+   * @returns false when listeners are held, or when it was not given a socket and may not bind one. Throws when the address cannot be bound
    */
   open(name: string, address: ListenAddress, accept: Acceptor, tls: TlsOptions | null = null): boolean {
     if (this.#open.has(name)) return true;
     const given = this.#given.get(name);
-    if (given === undefined && !this.#options.mayBind) return false;
+    if (this.isHeld || (given === undefined && !this.#options.mayBind)) return false;
     const gate = this.#options.gate?.(name) ?? null;
     const listener = listen(given ?? address, (socket) => (compileAsUsual(), accept(socket)), tls, gate);
     this.#given.delete(name);
     this.#open.set(name, listener);
-    if (gate !== null) gate.listener = listener;
     return true;
   }
 
@@ -85,6 +86,13 @@ export class Listeners {
       sockets[name] = { fd, port: listener.port };
     }
     return sockets;
+  }
+
+  /** Stops taking connections, and holds all listeners until they are given sockets again and `isHeld` is unset. */
+  release(): void {
+    this.isHeld = true;
+    this.stop(false);
+    this.#open.clear();
   }
 
   /** Ends all. `force`: with the connections that were accepted. */

@@ -9,14 +9,23 @@ export const MAX_CONNECTIONS = 16_384;
 
 /** Something that can be asked to finish. */
 export interface Drainable {
-  /** Takes no new work, lets what runs finish, then ends by itself. */
-  shutdown(): void;
+  /**
+   * Takes no new work, lets what runs finish, then ends by itself.
+   *
+   * @param patient an idle connection ends after its next request, which may be on its way, and not at once
+   */
+  shutdown(patient: boolean): void;
 }
 
 export class Live {
   readonly #all = new Set<Drainable>();
   readonly #most = partOf(MAX_CONNECTIONS);
   #onEmpty: (() => void) | null = null;
+
+  /** All were asked to finish; later ones should as well. */
+  get isDraining(): boolean {
+    return this.#onEmpty !== null;
+  }
 
   /** Connections that are open. */
   get size(): number {
@@ -37,10 +46,15 @@ export class Live {
     if (this.#all.size === 0) this.#onEmpty?.();
   }
 
-  /** Asks all to finish; calls back when the last one has. */
-  drain(onEmpty: () => void): void {
+  /** Goes on after all: what was asked to finish does so, later ones stay. */
+  stay(): void {
+    this.#onEmpty = null;
+  }
+
+  /** Asks all to finish; calls back when the last one has. @param patient see Drainable */
+  drain(onEmpty: () => void, patient = false): void {
     this.#onEmpty = onEmpty;
-    for (const item of [...this.#all]) item.shutdown();
+    for (const item of [...this.#all]) item.shutdown(patient);
     if (this.#all.size === 0) onEmpty();
   }
 }

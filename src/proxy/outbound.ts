@@ -87,7 +87,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   #counters: ConnectionCounters | null = null;
   #sniffer: Sniffer | null = null;
   #closed = false;
-  #shutdown: (() => void) | null = null;
+  #shutdown: ((patient: boolean) => void) | null = null;
 
   constructor(outbound: Outbound, socket: RawSocket, fixed: SocketAddress | null) {
     this.#outbound = outbound;
@@ -96,8 +96,8 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   }
 
   /** Drain: lets what runs finish. Connections that are not HTTP end when their application ends them. */
-  shutdown(): void {
-    this.#shutdown?.();
+  shutdown(patient: boolean): void {
+    this.#shutdown?.(patient);
   }
 
   // --- accept
@@ -171,8 +171,9 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
       ? new Http2Connection(socket, true, false, downstream, share)
       : new Http1Server(socket, downstream, heads, share);
     downstream.connection = connection;
-    this.#shutdown = () => connection.shutdown();
+    this.#shutdown = (patient) => connection.shutdown(patient);
     connection.onData(early as Buffer); // read as plain bytes
+    if (deps.live.isDraining) connection.shutdown(true);
   }
 
   opaque(socket: RawSocket, tunnel: Tunnel | null, early: Uint8Array, serverFirst: boolean): void {

@@ -144,12 +144,12 @@ export class Proxy {
   startMesh(): boolean {
     const { settings, credentials, listeners } = this.#deps;
     const tls = credentials.serverTls();
-    if (tls === null || tls === this.#meshTls) return true;
+    if (tls === null) return true;
     const listener = listeners.get(MESH);
     if (listener === null) {
       const accept = (socket: RawSocket) => new MeshAccept(this.#inbound, socket, credentials);
       if (!listeners.open(MESH, settings.mesh, accept, tls)) return true; // not given its socket yet
-    } else if (!listener.renewTls(tls)) return false;
+    } else if (tls !== this.#meshTls && !listener.renewTls(tls)) return false;
     this.#meshTls = tls;
     return true;
   }
@@ -180,6 +180,14 @@ export class Proxy {
   drain(onDone: () => void): void {
     this.#draining = true;
     this.live.drain(onDone);
+  }
+
+  /**
+   * Lets everything finish where another process has taken the listeners over; unlike with `drain` nothing is refused that
+   * has arrived already. Calls back when the last connection has ended.
+   */
+  retire(onDone: () => void): void {
+    this.live.drain(onDone, true);
   }
 
   /** Closes everything now. */

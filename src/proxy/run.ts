@@ -1,46 +1,47 @@
 /**
  * `tulle proxy`: builds the parts from the environment, starts them, and waits for the end. No logic of the data path.
  *
- *   Control (identity, discovery) ──▶ DataPath (listeners, policy, upstreams, metrics) ◀── admin
- *                                └──▶ WorkerPool, with TULLE_WORKERS above 1: more threads with a DataPath each
+ *   Control (identity, discovery) ──▶ Serving: DataPath (listeners, policy, upstreams, metrics), admin
+ *                                        └── WorkerPool, with TULLE_WORKERS above 1: more threads with a DataPath each
+ *   Takeover (sockets of the process before) ──▶ …this one… ──▶ UpgradeDesk (sockets for the process after)
  */
-import { createAdmin, type Readiness } from "../admin/admin.ts";
-import { listenAdmin } from "../admin/listen.ts";
-import { UsageError } from "../base/error.ts";
+import type { AdminDeps, Readiness, UpgradeAnswer, UpgradeAsked } from "../admin/admin.ts";
+import { errorText, UsageError } from "../base/error.ts";
 import type { Logger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
 import { parseProxyConfig, type ProxyConfig } from "../config/proxy_config.ts";
-import type { Identity } from "../identity/identity.ts";
-import type { InboundPolicy } from "../model/inbound.ts";
 import { dropPrivileges } from "../net/user.ts";
-import { registerProcessMetrics } from "../telemetry/process_metrics.ts";
 import { renderMetrics } from "../telemetry/render.ts";
-import { TapHub } from "../telemetry/tap.ts";
-import { DataPath } from "./data_path.ts";
-import { Listeners } from "./listeners.ts";
 import { MemoryTrimmer, RUNTIME } from "./memory.ts";
-import { reportPath } from "./path_report.ts";
-import { Control, type ControlUser } from "./run_control.ts";
+import { Control } from "./run_control.ts";
 import { processLog } from "./run_log.ts";
+import { Serving } from "./run_serving.ts";
 import { SWEEP_MS } from "./run_sweep.ts";
+import type { UpgradeDesk } from "./run_upgrade/desk.ts";
+import { INHERITED, parseInherited } from "./run_upgrade/messages.ts";
+import type { Takeover } from "./run_upgrade/takeover.ts";
 import type { WorkerPool } from "./run_workers/pool.ts";
 
 /** Runs the proxy until it is told to end. @param argv arguments after "proxy" */
 export async function runProxy(argv: string[]): Promise<void> {
-  if (argv.includes("--help") || argv.includes("-h")) {
+  const [command, ...rest] = argv;
+  if (command === "--help" || command === "-h") {
     return void process.stdout.write((await import("./run_help.ts")).proxyHelp());
   }
-  if (argv[0] === "drain") return await (await import("./run_drain.ts")).runDrain(argv.slice(1));
-  if (argv.length > 0) {
-    throw new UsageError(`tulle proxy takes no arguments, found ${argv[0]}. See: tulle proxy --help`);
+  if (command === "drain") return await (await import("./run_drain.ts")).runDrain(rest);
+  if (command === "upgrade") return await (await import("./run_upgrade/command.ts")).runUpgrade(rest);
+  if (command !== undefined) {
+    throw new UsageError(`tulle proxy takes no arguments, found ${command}. See: tulle proxy --help`);
   }
+  const inherited = process.env[INHERITED];
+  delete process.env[INHERITED]; // not for the processes after this one
   const parsed = parseProxyConfig(process.env);
   if (!parsed.ok) throw new UsageError(`the environment cannot be used:\n  ${parsed.errors.join("\n  ")}`);
   const config = parsed.value;
   const log = processLog(config.logLevel);
   for (const warning of parsed.warnings) log.warn(warning);
   const workers = config.workers === 1 ? null : await makePool(config, log);
-  await new Runner(config, log, workers).run();
+  await new Runner(config, log, workers).run(inherited);
 }
 
 /** One thread needs none of this, and does not load it. */
@@ -49,58 +50,49 @@ async function makePool(config: ProxyConfig, log: Logger): Promise<WorkerPool> {
   return new WorkerPool(config, log);
 }
 
-class Runner implements ControlUser {
+class Runner {
   readonly #config: ProxyConfig;
   readonly #log: Logger;
-  readonly #workers: WorkerPool | null;
+  /** What started this process: looked up now, since the file may be replaced later. */
+  readonly #command = [process.execPath, ...(Bun.main.startsWith(IN_BINARY) ? [] : [Bun.main]), "proxy"];
   readonly #control: Control;
-  readonly #listeners: Listeners;
-  readonly #path: DataPath;
-  #written: Promise<unknown> = Promise.resolve();
+  readonly #serving: Serving;
+  #takeover: Takeover | null = null;
+  #desk: UpgradeDesk | null = null;
   #ended: () => void = () => {};
 
   /** @param workers further threads of the data path, null for none */
   constructor(config: ProxyConfig, log: Logger, workers: WorkerPool | null) {
     this.#config = config;
     this.#log = log;
-    this.#workers = workers;
-    this.#listeners = new Listeners({ mayBind: true, gate: workers?.gate ?? null });
-    this.#control = new Control(config, log, () => this.#path.metrics.countUpdate("refused"), workers?.mirror ?? null);
-    this.#path = new DataPath({
-      config,
-      log,
-      listeners: this.#listeners,
-      source: this.#control.source(),
-      tap: new TapHub((isWatched) => workers?.tap(isWatched)),
-      writeAccessLog: (text) => this.#writeAccessLog(text),
-    });
-    registerProcessMetrics(this.#path.metrics.registry);
+    const onRefused = () => this.#serving.path.metrics.countUpdate("refused");
+    this.#control = new Control(config, log, onRefused, workers?.mirror ?? null);
+    this.#serving = new Serving(config, log, this.#control, workers);
+    this.#serving.setAdmin(this.#adminDeps());
   }
 
-  /** Starts everything; resolves when the proxy has ended. */
-  async run(): Promise<void> {
+  /** Starts everything; resolves when the proxy has ended. @param inherited see run_upgrade/messages.ts */
+  async run(inherited: string | undefined): Promise<void> {
     const config = this.#config;
-    const { proxy } = this.#path;
+    const serving = this.#serving;
     const done = new Promise<void>((resolve) => this.#ended = resolve);
-    const admin = listenAdmin(this.#adminServer(), config.adminAddress);
-    proxy.start();
+    process.on("SIGTERM", () => this.#shutdown("SIGTERM"));
+    process.on("SIGINT", () => this.#shutdown("SIGINT"));
+    process.on("SIGUSR2", () => void this.#upgrade({ binary: null, timeoutMs: UPGRADE_MS, proof: null }));
+    if (inherited === undefined) serving.open();
+    else serving.hold();
     if (config.uid !== null) dropPrivileges(config.uid);
-    if (config.capture === "required") proxy.selfTest.start();
-    this.#workers?.start({
-      control: this.#control,
-      path: this.#path,
-      listeners: this.#listeners,
-      writeAccessLog: (text) => this.#writeAccessLog(text),
-    });
-    this.#control.start(this, this.#path.metrics);
+    const { selfTest } = serving.path.proxy;
+    if (config.capture === "required") selfTest.start();
+    serving.startWorkers();
+    this.#control.start(serving, serving.path.metrics);
+    if (inherited !== undefined) await this.#takeOver(inherited);
     const trimmer = new MemoryTrimmer({ ...RUNTIME, trim: () => this.#trim() });
     const endTrim = trimmer.start();
     const sweep = setInterval(() => {
-      this.#path.sweep();
+      serving.path.sweep();
       trimmer.look();
     }, SWEEP_MS);
-    process.on("SIGTERM", () => this.#shutdown("SIGTERM"));
-    process.on("SIGINT", () => this.#shutdown("SIGINT"));
     this.#log.info("proxy started", {
       workload: `${config.workloadNamespace}/${config.workloadName}`,
       version: VERSION,
@@ -108,24 +100,42 @@ class Runner implements ControlUser {
     await done;
     clearInterval(sweep);
     endTrim();
-    this.#control.stop();
-    await this.#path.close();
-    admin.stop();
+    await serving.close();
     process.exit(0);
   }
 
-  // --- ControlUser
-
-  useIdentity(identity: Identity): void {
-    this.#path.useIdentity(identity);
-    this.#workers?.useIdentity(identity);
-  }
-
-  usePolicy(policy: InboundPolicy): void {
-    this.#path.proxy.usePolicy(policy); // workers get it from the mirror
-  }
-
   // --- admin
+
+  #adminDeps(): AdminDeps {
+    return {
+      renderMetrics: async () => renderMetrics(await this.#serving.metrics()),
+      isReady: () => this.#readiness(),
+      configDump: () => this.#configDump(),
+      probe: (index) => this.#probe(index),
+      subscribeTap: (watcher) => this.#serving.path.tap.subscribe(watcher),
+      drain: () => this.#drain(),
+      shutdown: () => this.#shutdown("POST /shutdown"),
+      upgrade: (asked) => this.#upgrade(asked),
+      allow: this.#config.adminAllow,
+    };
+  }
+
+  #readiness(): Readiness {
+    const reasons = [...this.#control.missing(), ...this.#serving.missing()];
+    if (this.#serving.path.proxy.isDraining) reasons.push("draining");
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  async #configDump(): Promise<unknown> {
+    const { configDump } = await import("./config_dump.ts");
+    return configDump({
+      config: this.#config,
+      identity: this.#control.identity,
+      discovery: this.#control.discovery,
+      draining: this.#serving.path.proxy.isDraining,
+      paths: await this.#serving.reports(),
+    });
+  }
 
   /** Loaded when a kubelet first asks: most workloads have no such probe. */
   async #probe(index: number): Promise<string | null> {
@@ -136,86 +146,91 @@ class Runner implements ControlUser {
     return await askApplication(probe, host);
   }
 
-  #adminServer() {
-    return createAdmin({
-      renderMetrics: async () => renderMetrics(await this.#workers?.metrics() ?? this.#path.metrics.registry),
-      isReady: () => this.#readiness(),
-      configDump: () => this.#configDump(),
-      probe: (index) => this.#probe(index),
-      subscribeTap: (watcher) => this.#path.tap.subscribe(watcher),
-      drain: () => this.#drain(),
-      shutdown: () => this.#shutdown("POST /shutdown"),
-      allow: this.#config.adminAllow,
-    });
-  }
+  // --- upgrade
 
-  #readiness(): Readiness {
-    const { proxy } = this.#path;
-    const reasons = [...this.#control.missing(), ...this.#workers?.missing() ?? []];
-    if (proxy.isDraining) reasons.push("draining");
-    if (this.#config.capture === "required" && !proxy.selfTest.passed) {
-      reasons.push(
-        "capture does not work: a connection of the proxy's own was not redirected; are the rules of table inet tulle there?",
-      );
+  /** Takes the sockets of the process before, once everything else is there. */
+  async #takeOver(text: string): Promise<void> {
+    const { Takeover } = await import("./run_upgrade/takeover.ts");
+    const serving = this.#serving;
+    try {
+      const inherited = parseInherited(text);
+      const takeover = new Takeover(inherited, this.#log, () => void this.#standDown());
+      this.#takeover = takeover;
+      if (inherited.captureWorks) serving.path.proxy.selfTest.pass();
+      await takeover.whenNothing(() => this.#control.missing());
+      serving.takeBack(inherited.sockets);
+      await takeover.whenNothing(() => serving.missing());
+      takeover.serving();
+    } catch (error) {
+      this.#log.error("the place of the process before cannot be taken", { error: errorText(error) });
+      this.#takeover?.failed(errorText(error));
+      await Bun.sleep(LAST_WORDS_MS);
+      process.exit(1);
     }
-    if (this.#control.identity.current() !== null && !proxy.meshIsOpen) reasons.push("mesh listener is not open");
-    return { ready: reasons.length === 0, reasons };
   }
 
-  async #configDump(): Promise<unknown> {
-    const { proxy } = this.#path;
-    const { configDump } = await import("./config_dump.ts");
-    return configDump({
-      config: this.#config,
-      identity: this.#control.identity,
-      discovery: this.#control.discovery,
-      draining: proxy.isDraining,
-      paths: [reportPath(proxy), ...await this.#workers?.reports() ?? []],
-    });
+  async #upgrade(asked: UpgradeAsked): Promise<UpgradeAnswer> {
+    return await (await this.#upgradeDesk()).ask(asked);
+  }
+
+  async #standDown(): Promise<void> {
+    (await this.#upgradeDesk()).upgrade.standDown();
+  }
+
+  /** Loaded when one is asked for. */
+  async #upgradeDesk(): Promise<UpgradeDesk> {
+    const { UpgradeDesk } = await import("./run_upgrade/desk.ts");
+    const { keepPid, upgradeGraceMs: graceMs } = this.#config;
+    const standsIn = this.#takeover?.standsIn ?? false;
+    const keepsPid = !standsIn && (keepPid === "always" || (keepPid === "auto" && process.pid === 1));
+    const children = () => this.#takeover?.children ?? [];
+    const options = { proxy: this.#serving, log: this.#log, command: this.#command, graceMs, keepsPid, children };
+    return this.#desk ??= new UpgradeDesk(options, () => this.#upgradeRefusal());
+  }
+
+  #upgradeRefusal(): string {
+    if (this.#serving.path.proxy.isDraining) return "this proxy is shutting down";
+    if (this.#takeover?.standsIn !== true) return "";
+    return "the upgrade before is not over: this process only stands in until the one before has finished";
   }
 
   // --- end
 
   #drain(): void {
-    if (!this.#path.proxy.isDraining) void this.#drained().then(() => this.#log.info("drained"));
-  }
-
-  /** Has all threads drain; resolves when the last connection has ended. */
-  async #drained(): Promise<void> {
-    const own = new Promise<void>((resolve) => this.#path.proxy.drain(resolve));
-    await Promise.all([own, this.#workers?.drain()]);
+    if (!this.#serving.path.proxy.isDraining) void this.#serving.drain().then(() => this.#log.info("drained"));
   }
 
   /** Drains, then ends; connections that outlive the grace are cut off and counted. */
   #shutdown(why: string): void {
-    this.#log.info("shutting down", {
-      why,
-      connections: this.#path.proxy.live.size + (this.#workers?.connections ?? 0),
-    });
-    const deadline = setTimeout(() => void this.#cutOff(), this.#config.drainGraceMs);
-    void this.#drained().then(async () => {
+    const serving = this.#serving;
+    this.#log.info("shutting down", { why, connections: serving.connections });
+    const successor = this.#desk?.upgrade.terminate();
+    let isCutOff = false;
+    const deadline = setTimeout(async () => {
+      isCutOff = true;
+      const connections = await serving.cutOff("drain_deadline");
+      this.#log.warn("connections cut off at the end of the drain", { connections });
+      await successor;
+      this.#ended();
+    }, this.#config.drainGraceMs);
+    void serving.drain().then(async () => {
+      if (isCutOff) return;
       clearTimeout(deadline);
-      await this.#workers?.end("drain_deadline");
+      await successor;
       // What was written last must still leave.
       setTimeout(this.#ended, 20);
     });
   }
 
-  async #cutOff(): Promise<void> {
-    const own = this.#path.cutOff("drain_deadline");
-    const others = await this.#workers?.end("drain_deadline") ?? 0;
-    this.#log.warn("connections cut off at the end of the drain", { connections: own + others });
-    this.#ended();
-  }
-
   #trim(): void {
     RUNTIME.trim();
-    this.#workers?.trim();
-  }
-
-  /** One write at a time, also of several threads: lines must not mix. */
-  #writeAccessLog(text: string): Promise<unknown> {
-    const write = () => Bun.write(Bun.stdout, text);
-    return this.#written = this.#written.then(write, write);
+    this.#serving.trimWorkers();
   }
 }
+
+/** How long a successor may take that a signal has asked for. */
+const UPGRADE_MS = 60_000;
+/** Time for a line to leave before the process ends. */
+const LAST_WORDS_MS = 50;
+/** Where the sources are in a compiled binary. */
+const IN_BINARY = "/$bunfs/";

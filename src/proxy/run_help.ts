@@ -6,7 +6,8 @@ export function proxyHelp(): string {
   return `Run the sidecar proxy of one workload.
 
 Usage: tulle proxy
-       tulle proxy drain    send new connections elsewhere, as before a stop
+       tulle proxy drain      send new connections elsewhere, as before a stop
+       tulle proxy upgrade    replace the running proxy by a new program; no connection is refused or cut
 
 It is configured by its environment; \`tulle up\` and the injector set it. Ports: 4140 takes what the workload sends,
 4143 mutual TLS from other sidecars, 4145 what others send, 4191 /metrics /ready /live /config /tap.

@@ -21,6 +21,8 @@ export type ToWorker =
   }
   /** Sockets to listen on; the descriptors are the worker's from here on. */
   | { readonly type: "listen"; readonly sockets: GivenSockets }
+  /** Another process has the sockets: listens no longer. */
+  | { readonly type: "release" }
   | { readonly type: "identity"; readonly identity: Identity }
   /** A snapshot that is in force: the workload's policy, or a target that the worker follows. A SubscribeResponse. */
   | { readonly type: "snapshot"; readonly message: Uint8Array }
@@ -35,7 +37,7 @@ export type ToWorker =
   /** The access log takes more. */
   | { readonly type: "log_written" }
   | { readonly type: "trim" }
-  | { readonly type: "ask"; readonly id: number; readonly what: "metrics" | "report" | "drain" }
+  | { readonly type: "ask"; readonly id: number; readonly what: "metrics" | "report" | "drain" | "retire" }
   /** Cuts off what is left, for this reason. The last request: answered when the access log is out. */
   | { readonly type: "ask"; readonly id: number; readonly what: "end"; readonly reason: string };
 
@@ -45,6 +47,7 @@ export interface Answers {
   readonly report: PathReport;
   /** Sent when the last connection has ended. */
   readonly drain: null;
+  readonly retire: null;
   /** Connections that were cut off. */
   readonly end: number;
 }

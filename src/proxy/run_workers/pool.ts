@@ -62,11 +62,11 @@ export class WorkerPool implements LinkOwner {
     setThreads(config.workers);
     const names = listenerNames(config.outboundForwards.length);
     this.#counts = new AcceptCounts(names.length, config.workers);
-    this.#counts.enter(0);
     this.gate = (name) => {
       const socket = names.indexOf(name);
       const wake = (thread: number) => this.#wake(thread, socket);
-      const share = new AcceptShare(this.#counts, socket, 0, wake, () => performance.now());
+      const known = this.#shares.get(socket); // a listener that is opened again goes on with what it counted
+      const share = known ?? new AcceptShare(this.#counts, socket, 0, wake, () => performance.now());
       this.#shares.set(socket, share);
       return share;
     };
@@ -93,11 +93,18 @@ export class WorkerPool implements LinkOwner {
   }
 
   useIdentity(identity: Identity): void {
-    const isFirst = this.#identity === null;
     this.#identity = identity;
     this.#broadcast({ type: "identity", identity });
-    if (!isFirst) return;
-    for (const link of this.#links) this.#giveSockets(link); // the mesh listener has opened
+  }
+
+  /** Listeners have opened: the workers listen as well. */
+  shareListeners(): void {
+    for (const link of this.#links) this.#giveSockets(link);
+  }
+
+  /** Another process has the sockets: the workers listen no longer. */
+  releaseListeners(): void {
+    this.#broadcast({ type: "release" });
   }
 
   tap(isWatched: boolean): void {
@@ -129,9 +136,9 @@ export class WorkerPool implements LinkOwner {
     return this.#links.reduce((sum, { thread }) => sum + this.#counts.of(thread), 0);
   }
 
-  /** Has the workers drain; resolves when the last connection has ended. */
-  async drain(): Promise<void> {
-    await Promise.all(this.#links.map((link) => link.ask("drain", 0)));
+  /** Has the workers drain, or retire; resolves when the last connection has ended. */
+  async finish(how: "drain" | "retire"): Promise<void> {
+    await Promise.all(this.#links.map((link) => link.ask(how, 0)));
   }
 
   /** Ends the workers. @returns how many connections were cut off */
@@ -145,7 +152,6 @@ export class WorkerPool implements LinkOwner {
 
   onUp(link: WorkerLink): void {
     const { thread } = link;
-    this.#counts.enter(thread);
     link.post({ type: "start", thread, config: this.#config, counts: this.#counts.buffer });
     if (this.#identity !== null) link.post({ type: "identity", identity: this.#identity });
     if (this.#started().path.tap.isWatched) link.post({ type: "tap", isWatched: true });
@@ -215,6 +221,7 @@ export class WorkerPool implements LinkOwner {
   #giveSockets(link: WorkerLink): void {
     if (!link.isUp) return; // it gets them when it is
     const sockets = this.#started().listeners.duplicates();
+    if (sockets !== null && Object.keys(sockets).length === 0) return; // none is open yet
     if (sockets === null) this.#log.error("a worker gets no sockets: no descriptor is left (ulimit -n)");
     else link.post({ type: "listen", sockets });
   }

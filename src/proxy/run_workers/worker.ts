@@ -58,7 +58,8 @@ class Worker {
       gate: (name) => {
         const socket = names.indexOf(name);
         const wake = (other: number) => post({ type: "wake", thread: other, socket });
-        const share = new AcceptShare(counts, socket, thread, wake, () => performance.now());
+        const known = this.#shares.get(socket); // a listener that is opened again goes on with what it counted
+        const share = known ?? new AcceptShare(counts, socket, thread, wake, () => performance.now());
         this.#shares.set(socket, share);
         return share;
       },
@@ -86,6 +87,8 @@ class Worker {
     switch (message.type) {
       case "listen":
         return this.#listen(message.sockets);
+      case "release":
+        return this.#listeners.release();
       case "identity":
         return this.#path.useIdentity(message.identity);
       case "snapshot":
@@ -116,6 +119,8 @@ class Worker {
 
   #listen(sockets: Parameters<Listeners["give"]>[0]): void {
     this.#listeners.give(sockets);
+    this.#listeners.isHeld = false;
+    this.#path.proxy.live.stay();
     this.#path.proxy.start();
     this.#path.presentIdentity();
     this.#post({ type: "serving" });
@@ -145,6 +150,8 @@ class Worker {
         return answer(reportPath(proxy));
       case "drain":
         return proxy.drain(() => answer(null));
+      case "retire":
+        return proxy.retire(() => answer(null));
       case "end": {
         const cut = this.#path.cutOff(message.reason);
         await this.#path.close();
