@@ -106,21 +106,22 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
     await duties.start(options, own);
   }
   const parts = opened.move();
-  authority.onBundle(() => {
-    log.info("the trust bundle changed", { roots: authority.bundle.roots.length });
-    server.setIdentity(identityOf(own, authority));
-  });
-  const stopRenewing = keepRenewed(authority, log, (renewed) => {
+  const renewal = keepRenewed(authority, log, (renewed) => {
     own = renewed;
     server.setIdentity(identityOf(own, authority));
     duties?.setIdentity(own);
   }, own);
+  authority.onBundle(() => {
+    log.info("the trust bundle changed", { roots: authority.bundle.roots.length });
+    server.setIdentity(identityOf(own, authority));
+    renewal.now(); // another root may sign, and the old one be distrusted soon
+  });
   ready = true;
   return {
     addresses: { listen: at(options.listen.host, server.port), admin: at(options.admin.host, admin.port ?? 0) },
     async stop() {
       ready = false;
-      stopRenewing();
+      renewal.stop();
       discovery.close();
       identity.close();
       await server.close(SHUTDOWN_GRACE_MS);
@@ -133,13 +134,18 @@ function identityOf(own: KeyedCertificate, authority: CertificateAuthority) {
   return { keyPem: own.keyPem, certificatePem: own.certificatePem, bundlePem: authority.bundlePem };
 }
 
-/** Renews our own certificate in time, for as long as the process lives. @returns how to stop */
+interface Renewal {
+  now(): void;
+  stop(): void;
+}
+
+/** Renews our own certificate in time, and when it is asked to, for as long as the process lives. */
 function keepRenewed(
   authority: CertificateAuthority,
   log: Logger,
   use: (renewed: KeyedCertificate) => void,
   first: KeyedCertificate,
-): () => void {
+): Renewal {
   let timer: ReturnType<typeof setTimeout>;
   let renewAtMs = renewalTime(first);
   const look = async () => {
@@ -158,7 +164,14 @@ function keepRenewed(
     timer = setTimeout(() => void look(), Math.min(MAX_RENEW_WAIT_MS, Math.max(1000, renewAtMs - Date.now())));
   };
   schedule();
-  return () => clearTimeout(timer);
+  return {
+    now() {
+      clearTimeout(timer);
+      renewAtMs = 0;
+      void look();
+    },
+    stop: () => clearTimeout(timer),
+  };
 }
 
 function renewalTime({ notAfterMs }: KeyedCertificate): number {

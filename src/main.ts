@@ -27,6 +27,10 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Say whether cluster, control plane and sidecars are well, and what to do",
     run: async (argv) => (await import("../controller/cli/check/check.ts")).runCheck(argv),
   }],
+  ["ca", {
+    summary: "Exchange the root of a running mesh: tulle ca rotate",
+    run: async (argv) => (await import("../controller/cli/ca/ca.ts")).runCa(argv),
+  }],
   ["inject", {
     summary: "Add the sidecar to the workloads of manifests",
     run: async (argv) => (await import("../controller/cli/inject.ts")).runInject(argv),
@@ -67,7 +71,7 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
 
 const GROUPS: readonly { readonly title: string; readonly faces: readonly string[] }[] = [
   { title: "Run a mesh on this machine", faces: ["up"] },
-  { title: "Run a mesh on a cluster", faces: ["install", "check", "inject", "uninject"] },
+  { title: "Run a mesh on a cluster", faces: ["install", "check", "ca", "inject", "uninject"] },
   { title: "See what it does", faces: ["stat", "identity", "version"] },
   { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller", "agent"] },
 ];

@@ -65,6 +65,8 @@ export class Control {
     });
   }
 
+  #certPem = "";
+
   /** Restores the last good state, then follows the controller. Call once. */
   start(user: ControlUser, metrics: ProxyMetrics): void {
     metrics.registry.onCollect(() => this.#collect(metrics));
@@ -72,7 +74,13 @@ export class Control {
       user.useIdentity(identity);
       this.discovery.credentialsChanged();
       metrics.certExpirationSeconds.set(identity.notAfterMs / 1000);
-      metrics.certRefreshSeconds.set(Math.floor(Date.now() / 1000));
+      const roots = fingerprints(identity.caPem);
+      if (identity.certPem !== this.#certPem) {
+        this.#certPem = identity.certPem;
+        metrics.certRefreshSeconds.set(Math.floor(Date.now() / 1000));
+        metrics.setSigningRoot(roots[0] ?? "");
+      }
+      metrics.setTrustedRoots(roots);
       this.#log.debug("certificate in force", {
         spiffe_id: identity.spiffeId,
         not_after: new Date(identity.notAfterMs).toISOString(),
@@ -120,6 +128,13 @@ export class Control {
     for (; this.#seenErrors < refreshError; this.#seenErrors++) metrics.countCertRefresh("error");
     metrics.controllerConnected.set(this.discovery.isConnected ? 1 : 0);
   }
+}
+
+/** SHA-256 of each root, 16 hex digits: what a rotation of the root looks at. */
+function fingerprints(caPem: string): string[] {
+  return [...caPem.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END/g)].map(([, body = ""]) =>
+    new Bun.CryptoHasher("sha256").update(Buffer.from(body, "base64")).digest("hex").slice(0, 16)
+  );
 }
 
 /** Says "" when the peer is the controller. */

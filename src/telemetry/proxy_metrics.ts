@@ -59,6 +59,8 @@ export class ProxyMetrics {
   readonly controllerConnected: GaugeSeries;
   /** Lines of the access log that were not written because nobody read fast enough. */
   readonly accessLogDropped: CounterSeries;
+  #roots: readonly string[] = [];
+  #signing: readonly string[] = [];
   readonly #idle = new IdleTracker();
   readonly #http: HttpFamilies;
   readonly #tcp: TcpFamilies;
@@ -120,6 +122,22 @@ export class ProxyMetrics {
   /** Requests for which no route matched on a port that has some. */
   routeNotFound(labels: PolicyLabels): CounterSeries {
     return this.#counter("inbound_http_route_not_found_total", policyLabels(labels));
+  }
+
+  /** The roots that are trusted now. @param fingerprints of all of them */
+  setTrustedRoots(fingerprints: readonly string[]): void {
+    this.#roots = this.#markRoots("tulle_trust_root", this.#roots, fingerprints);
+  }
+
+  /** The root that signed the certificate in force. */
+  setSigningRoot(fingerprint: string): void {
+    this.#signing = this.#markRoots("tulle_certificate_root", this.#signing, [fingerprint]);
+  }
+
+  #markRoots(name: string, before: readonly string[], now: readonly string[]): readonly string[] {
+    for (const sha256 of before) if (!now.includes(sha256)) this.#gauge(name, [["sha256", sha256]]).set(0);
+    for (const sha256 of now) this.#gauge(name, [["sha256", sha256]]).set(1);
+    return now;
   }
 
   /** Counts a request or connection that this proxy answered with an error of its own. @param error reason code */
@@ -256,5 +274,7 @@ const GAUGES: readonly (readonly [name: string, help: string])[] = [
   ["control_identity_cert_expiration_timestamp_seconds", "Time at which the certificate expires."],
   ["control_identity_cert_refresh_timestamp_seconds", "Time of the last renewal of the certificate."],
   ["tulle_controller_connected", "1 while the stream to the controller is open."],
+  ["tulle_trust_root", "1 for each root that is trusted now, by the start of its SHA-256."],
+  ["tulle_certificate_root", "1 for the root that signed the certificate in force, by the start of its SHA-256."],
   ["proxy_build_info", "Version and commit of this proxy."],
 ];

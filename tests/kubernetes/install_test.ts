@@ -136,6 +136,32 @@ describe.skipIf(TEST_BED === null)("a fresh cluster", () => {
     expect(code).toBe(0);
   });
 
+  test("tulle ca rotate exchanges the root under load without a failed request or a restarted pod", async () => {
+    const restarts = ["-n", "shop", "get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.uid} {end}"];
+    const before = await cluster.kubectl(restarts);
+    const old = await cluster.tulle(["identity", "deploy/web", "-n", "shop", "-o", "json"]);
+    const loop = "rm -f /tmp/stop /tmp/log; (while [ ! -e /tmp/stop ]; do " +
+      "curl -s -o /dev/null -w '%{http_code}\\n' http://web.shop/index.html >>/tmp/log; done; touch /tmp/done) >/dev/null 2>&1 &";
+    await inPod(cluster, "shop", "front", ["sh", "-c", loop]);
+    const { code, stdout, stderr } = await cluster.tulle(["ca", "rotate"]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining("the old root is no longer trusted")]);
+    console.log(stdout.trim());
+    const after = await cluster.tulle(["identity", "deploy/web", "-n", "shop", "-o", "json"]);
+    const counts = await inPod(cluster, "shop", "front", [
+      "sh",
+      "-c",
+      "touch /tmp/stop; sleep 1; sort /tmp/log | uniq -c",
+    ]);
+    expect(counts.trim()).toMatch(/^\d+ 200$/);
+    expect(Number(counts.trim().split(" ")[0])).toBeGreaterThan(50);
+    const serials = (text: string) =>
+      (JSON.parse(text) as { serial: string; trusted: boolean }[]).map(({ serial }) => serial);
+    expect(serials(after.stdout)).not.toEqual(serials(old.stdout));
+    expect(await cluster.kubectl(restarts)).toBe(before);
+    const check = await cluster.tulle(["check", "--wait", "60s"]);
+    expect(`${check.stdout}${check.code}`).toContain("0 errors\n0");
+  });
+
   test("the default container of kubectl logs and exec is the application", async () => {
     expect(await inPod(cluster, "shop", "front", ["cat", "/proc/1/comm"])).toBe("sleep\n");
   });
