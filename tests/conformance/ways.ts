@@ -44,7 +44,10 @@ const VIRTUAL_IP = "10.96.11.1";
  * @param count how many servers there will be, a port for each
  * @param appProtocol of the declared way, as a Service has it; null leaves that way out, a list is by server
  */
-export async function openLoopbackBed(count: number, appProtocol: string | null | readonly string[]): Promise<Bed> {
+export async function openLoopbackBed(
+  count: number,
+  appProtocol: string | null | readonly (string | null)[],
+): Promise<Bed> {
   const ports = await freePorts(count, "0.0.0.0");
   const kinds = isDirect ? [] : [
     ...appProtocol === null ? [] : [{ name: "sidecars", of: "web", appProtocol }],

@@ -24,8 +24,8 @@ export interface ServerPeer {
   readonly name: string;
   /** HTTP versions that it speaks. */
   readonly versions: readonly ("1" | "2")[];
-  /** What its port is declared as. */
-  readonly appProtocol: string;
+  /** What its port is declared as; null for nothing. */
+  readonly appProtocol: string | null;
   readonly argv: (port: number) => readonly string[];
 }
 
@@ -94,8 +94,8 @@ export async function preparePeers(): Promise<Peers | { readonly reason: string 
       {
         name: "hypercorn",
         versions: ["1", "2"],
-        appProtocol: "",
-        argv: (port) => [...hypercorn, "--bind", `0.0.0.0:${port}`, `file:${join(here, "asgi_echo.py")}:app`],
+        appProtocol: null,
+        argv: (port) => [...hypercorn, "--bind", `0.0.0.0:${port}`, `${join(here, "asgi_echo.py")}:app`],
       },
     ],
     clients: [
