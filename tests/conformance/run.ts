@@ -8,6 +8,7 @@ import { compareWithKnown, parseKnownFailing } from "./known_failing.ts";
 import { runConnect } from "./connect/connect.ts";
 import { runGrpcInterop } from "./grpc_interop/grpc_interop.ts";
 import { runH2spec, runH2specInbound } from "./h2spec/h2spec.ts";
+import { runHpack } from "./hpack/hpack.ts";
 import { runHttp1 } from "./http1/http1.ts";
 import { runWebsocket } from "./websocket/websocket.ts";
 import type { Suite, SuiteResult } from "./suite.ts";
@@ -15,6 +16,7 @@ import type { Suite, SuiteResult } from "./suite.ts";
 const SUITES: Readonly<Record<string, Suite>> = {
   h2spec: runH2spec,
   "h2spec-inbound": runH2specInbound,
+  hpack: runHpack,
   "grpc-interop": runGrpcInterop,
   http1: runHttp1,
   connect: runConnect,

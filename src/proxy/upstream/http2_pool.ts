@@ -35,6 +35,8 @@ export class Http2Pool implements Http2Owner, TimerOwner {
   /** Those that want extended CONNECT: they wait for the peer's SETTINGS too. Null until somebody wants it. */
   #extended: WaiterQueue | null = null;
   readonly #settings = new Timer(this, 0);
+  /** Streams that the peer allows on a connection, as the latest one said; 0: none has yet. */
+  #allowed = 0;
   #dialling = 0;
   #closed = false;
   /** Connections whose certificates will expire, in use until there is another one. */
@@ -115,6 +117,8 @@ export class Http2Pool implements Http2Owner, TimerOwner {
     if (life !== null) this.#watch(connection, life);
     for (const old of this.#retiring) old.shutdown();
     this.#retiring.clear();
+    // What it has no room for it would refuse, before its own SETTINGS arrive.
+    if (this.#allowed > 0) connection.peerMaxStreams = this.#allowed;
     if (early !== null) connection.onData(early as Buffer); // read as plain bytes
     if (this.#closed) connection.shutdown();
     this.#serve();
@@ -143,7 +147,8 @@ export class Http2Pool implements Http2Owner, TimerOwner {
     this.#serve(); // the last stream may have been the only one that the peer allows
   }
 
-  onReady(_connection: Http2Connection): void {
+  onReady(connection: Http2Connection): void {
+    this.#allowed = connection.peerMaxStreams;
     this.#serve();
   }
 

@@ -219,6 +219,15 @@ test("Http2Pool serves its queue one by one when the peer allows one stream at a
   expect(more.map((a) => a.events)).toEqual([["head 204 end"], ["head 204 end"]]);
 });
 
+test("Http2Pool takes a new connection to allow as many streams as the last one did (gRPC max_streams)", () => {
+  const { pool, accept } = http2();
+  const first = ask(pool);
+  accept({ 3: 1 });
+  const others = [ask(pool), ask(pool), ask(pool)];
+  accept({ 3: 1 }); // its SETTINGS arrive after it was connected
+  expect([first, ...others].filter((asker) => asker.leg !== null).length).toBe(2);
+});
+
 test("Http2Pool opens a further connection when one is full", () => {
   const { pool, dials, accept } = http2();
   ask(pool);

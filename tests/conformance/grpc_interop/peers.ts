@@ -31,8 +31,8 @@ export interface ClientPeer {
 
 export interface ServerPeer {
   readonly name: string;
-  /** Cases that make sense with it; null for all. */
-  readonly cases: ReadonlySet<string> | null;
+  /** Whether a case makes sense with it. */
+  readonly has: (name: string) => boolean;
   argv(port: number): readonly string[];
 }
 
@@ -50,8 +50,15 @@ const GO_CASES = [
   ...["pick_first_unary", "orca_per_rpc", "orca_oob", "rpc_soak", "channel_soak"],
 ];
 
+/** Cases of grpc-go's client of bad HTTP/2 servers; each has a server of its own. */
+const HTTP2_CASES = ["goaway", "rst_after_header", "rst_during_data", "rst_after_data", "ping", "max_streams"];
+const isGrpcCase = (name: string) => !HTTP2_CASES.includes(name);
+
 /** Life of a connection to the server that lets them age: several end while a soak runs. */
 const MAX_AGE = "50ms";
+const AGING_CASES: ReadonlySet<string> = new Set(
+  ["rpc_soak", "server_streaming", "client_compressed_unary", "client_compressed_streaming"],
+);
 /** Has the client look at load reports, as the test description asks. */
 const ORCA_BALANCER = '{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}';
 
@@ -59,7 +66,7 @@ const ORCA_BALANCER = '{"loadBalancingConfig":[{"test_backend_metrics_load_balan
 export async function preparePeers(): Promise<Peers | { readonly reason: string }> {
   const node = findProgram("node");
   if (node === null) return { reason: "Node.js is missing, on which @grpc/grpc-js runs" };
-  const go = await goInstall(...GRPC_GO, ["interop/client", "interop/server"]);
+  const go = await goInstall(...GRPC_GO, ["interop/client", "interop/server", "interop/http2"]);
   if ("reason" in go) return go;
   const aging = await goBuild(join(import.meta.dirname, "go_server", "main.go"), "interop-server", ...GRPC_GO);
   if ("reason" in aging) return aging;
@@ -71,15 +78,24 @@ export async function preparePeers(): Promise<Peers | { readonly reason: string 
   const client = [node, join(scripts, "js_client.mjs"), proto];
   return {
     version: `grpc-go ${GRPC_GO[1]}, grpc-js ${version}`,
-    clients: [goClient(go.path("client")), await jsClient(client)],
+    clients: [
+      goClient("go", go.path("client"), GO_CASES),
+      await jsClient(client),
+      goClient("go HTTP/2", go.path("http2"), HTTP2_CASES),
+    ],
     servers: [
-      { name: "go", cases: null, argv: (port) => [go.path("server"), `-port=${port}`] },
-      { name: "js", cases: null, argv: (port) => [...server, String(port)] },
+      { name: "go", has: isGrpcCase, argv: (port) => [go.path("server"), `-port=${port}`] },
+      { name: "js", has: isGrpcCase, argv: (port) => [...server, String(port)] },
       {
         name: "go-aging",
-        cases: new Set(["rpc_soak", "server_streaming", "client_compressed_unary", "client_compressed_streaming"]),
+        has: (name) => AGING_CASES.has(name),
         argv: (port) => [aging.path("interop-server"), `-port=${port}`, `-max_age=${MAX_AGE}`],
       },
+      ...HTTP2_CASES.map((name) => ({
+        name: "HTTP/2",
+        has: (asked: string) => asked === name,
+        argv: (port: number) => [node, join(scripts, "h2_server.mjs"), name, String(port)],
+      })),
     ],
   };
 }
@@ -87,7 +103,7 @@ export async function preparePeers(): Promise<Peers | { readonly reason: string 
 /** Compiles the scripts for Node.js, which does not read TypeScript in the versions that are around. */
 async function buildScripts(): Promise<string> {
   const outdir = join(CACHE, "grpc_interop"); // below the project, so that node_modules is found
-  const entrypoints = ["js_server.ts", "js_client.ts"].map((file) => join(import.meta.dirname, file));
+  const entrypoints = ["js_server.ts", "js_client.ts", "h2_server.ts"].map((file) => join(import.meta.dirname, file));
   const built = await Bun.build({
     entrypoints,
     outdir,
@@ -100,16 +116,17 @@ async function buildScripts(): Promise<string> {
   return outdir;
 }
 
-function goClient(program: string): ClientPeer {
+function goClient(name: string, program: string, cases: readonly string[]): ClientPeer {
   return {
-    name: "go",
-    cases: GO_CASES,
+    name,
+    cases,
     async run(prefix, host, port, cases) {
       const outcomes: CaseOutcome[] = [];
       for (const name of cases) {
         const target = [`-server_host=${host}`, `-server_port=${port}`, `-test_case=${name}`];
         if (name.startsWith("orca_")) target.push(`-service_config_json=${ORCA_BALANCER}`);
-        const argv = [...prefix, program, ...target, ...SOAK];
+        if (cases === GO_CASES) target.push(...SOAK);
+        const argv = [...prefix, program, ...target];
         outcomes.push({ name, error: await errorOf(argv, name) });
       }
       return outcomes;

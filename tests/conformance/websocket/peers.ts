@@ -6,7 +6,7 @@ import { CACHE } from "../go_tools.ts";
 
 /** Of the suite only the cases are used: it is Python 2, and autobahn/run.py plays them in Python 3. */
 export const AUTOBAHN = "autobahntestsuite==25.10.1";
-const PYTHON_PACKAGES = ["h2==4.4.1", "websockets==17.4", "hypercorn==0.18.0"];
+const PYTHON_PACKAGES = ["h2==4.4.1", "websockets==17.4"];
 const WS = "ws@8.23.0";
 const FETCH_MS = 300_000;
 
@@ -22,10 +22,10 @@ export interface Peers {
 /** An echo server. */
 export interface ServerPeer {
   readonly name: string;
-  /** HTTP versions that it speaks. */
-  readonly versions: readonly ("1" | "2")[];
-  /** What its port is declared as; null for nothing. */
-  readonly appProtocol: string | null;
+  /** Of HTTP. */
+  readonly version: "1" | "2";
+  /** What its port is declared as. */
+  readonly appProtocol: string;
   readonly argv: (port: number) => readonly string[];
 }
 
@@ -49,7 +49,7 @@ export async function preparePeers(): Promise<Peers | { readonly reason: string 
   const suite = join(folder, AUTOBAHN.replace("==", "-"));
   const steps: (readonly [string, readonly string[]])[] = [
     [join(venv, "bin", "python"), [python, "-m", "venv", venv]],
-    [join(venv, "bin", "hypercorn"), [join(venv, "bin", "pip"), "install", "-q", ...PYTHON_PACKAGES]],
+    [join(venv, "bin", "websockets"), [join(venv, "bin", "pip"), "install", "-q", ...PYTHON_PACKAGES]],
     [`${suite}.tar.gz`, [
       ...[join(venv, "bin", "pip"), "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", folder, AUTOBAHN],
     ]],
@@ -73,29 +73,22 @@ export async function preparePeers(): Promise<Peers | { readonly reason: string 
   const ws = [node, await buildPeer(folder)];
   const here = import.meta.dirname;
   const interpreter = join(venv, "bin", "python");
-  const hypercorn = [join(venv, "bin", "hypercorn"), "--log-level", "critical"];
   return {
     version: `Autobahn ${AUTOBAHN.split("==")[1]}, ${WS}, ${PYTHON_PACKAGES.join(", ")}`,
     player: [interpreter, join(here, "autobahn", "run.py"), join(suite, "autobahntestsuite")],
     servers: [
-      { name: "ws", versions: ["1"], appProtocol: "http", argv: (port) => [...ws, "server", "1", String(port)] },
+      { name: "ws", version: "1", appProtocol: "http", argv: (port) => [...ws, "server", "1", String(port)] },
       {
         name: "websockets",
-        versions: ["1"],
+        version: "1",
         appProtocol: "kubernetes.io/ws",
         argv: (port) => [interpreter, join(here, "echo_server.py"), String(port)],
       },
       {
         name: "ws over HTTP/2",
-        versions: ["2"],
+        version: "2",
         appProtocol: "kubernetes.io/h2c",
         argv: (port) => [...ws, "server", "2", String(port)],
-      },
-      {
-        name: "hypercorn",
-        versions: ["1", "2"],
-        appProtocol: null,
-        argv: (port) => [...hypercorn, "--bind", `0.0.0.0:${port}`, `${join(here, "asgi_echo.py")}:app`],
       },
     ],
     clients: [

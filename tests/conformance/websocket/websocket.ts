@@ -73,7 +73,6 @@ class Websocket {
   async runBed(bed: Bed): Promise<void> {
     const ways = this.#quick ? bed.ways.filter((way) => /^direct$|^sidecars/.test(way.name)) : bed.ways;
     for (const [at, server] of this.#peers.servers.entries()) {
-      if (this.#quick && server.versions.length > 1) continue;
       await this.#runServer(bed, ways, server, bed.ports[at] ?? 0);
     }
     await this.#runClients(bed, ways, bed.ports[this.#peers.servers.length] ?? 0);
@@ -84,11 +83,11 @@ class Websocket {
     await using child = startProcess({ argv: [...bed.server, ...server.argv(port)], name: server.name });
     for (const way of ways) {
       for (const version of ["1", "2"] as const) {
-        const isTranslated = !server.versions.includes(version);
+        const isTranslated = server.version !== version;
         // The mesh translates from HTTP/2, not to it: an HTTP/1.1 client finds what it would find directly.
         if (isTranslated && (version === "1" || way.name === "direct")) continue;
         const reference = `HTTP/${isTranslated ? 1 : version} → ${server.name}`;
-        const cases = this.#casesFor(way, server.name === "ws" || server.versions.includes("2"));
+        const cases = this.#casesFor(way, server.name !== "websockets");
         const play = async (names: readonly string[]) => await this.#play(way, version, port, names);
         await listens(way, port, child);
         await this.#judge(way, `HTTP/${version} → ${server.name}`, reference, cases, play);

@@ -20,7 +20,7 @@ PATIENCE = float(os.environ.get("PATIENCE", "5"))
 PARALLEL = int(os.environ.get("PARALLEL", "16"))
 MESSAGES = int(os.environ.get("MESSAGES", "1000"))
 # Longest time for one case, seconds.
-CASE_S = 240
+CASE_S = 120
 
 
 def outcome_of(fuzzer):
