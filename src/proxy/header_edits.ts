@@ -51,11 +51,9 @@ const APPLICATION = {};
 export function outboundRequest(block: HeaderBlock, meshed: boolean, minorVersion: number): HeaderBlock {
   const key = !meshed || minorVersion < 0 ? STRIP : minorVersion === 1 ? MESH_HTTP11 : MESH_HTTP10;
   if (block.editKey === key && block.editValue !== null) return block.editValue;
+  if (key === STRIP) return remember(block, key, without(block, isReserved));
   const fields = fieldsWithout(block.fields, isReserved);
-  const out = key === STRIP
-    ? fields === block.fields ? block : headerBlock(block, fields)
-    : headerBlock(block, [...fields, ORIG_PROTO, minorVersion === 1 ? "HTTP/1.1" : "HTTP/1.0"]);
-  return remember(block, key, out);
+  return remember(block, key, edited(block, [...fields, ORIG_PROTO, minorVersion === 1 ? "HTTP/1.1" : "HTTP/1.0"]));
 }
 
 /**
@@ -125,7 +123,7 @@ export function inboundRequest(block: HeaderBlock, mark: ClientMark, isMesh: boo
 
 /** The response on its way to a client's sidecar, with a reason phrase that HTTP/2 cannot carry. */
 export function withReason(block: HeaderBlock, reason: string): HeaderBlock {
-  return headerBlock(block, [...block.fields, ORIG_REASON, reason]);
+  return edited(block, [...block.fields, ORIG_REASON, reason]);
 }
 
 /** The response on its way to a client's sidecar, with the protocol that the application has switched to. */
@@ -150,7 +148,7 @@ export function inboundResponse(block: HeaderBlock): HeaderBlock {
 
 /** The answer to an upgrade that the application ignored, on its way to the client's sidecar. */
 export function ignoredUpgrade(block: HeaderBlock): HeaderBlock {
-  return headerBlock(block, [...block.fields, UPGRADE, "ignored"]);
+  return edited(block, [...block.fields, UPGRADE, "ignored"]);
 }
 
 /** Whether the server's sidecar says that its 2xx opens no tunnel. */
@@ -176,7 +174,12 @@ function isForSidecars(name: string): boolean {
 /** The same block when no name is to go. */
 function without(block: HeaderBlock, goes: (name: string) => boolean): HeaderBlock {
   const fields = fieldsWithout(block.fields, goes);
-  return fields === block.fields ? block : headerBlock(block, fields);
+  return fields === block.fields ? block : edited(block, fields);
+}
+
+/** The block with other fields, of which none that came or went is a fact of the block. */
+function edited(block: HeaderBlock, fields: readonly string[]): HeaderBlock {
+  return new HeaderBlock(block, fields, block.contentLength, block.flags);
 }
 
 /** The same array when no name is to go. */

@@ -59,22 +59,27 @@ export class HeadCache<T> {
     return isSame(slot.bytes, buf, start, slot.length) ? slot.value : null;
   }
 
-  /** Remembers a value for the bytes [start, end) when they come the second time; the bytes are copied. */
-  put(buf: Uint8Array, start: number, end: number, value: T): void {
+  /**
+   * Remembers a value for the bytes [start, end) when they come the second time; the bytes are copied.
+   *
+   * @returns whether it did
+   */
+  put(buf: Uint8Array, start: number, end: number, value: T): boolean {
     const length = end - start;
-    if (length > MAX_CACHED_HEAD_BYTES) return;
+    if (length > MAX_CACHED_HEAD_BYTES) return false;
     const hash = hashOf(buf, start, end);
     const at = hash & this.#mask;
     const slot = this.#slots[at] ??= new Slot<T>();
     if (slot.candidate !== hash) {
       slot.candidate = hash;
-      return;
+      return false;
     }
     if (slot.bytes.length < length) slot.bytes = new Uint8Array(length);
     copyBytes(buf, start, end, slot.bytes, 0);
     slot.hash = hash;
     slot.length = length;
     slot.value = value;
+    return true;
   }
 }
 

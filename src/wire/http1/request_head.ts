@@ -4,6 +4,7 @@ import { hasPort, isAuthority, isOriginForm } from "./_authority.ts";
 import { CR, LF, SP, startsWithAscii, TARGET_BYTE, TOKEN_LOWER } from "./_bytes.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_UPGRADE } from "./_connection.ts";
 import { FieldSection, scanFields } from "./_fields.ts";
+import { HeadCache } from "./head_cache.ts";
 import {
   BAD_HOST,
   BAD_LINE_END,
@@ -47,9 +48,9 @@ export interface RequestHead {
 
 const METHODS = ["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"] as const;
 
-/** Parts of the request line and the section; filled anew by each call, nothing of it escapes. */
+/** Parts of the request line and the section; filled anew by each call. */
 class Scratch {
-  readonly section = new FieldSection(false);
+  section = new FieldSection(false);
   scheme = "http";
   authority = "";
   path = "";
@@ -57,6 +58,8 @@ class Scratch {
 }
 
 const scratch = new Scratch();
+/** Sections of HTTP/1.1 seen before: what follows the request line repeats also where each request has a path of its own. */
+const sections = new HeadCache<FieldSection>(64);
 
 /**
  * Parses a request head (RFC 9112 §3, §5).
@@ -85,9 +88,8 @@ export function parseRequestHead(buf: Uint8Array, start: number, headEnd: number
   const s = scratch;
   const badTarget = readTarget(buf, targetStart, targetEnd, method, s);
   if (badTarget < 0) return badTarget;
-  const section = s.section;
-  const badFields = scanFields(buf, targetEnd + 11, headEnd, minorVersion, section);
-  if (badFields < 0) return badFields;
+  const section = readSection(buf, targetEnd + 11, headEnd, minorVersion, s);
+  if (typeof section === "number") return section;
 
   const host = section.host;
   if (host === null) {
@@ -97,11 +99,34 @@ export function parseRequestHead(buf: Uint8Array, start: number, headEnd: number
   if (method === "CONNECT" && (section.isChunked || section.contentLength > 0)) return CONNECT_WITH_BODY;
   // RFC 9112 §3.2.2: the authority of an absolute target replaces Host.
   const authority = s.authority !== "" ? s.authority : host ?? "";
-  return buildHead(method, minorVersion as 0 | 1, authority, s); // versionAt() gives 0, 1 or a code
+  return buildHead(method, minorVersion as 0 | 1, authority, s, section); // versionAt() gives 0, 1 or a code
 }
 
-function buildHead(method: string, minorVersion: 0 | 1, authority: string, s: Scratch): RequestHead {
-  const { fields, contentLength, flags, connection, isChunked, upgrade } = s.section;
+/** The section, which may be shared with other heads, or a code. */
+function readSection(
+  buf: Uint8Array,
+  start: number,
+  end: number,
+  minorVersion: number,
+  s: Scratch,
+): FieldSection | number {
+  const known = minorVersion === 1 ? sections.get(buf, start, end) : null;
+  if (known !== null) return known;
+  const { section } = s;
+  const bad = scanFields(buf, start, end, minorVersion, section);
+  if (bad < 0) return bad;
+  if (minorVersion === 1 && sections.put(buf, start, end, section)) s.section = new FieldSection(false);
+  return section;
+}
+
+function buildHead(
+  method: string,
+  minorVersion: 0 | 1,
+  authority: string,
+  s: Scratch,
+  section: FieldSection,
+): RequestHead {
+  const { fields, contentLength, flags, connection, isChunked, upgrade } = section;
   const isConnect = method === "CONNECT";
   const start = { method, scheme: s.scheme, authority, path: s.path, protocol: "", status: 0 };
   const framing = isChunked ? FRAMING_CHUNKED : contentLength > 0 ? FRAMING_LENGTH : FRAMING_NONE;

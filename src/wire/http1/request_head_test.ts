@@ -166,3 +166,24 @@ test("parseRequestHead() refuses more fields, options and bytes than the limits"
   expect(codeOf(`GET /${"x".repeat(32768)} HTTP/1.1\r\nHost: h\r\n\r\n`)).toBe("target_too_long");
   expect(codeOf(`${"M".repeat(65)} / HTTP/1.1\r\nHost: h\r\n\r\n`)).toBe("method_too_long");
 });
+
+test("parseRequestHead() gives the same for a section that it has seen before, whatever stands above it", () => {
+  const section = "Host: h\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nX-Id: 7\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const first = parse(`POST /a HTTP/1.1\r\n${section}`);
+  for (const path of ["/b", "/c", "/d"]) {
+    const head = parse(`PUT ${path} HTTP/1.1\r\n${section}`);
+    expect([head.block.method, head.block.path]).toEqual(["PUT", path]);
+    expect({ ...head, block: head.block.fields }).toEqual({ ...first, block: first.block.fields });
+    parse(`GET /other HTTP/1.1\r\nHost: elsewhere\r\nX-Other: ${path}\r\n\r\n`);
+  }
+});
+
+test("parseRequestHead() judges what a section means by the request line above it", () => {
+  const section = "Host: h:1\r\nContent-Length: 3\r\nConnection: upgrade\r\nUpgrade: ws\r\n\r\n";
+  for (let i = 0; i < 3; i++) {
+    expect(parse(`POST /a HTTP/1.1\r\n${section}`).upgrade).toBe("ws");
+    expect(parse(`POST /a HTTP/1.0\r\n${section}`).upgrade).toBe("");
+    expect(codeOf(`CONNECT h:1 HTTP/1.1\r\n${section}`)).toBe("connect_with_body");
+    expect(codeOf(`POST /a HTTP/1.1\r\nHost: a\r\n${section}`)).toBe("duplicate_host");
+  }
+});
