@@ -11,6 +11,8 @@ interface Face {
   readonly isService?: true;
   /** It ends the reluctance to compile by itself, when it has work; see net/jit_policy.ts. */
   readonly compilesLate?: true;
+  /** It has no options: its environment says everything. */
+  readonly hasNoOptions?: true;
   readonly run: (argv: string[]) => Promise<void>;
 }
 
@@ -22,6 +24,14 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
   ["install", {
     summary: "Print the objects of an installation, for kubectl apply -f -",
     run: async (argv) => (await import("../controller/cli/install.ts")).runInstall(argv),
+  }],
+  ["upgrade", {
+    summary: "Print the objects of this version with the installed values",
+    run: async (argv) => (await import("../controller/cli/upgrade.ts")).runUpgrade(argv),
+  }],
+  ["uninstall", {
+    summary: "Print all that the mesh has in a cluster, for kubectl delete -f -",
+    run: async (argv) => (await import("../controller/cli/uninstall.ts")).runUninstall(argv),
   }],
   ["check", {
     summary: "Say whether cluster, control plane and sidecars are well, and what to do",
@@ -49,6 +59,7 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
   }],
   ["proxy", {
     isService: true,
+    hasNoOptions: true,
     compilesLate: true,
     summary: "The sidecar of one workload",
     run: async (argv) => (await import("./proxy/run.ts")).runProxy(argv),
@@ -63,6 +74,10 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Capture the traffic of a node's meshed pods",
     run: async (argv) => (await import("../controller/cli/agent.ts")).runAgentCommand(argv),
   }],
+  ["completion", {
+    summary: "Print a script that completes commands in bash, zsh or fish",
+    run: async (argv) => (await import("../controller/cli/completion.ts")).runCompletion(argv, completedFaces()),
+  }],
   ["version", {
     summary: "Print the version of this binary",
     run: async (argv) => (await import("../controller/cli/version.ts")).runVersion(argv),
@@ -71,8 +86,8 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
 
 const GROUPS: readonly { readonly title: string; readonly faces: readonly string[] }[] = [
   { title: "Run a mesh on this machine", faces: ["up"] },
-  { title: "Run a mesh on a cluster", faces: ["install", "check", "ca", "inject", "uninject"] },
-  { title: "See what it does", faces: ["stat", "identity", "version"] },
+  { title: "Run a mesh on a cluster", faces: ["install", "upgrade", "uninstall", "check", "ca", "inject", "uninject"] },
+  { title: "See what it does", faces: ["stat", "identity", "version", "completion"] },
   { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller", "agent"] },
 ];
 
@@ -81,6 +96,12 @@ const EXAMPLES = `Examples:
   tulle stat -w                     success rate, requests per second and latency, live
   tulle identity front-0.shop       the certificate that a sidecar uses now
   tulle <command> --help            what a command does, with examples`;
+
+function completedFaces() {
+  return [...FACES].map(([name, { summary, hasNoOptions, run }]) => {
+    return { name, summary, run: hasNoOptions === true ? null : run };
+  });
+}
 
 function help(): string {
   const lines = ["Tulle: a service mesh. Mutual TLS, authorization and golden metrics between services, unasked.", ""];

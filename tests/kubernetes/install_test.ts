@@ -1,7 +1,7 @@
 /** The three commands of a new user, on a fresh cluster: install, annotate, look. And the way back. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
-import { Cluster } from "./support/cluster.ts";
+import { Cluster, IMAGE } from "./support/cluster.ts";
 import {
   inPod,
   installMesh,
@@ -211,10 +211,30 @@ spec: {networks: [{cidr: 10.0.0.0/40}]}
     await expect(cluster.apply(policy)).rejects.toThrow(/spec\.networks\[0\]\.cidr.*want a network such as/);
   });
 
+  test("an upgrade keeps the values of the installation", async () => {
+    const changed = await cluster.tulle([
+      "upgrade",
+      "--set",
+      "controllerReplicas=2",
+      "--set",
+      "sidecar.access-log=json",
+    ]);
+    expect(changed.stderr).toContain(`image ${IMAGE} → ${IMAGE}`);
+    await cluster.apply(changed.stdout);
+    await rolledOut(cluster, "tulle", "deployment/controller");
+    const { stdout } = await cluster.tulle(["upgrade"]);
+    expect(stdout).toBe(changed.stdout);
+    const refused = await cluster.tulle(["upgrade", "--trust-domain", "other.example"]);
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toContain("running sidecars are strangers");
+  });
+
   test("after the uninstall the applications work, and nothing is left on the node", async () => {
-    const { stdout } = await cluster.tulle(["install"]);
+    const { stdout, stderr } = await cluster.tulle(["uninstall"]);
+    expect(stderr).toContain("kubectl -n shop rollout restart deployment/web\n");
+    expect(stderr).toContain("pod/front of shop");
     await cluster.kubectl(["annotate", "namespace", "shop", "tulle.dev/inject-"]);
-    await cluster.kubectl(["delete", "-f", "-", "--ignore-not-found", "--timeout=100s"], stdout);
+    await cluster.kubectl(["delete", "-f", "-", "--timeout=100s"], stdout);
     await cluster.kubectl(["-n", "shop", "rollout", "restart", "deployment/web"]);
     await cluster.kubectl(["-n", "shop", "delete", "pod", "front", "--now"]);
     await cluster.apply(shellManifest("shop", "front"));
@@ -222,5 +242,8 @@ spec: {networks: [{cidr: 10.0.0.0/40}]}
     await podReady(cluster, "shop", "front");
     expect(await inPod(cluster, "shop", "front", CALL)).toStartWith("web-");
     expect(await cluster.enter("n1", ["sh", "-c", "ls /opt/cni/bin; cat /etc/cni/net.d/*"])).not.toContain("tulle");
+    const again = await cluster.tulle(["uninstall"]);
+    expect(again).toMatchObject({ code: 1, stdout: "", stderr: "nothing of the mesh is in this cluster\n" });
+    expect(await cluster.kubectl(["get", "configmaps,clusterroles,crds", "-A", "-o", "name"])).not.toContain("tulle");
   });
 });
