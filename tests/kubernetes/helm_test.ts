@@ -40,7 +40,7 @@ describe.skipIf(TEST_BED === null || !canHaveHelm())("helm", () => {
     await cluster.apply(shellManifest("shop", "front"));
     await podReady(cluster, "shop", "front");
     const [front = ""] = await podAddresses(cluster, "shop", "app=front");
-    expect(await metricsOf(front)).toContain("request_total");
+    expect(await metricsOf(front)).toContain("tulle_controller_connected 1\n");
   });
 
   test("what Helm has made is Helm's: tulle upgrade and uninstall name its commands", async () => {
