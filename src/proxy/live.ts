@@ -20,6 +20,8 @@ export interface Drainable {
 export class Live {
   readonly #all = new Set<Drainable>();
   readonly #most = partOf(MAX_CONNECTIONS);
+  /** Accepted, but not yet known to be welcome. */
+  #arriving = 0;
   #onEmpty: (() => void) | null = null;
 
   /** All were asked to finish; later ones should as well. */
@@ -43,7 +45,18 @@ export class Live {
 
   delete(item: Drainable): void {
     this.#all.delete(item);
-    if (this.#all.size === 0) this.#onEmpty?.();
+    this.#look();
+  }
+
+  /** A connection is being made: the end waits for what becomes of it. */
+  arrive(): void {
+    this.#arriving++;
+  }
+
+  /** It was turned away, or has been added. */
+  arrived(): void {
+    this.#arriving--;
+    this.#look();
   }
 
   /** Goes on after all: what was asked to finish does so, later ones stay. */
@@ -55,6 +68,10 @@ export class Live {
   drain(onEmpty: () => void, patient = false): void {
     this.#onEmpty = onEmpty;
     for (const item of [...this.#all]) item.shutdown(patient);
-    if (this.#all.size === 0) onEmpty();
+    this.#look();
+  }
+
+  #look(): void {
+    if (this.#all.size === 0 && this.#arriving === 0) this.#onEmpty?.();
   }
 }

@@ -24,3 +24,16 @@ test("drain() asks all to finish and calls back once, when the last one has", ()
   for (const item of items) live.delete(item);
   expect(done).toBe(1);
 });
+
+test("drain() waits for connections that are being made", () => {
+  const live = new Live();
+  const calls: string[] = [];
+  live.arrive();
+  live.drain(() => calls.push("empty"));
+  const item = { shutdown: () => {} };
+  live.add(item);
+  live.arrived();
+  expect(calls).toEqual([]);
+  live.delete(item);
+  expect(calls).toEqual(["empty"]);
+});

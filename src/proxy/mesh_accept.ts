@@ -61,6 +61,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     }
     this.#inbound.handshakes++;
     this.#counted = true;
+    this.#inbound.deps.live.arrive();
     probeSilentPeer(socket);
     limitUnacknowledged(socket);
     arm(this.#timer, HANDSHAKE_TIMEOUT_MS);
@@ -119,10 +120,10 @@ export class MeshAccept implements SocketOwner, TimerOwner {
       deps.observer.onTcpVerdict(client, verdict);
       return this.#reply(CODE_DENIED, verdict.reason, false);
     }
-    this.#end();
     deps.observer.onTransportHeader("ok");
     socket.write(encodeTransportReply(CODE_OK, "", false));
     const connection = new InboundConnection(this.#inbound, socket, client);
+    this.#end(); // now that it is alive as a connection
     const { buffer, length } = this.#received;
     connection.startMesh(buffer.subarray(next, length));
     if (this.#life !== null) connection.limitLife(this.#life, () => this.#credentials.onCut());
@@ -148,6 +149,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     if (this.#counted) {
       this.#counted = false;
       this.#inbound.handshakes--;
+      this.#inbound.deps.live.arrived();
     }
     disarm(this.#timer);
   }

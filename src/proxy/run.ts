@@ -184,7 +184,9 @@ class Runner {
     const standsIn = this.#takeover?.standsIn ?? false;
     const keepsPid = !standsIn && (keepPid === "always" || (keepPid === "auto" && process.pid === 1));
     const children = () => this.#takeover?.children ?? [];
-    const options = { proxy: this.#serving, log: this.#log, command: this.#command, graceMs, keepsPid, children };
+    const onReplaced = () => this.#takeover?.replaced();
+    const parts = { proxy: this.#serving, log: this.#log, command: this.#command };
+    const options = { ...parts, graceMs, keepsPid, children, onReplaced };
     return this.#desk ??= new UpgradeDesk(options, () => this.#upgradeRefusal());
   }
 

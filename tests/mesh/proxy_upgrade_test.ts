@@ -280,3 +280,28 @@ test.skipIf(isDirect)("SIGTERM while another process stands in ends both", async
   expect(await front.child().exited).toBe(0);
   expect(isAlive(pid)).toBe(false);
 });
+
+test.skipIf(isDirect)(
+  "a process that still finishes does not mind that its successor is replaced in turn",
+  async () => {
+    await using mesh = await start();
+    await using upgrades = new Upgrades();
+    using _raw = listenTcp(mesh.ip("back"), OPAQUE, async (peer) => void await peer.readAll(600_000));
+    using stream = await connectTcp(mesh.to("front", `raw:${OPAQUE}`)); // keeps the first process alive
+    await stream.write("hello");
+    const front = mesh.sidecar("front");
+    await eventually(async () => {
+      expect(sumOf(await front.metrics(), "tcp_open_connections", { peer: "src" })).toBe(1);
+    });
+    const second = await upgrades.of(front);
+    const third = await upgrades.of(front);
+    expect(third.before.pid).toBe(second.pid);
+    await eventually(() => expect(isAlive(second.pid)).toBe(false));
+    // If the first one served again, it would be asked now and then.
+    for (let turn = 0; turn < 20; turn++) {
+      expect(sumOf(await front.metrics(), "tcp_open_connections", { peer: "src" })).toBe(0);
+    }
+    stream[Symbol.dispose]();
+    expect(await front.child().exited).toBe(0);
+  },
+);

@@ -40,6 +40,8 @@ export type UpgradeMessage =
   | { readonly type: "waiting"; readonly reasons: readonly string[] }
   /** It serves: connections come to either process. */
   | { readonly type: "serving" }
+  /** It has been replaced in its turn: its end says nothing any more. */
+  | { readonly type: "replaced" }
   /** It will not serve, and ends. */
   | { readonly type: "failed"; readonly reason: string }
   /** To the process that stood in: the other one serves again. */
@@ -58,6 +60,8 @@ export function parseMessage(line: string): UpgradeMessage | null {
     }
     case "serving":
       return { type: "serving" };
+    case "replaced":
+      return { type: "replaced" };
     case "failed":
       return { type: "failed", reason: String(value["reason"]) };
     case "retire":

@@ -25,6 +25,8 @@ export class SuccessorProcess implements LineChannelOwner {
   readonly pid: number;
   version = "unknown";
   readonly exited: Promise<number>;
+  /** Another process has taken its place. */
+  isReplaced = false;
   readonly #channelFd: number;
   readonly #kill: (signal: NodeJS.Signals) => void;
   #waitsFor: readonly string[] = [];
@@ -104,6 +106,7 @@ export class SuccessorProcess implements LineChannelOwner {
     else if (message.type === "waiting") this.#waitsFor = message.reasons;
     else if (message.type === "failed") this.#failure = message.reason;
     else if (message.type === "serving") this.#onServing();
+    else if (message.type === "replaced") this.isReplaced = true;
   }
 
   onChannelClosed(): void {}

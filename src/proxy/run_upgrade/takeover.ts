@@ -69,6 +69,11 @@ export class Takeover implements LineChannelOwner {
     this.#send({ type: this.inherited.role === "succeed" ? "serving" : "retire" });
   }
 
+  /** Another process has taken the place of this one. */
+  replaced(): void {
+    if (this.inherited.role === "succeed") this.#send({ type: "replaced" });
+  }
+
   onLine(line: string): void {
     if (parseMessage(line)?.type !== "retire" || !this.#standsIn) return;
     this.#standsIn = false;

@@ -2,12 +2,12 @@
  * A new program takes a proxy's place without a connection being refused or cut.
  *
  *   serving ──start──▶ successor starts, with the listening sockets inherited; loads the last good state; serves
- *      ▲                 │ not started, not ready: it is ended, and nothing has happened
- *      │                 ▼
- *      │               retiring: listens no longer (the queues live on in the successor), finishes what it has, at most
- *      └─ successor ends ┤ the grace of an upgrade
- *                        ▼
- *                      gone: exit; or, where the process id must stay, exec of the new program, which takes the sockets
+ *      ▲                  │ not started, not ready: it is ended, and nothing has happened
+ *      │                  ▼
+ *      │                retiring: listens no longer (the queues live on in the successor), finishes what it has, at most
+ *      └─ successor fails ┤ the grace of an upgrade
+ *                         ▼
+ *                       gone: exit; or, where the process id must stay, exec of the new program, which takes the sockets
  *                      back and has the successor, which only stood in, retire in the same way
  */
 import { errorText } from "../../base/error.ts";
@@ -51,6 +51,8 @@ export interface UpgradeOptions {
   readonly keepsPid: boolean;
   /** Children of the program before in this process that have not ended. */
   readonly children: () => readonly number[];
+  /** Tells the process before this one, which may be finishing still. */
+  readonly onReplaced: () => void;
 }
 
 export interface UpgradeRequest {
@@ -82,6 +84,7 @@ export class Upgrade {
   #successor: SuccessorProcess | null = null;
   /** The listening sockets, kept so that they can be taken back. */
   #kept: GivenSockets = {};
+  #deadline: ReturnType<typeof setTimeout> | undefined;
   /** SIGTERM while it retires. */
   #isTerminated = false;
 
@@ -160,23 +163,20 @@ export class Upgrade {
     this.#state = "retiring";
     this.#kept = proxy.duplicates() ?? {};
     proxy.stepAside();
+    this.#options.onReplaced();
     const { pid, version } = successor;
     log.info("the successor serves; this process finishes", { pid, version, connections: proxy.connections });
-    const deadline = this.#finish(command);
-    void successor.exited.then((code) => {
-      clearTimeout(deadline);
-      this.#onSuccessorGone(code);
-    });
+    this.#finish(command);
+    void successor.exited.then((code) => this.#onSuccessorGone(successor, code));
   }
 
-  /** Lets connections end, for at most the grace; then this process leaves. @returns the timer of the grace */
-  #finish(command: readonly string[]): ReturnType<typeof setTimeout> {
-    const deadline = setTimeout(() => void this.#cutOff(command), this.#options.graceMs);
+  /** Lets connections end, for at most the grace; then this process leaves. */
+  #finish(command: readonly string[]): void {
+    this.#deadline = setTimeout(() => void this.#cutOff(command), this.#options.graceMs);
     void this.#options.proxy.retire().then(() => {
-      clearTimeout(deadline);
+      clearTimeout(this.#deadline);
       if (this.#state === "retiring") void this.#leave(command);
     });
-    return deadline;
   }
 
   async #cutOff(command: readonly string[]): Promise<void> {
@@ -187,11 +187,13 @@ export class Upgrade {
     await this.#leave(command);
   }
 
-  /** The successor has ended while this process is still there: it serves again. */
-  #onSuccessorGone(code: number): void {
+  /** The successor has failed while this process is still there: it serves again. */
+  #onSuccessorGone({ isReplaced }: SuccessorProcess, code: number): void {
     const { proxy, log } = this.#options;
     this.#successor = null;
     if (this.#isTerminated || this.#state === "leaving") return;
+    if (isReplaced || code === 0) return; // another one serves, or somebody wanted it to end
+    clearTimeout(this.#deadline);
     log.error("the successor has ended; this process serves again", { status: code });
     proxy.takeBack(this.#kept);
     this.#kept = {};
