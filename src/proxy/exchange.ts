@@ -14,7 +14,7 @@ import { Http1Server } from "../http/http1_server.ts";
 import type { Leg } from "../http/leg.ts";
 import type { RouteRule } from "../model/outbound.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
-import { CANCEL, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
+import { CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { Attempts } from "./attempts.ts";
 import { Deadlines, PAUSE, TRY_TIMEOUT } from "./deadlines.ts";
@@ -24,7 +24,7 @@ import { ignoredUpgrade } from "./header_edits.ts";
 import { ReplayBody, type ReplayOwner } from "./replay_body.ts";
 import { errorResponse } from "./respond.ts";
 import { isIdempotent } from "./methods.ts";
-import { opensTunnel, tunnelHead } from "./tunnel_heads.ts";
+import { abortCode, opensTunnel, tunnelHead } from "./tunnel_heads.ts";
 import { TunnelRequest } from "./tunnel_request.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, failure, unsent } from "./upstream/failure.ts";
@@ -352,7 +352,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (isUnsayable) return this.fail(failure("bad_request", `the request cannot be said in HTTP/1.1: ${detail}`));
     if (this.#responseStarted) {
       this.error = failure("upstream_reset", detail);
-      this.down.abort(h2Code === NO_ERROR ? INTERNAL_ERROR : h2Code);
+      this.down.abort(abortCode(this, h2Code));
       return this.#finish();
     }
     const code = unprocessed && h2Code !== REFUSED_STREAM ? "upstream_closed" : "upstream_reset";

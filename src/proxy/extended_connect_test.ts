@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { expect, test } from "bun:test";
 import { turn } from "../../tests/support/fake_socket.ts";
 import {
+  brief,
   END_STREAM,
   type Fields,
   frame,
@@ -201,6 +202,17 @@ for (
     expect(r.app.pending).toBe(0);
   });
 }
+
+test("an application that resets its connection resets the stream with CANCEL (RFC 8441 §5)", async () => {
+  const r = new Rig("http1");
+  r.connect();
+  await turn();
+  r.app.accept();
+  await r.switches(0);
+  expect((await r.answer()).status).toBe(200);
+  r.app.dialled[0]?.socket.reset();
+  expect(brief(await r.client.peer.frames())).toEqual(["RST_STREAM 1:8"]);
+});
 
 test("a server that cannot be connected is told as such, not taken for HTTP/1.1", async () => {
   const r = new Rig("detect");
