@@ -25,6 +25,7 @@ const MESSAGES = "20";
 /** What a peer that is right, or nearly, has; and the share of cases of which that must hold for a peer to tell anything. */
 const IS_GOOD = /^(OK|NON-STRICT|INFORMATIONAL)/;
 const LEAST_GOOD = 0.9;
+const IS_PERFECT = /^(OK, closed: OK|NON-STRICT, closed: OK|INFORMATIONAL, closed: INFORMATIONAL)/;
 /** Of the short run: one or a few of each group. */
 const IS_QUICK =
   /^(1\.1\.[1-8]|2\.\d+|3\.[1-7]|4\.[12]\.1|5\.(1|6|1[5-9])|6\.4\.[1-4]|7\.\d+\.[1-3]|9\.[12]\.4|12\.1\.[1-3])$/;
@@ -136,6 +137,9 @@ class Websocket {
   ): Promise<void> {
     const found = await play(cases);
     if (way.name === "direct") {
+      const poor = cases.filter((name) => !IS_PERFECT.test(found.get(name) ?? ""));
+      if (poor.length > 0) { for (const [name, outcome] of await play(poor)) found.set(name, outcome); // it may be late
+       }
       const good = [...found.values()].filter((outcome) => IS_GOOD.test(outcome)).length;
       if (good < cases.length * LEAST_GOOD) {
         throw new Error(`${reference} fails without the mesh: ${JSON.stringify([...found].slice(0, 5))}`);
