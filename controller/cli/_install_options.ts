@@ -70,7 +70,9 @@ export function valuesFrom(base: InstallValues, options: InstallOptions): Instal
   if (!options.createIssuer) values = { ...values, createIssuer: false };
   if (options.skipCrds === true) values = { ...values, installCrds: false };
   const { warnings } = readSettings(sidecarDefaults(asPairs(values.sidecar)), {}, DEFAULT_SIDECAR);
-  if (warnings.length > 0) throw new UsageError(`the value sidecar: ${warnings.join("; ")}`);
+  // Written for pods, whose values are ignored where they are wrong; here nothing is.
+  const wrong = warnings.map((warning) => warning.replace(" of the pod", "").replace(" (ignored)", ""));
+  if (wrong.length > 0) throw new UsageError(`the value sidecar: ${wrong.join("; ")}`);
   return values;
 }
 
