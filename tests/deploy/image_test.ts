@@ -32,7 +32,7 @@ describe.skipIf(tools === null || TEST_BED === null || !isBuilt)("the image", ()
     storage = mkdtempSync(join(tmpdir(), "tulle-image-"));
     const base = await run({ argv: [join(TEST_BED ?? "", "load"), "--file", "deb"], timeoutMs: 60_000 });
     await buildah("pull", "--quiet", `docker-archive:${base.stdout.trim()}`);
-    const given = ["--build-arg", "BINARY=prebuilt", "--build-arg", "BASE_IMAGE=docker.io/library/deb:12"];
+    const given = ["--target", "prebuilt", "--build-arg", "BASE_IMAGE=docker.io/library/deb:12"];
     await buildah("build", "--quiet", "--pull-never", "--isolation", "chroot", ...given, "--tag", IMAGE, ".");
     mounted = await buildah("mount", await buildah("from", "--pull-never", IMAGE));
   });
