@@ -11,7 +11,6 @@
  * An upgrade and an extended CONNECT for the same thing are one request in two spellings. So routes and policy decide
  * about the GET that an HTTP/1.1 application would see, whichever version the client speaks.
  */
-import { createHash } from "node:crypto";
 import type { Protocol } from "../model/outbound.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import { upgradeWithoutHttp2 } from "../wire/http1/upgrade.ts";
@@ -101,7 +100,7 @@ export class ExtendedConnect {
     }
     const key = this.#upgrade.get(KEY);
     if (answer.status !== 101 || key === null) return null;
-    const wanted = createHash("sha1").update(key + WEBSOCKET_GUID).digest("base64");
+    const wanted = new Bun.CryptoHasher("sha1").update(key + WEBSOCKET_GUID).digest("base64");
     if (answer.get(ACCEPT) === wanted) return null;
     return failure("upstream_protocol", "the application's sec-websocket-accept does not answer our key");
   }
