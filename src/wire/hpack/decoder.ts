@@ -10,6 +10,7 @@ import { BlockCache, MAX_CACHED_BLOCK_BYTES, type TableAddition } from "./block_
 import { DecoderTable } from "./decoder_table.ts";
 import { classOfField, classOfName, INVALID, isClean } from "./field_class.ts";
 import { decodeHuffman, maxDecodedBytes } from "./huffman_decode.ts";
+import { IndexedBlocks } from "./indexed_blocks.ts";
 import { cachedName, keepName } from "./name_cache.ts";
 import { type BlockKind, Section } from "./section.ts";
 import { ENTRY_OVERHEAD, STATIC_ENTRIES, STATIC_NAMES, STATIC_VALUES } from "./static_table.ts";
@@ -52,6 +53,7 @@ export class HpackDecoder {
   readonly #limits: DecoderLimits;
   readonly #table = new DecoderTable();
   readonly #cache = new BlockCache();
+  readonly #indexed = new IndexedBlocks();
   /** Results of the readers below: where the next byte is (-1: error), and what was found. */
   #next = 0;
   #clean = true;
@@ -70,7 +72,10 @@ export class HpackDecoder {
   decode(buf: Uint8Array, start: number, end: number, kind: BlockKind): HeaderBlock | number {
     if (end - start > MAX_CACHED_BLOCK_BYTES) return this.#decode(buf, start, end, kind, false);
     const known = this.#cache.find(buf, start, end, kind, this.#table.epoch);
-    if (known === null) return this.#decode(buf, start, end, kind, this.#cache.wants);
+    if (known === null) {
+      const block = this.#indexed.find(buf, start, end, kind, this.#table);
+      return block ?? this.#decode(buf, start, end, kind, this.#cache.wants);
+    }
     if (known.additions !== null) {
       for (let i = 0; i < known.additions.length; i++) {
         const { name, value, classes } = known.additions[i] as TableAddition; // in range
@@ -164,6 +169,7 @@ export class HpackDecoder {
     if (fieldsLeft < 0 || bytesLeft < 0) return TOO_LARGE;
     const block = section.finish();
     if (block === null) return MALFORMED;
+    if (end - start <= MAX_CACHED_BLOCK_BYTES) this.#indexed.keep(kind, block);
     // What refers to the table holds while the table stays, hence not when it adds to it too.
     if (keep && !resized && (!dynamic || table.epoch === epoch)) {
       this.#cache.keep(buf, start, end, kind, dynamic ? epoch : -1, block, additions);

@@ -16,6 +16,8 @@ export class DecoderTable {
   /** Slot of the next entry. */
   #head = 0;
   #bytes = 0;
+  /** Entries added since the start. */
+  #added = 0;
   #maxBytes = DEFAULT_TABLE_BYTES;
 
   /** Name of entry `i`, 0 being the newest; i < count. */
@@ -33,6 +35,11 @@ export class DecoderTable {
     return this.#classes[(this.#head - 1 - i) & (this.#slots - 1)] as number; // i < count
   }
 
+  /** Number of entry `i`, which no other entry has or will have. */
+  numberOf(i: number): number {
+    return this.#added - i;
+  }
+
   /** Adds an entry, evicting old ones; one larger than the table empties it (RFC 7541 §4.4). */
   add(name: string, value: string, classes: number): void {
     this.epoch++;
@@ -46,6 +53,7 @@ export class DecoderTable {
     this.#classes[head] = classes;
     this.#head = (head + 1) & (this.#slots - 1);
     this.#bytes += bytes;
+    this.#added++;
     this.count++;
   }
 
