@@ -7,10 +7,11 @@ import { eventually } from "../support/eventually.ts";
 import { fetchOnce, Http1Client, reply, serveHttp } from "../support/http1.ts";
 import { startLoad } from "../support/http_load.ts";
 import { isDirect, type Mesh, type MeshOptions, startMesh } from "../support/mesh.ts";
-import { isAlive } from "../support/proc.ts";
+import { isAlive, processTree } from "../support/proc.ts";
 import { sumOf } from "../support/prometheus.ts";
 import { service, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp } from "../support/tcp.ts";
+import { tulleCommand } from "../support/tulle_command.ts";
 import { processesWith, Upgrades } from "../support/upgrades.ts";
 import { serveGrpc, startGrpcLoad, startGrpcStream, startOpaqueLoad, startOpaqueStream } from "./_upgrade_traffic.ts";
 
@@ -37,6 +38,10 @@ function start(more: Partial<MeshOptions> = {}): Promise<Mesh> {
     env: { TULLE_KEEP_PID: "never", TULLE_UPGRADE_GRACE: "60s", ...env },
     ...rest,
   });
+}
+
+function countOf(text: string, part: string): number {
+  return text.split(part).length - 1;
 }
 
 function script(name: string, text: string): string {
@@ -262,6 +267,31 @@ test.skipIf(isDirect)(
     expect(await load.stop()).toMatchObject({ failed: 0, reasons: {} });
     expect(front.child().gone()).toBeNull();
     expect(await front.child().stop()).toBe(0);
+  },
+);
+
+test.skipIf(isDirect || process.getuid?.() !== 0)(
+  "process 1 of a container stays, with its children reaped",
+  async () => {
+    // A process id namespace of its own: there the sidecar is process 1.
+    const tulle = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", ...tulleCommand()];
+    await using mesh = await start({ tulle, workers: 2, env: { TULLE_KEEP_PID: "auto" } });
+    using _web = serveHttp(mesh.ip("back"), HTTP, async (_request, peer) => await peer.write(reply(200, "ok")));
+    const front = mesh.sidecar("front");
+    const tree = processTree(front.child().pid);
+    expect(tree).toHaveLength(2); // unshare, and process 1
+    const load = startLoad(mesh.to("front", `web:${HTTP}`), { connections: 4, requestsPerConnection: 10, pauseMs: 1 });
+    for (let turn = 1; turn <= 3; turn++) {
+      const answer = await (await fetch(`${front.adminUrl}/upgrade`, { method: "POST" })).json();
+      expect(answer).toMatchObject({ ok: true, keepsPid: true, before: { pid: 1 } });
+      await eventually(
+        () => expect(countOf(front.child().output(), "serves again; this one finishes")).toBe(turn),
+        30_000,
+      );
+      await eventually(() => expect(processTree(front.child().pid)).toEqual(tree), 30_000);
+    }
+    expect(await load.stop()).toMatchObject({ failed: 0, reasons: {} });
+    expect((await fetch(`${front.adminUrl}/ready`)).status).toBe(200);
   },
 );
 

@@ -154,6 +154,7 @@ export class WorkloadUnit {
         TULLE_ACCESS_LOG: accessLog ? "json" : "off",
         TULLE_DRAIN_GRACE: SIDECAR_DRAIN,
         TULLE_WORKERS: String(instance.workers),
+        TULLE_KEEP_PID: "always", // this process is its parent, and takes its end for the sidecar's
         ...RUNTIME_OPTIONS,
         ...mark,
         ...drop,
