@@ -4,33 +4,29 @@ import { checkRegex } from "./regex.ts";
 test.each([
   "/v[0-9]+/.*",
   "(a|b)+",
+  "(a+)+",
+  "([a-z]+\\.)+",
   "a{2,3}",
   "(?:ab)?c+",
   "[(+]+",
   "\\(a+\\)+",
-  "(?<name>a)b",
-  "(a+)?",
+  "(?P<name>a)b",
+  "(?i)web",
   "^/x$",
-  "(a{3}){1}",
-])(
-  "checkRegex() takes %s",
-  (source) => {
-    expect(checkRegex(source)).toBe(null);
-  },
-);
+])("checkRegex() takes %s", (source) => {
+  expect(checkRegex(source)).toBe(null);
+});
 
 test.each([
-  ["(a+)+", "a repeat inside a repeat"],
-  ["((a*)b)*", "a repeat inside a repeat"],
-  ["([a-z]+\\.)+", "a repeat inside a repeat"],
-  ["(a{1,9}){1,9}", "a repeat inside a repeat"],
-  ["(?=a)b", "look-around"],
-  ["(?<!a)b", "look-around"],
-  ["(a)\\1", "a back-reference"],
-  ["a{2000}", "a repeat of 2000"],
-  ["(", "want a regular expression"],
-  ["[z-a]", "want a regular expression"],
-  ["a".repeat(1025), "found 1025 characters"],
+  ["(?=a)b", "found"],
+  ["(?<!a)b", "found"],
+  ["(a)\\1", "found"],
+  ["a{2000}", "found"],
+  ["(a{99}){99}", "steps once expanded"],
+  ["a[]", "want a ']'"], // JavaScript takes it: proxies refused what the controller had sent
+  ["(", "want"],
+  ["[z-a]", "found"],
+  ["a".repeat(1025), "1025 bytes"],
 ])("checkRegex() refuses %s", (source, reason) => {
   expect(checkRegex(source)).toContain(reason);
 });

@@ -61,6 +61,7 @@ export function readAck(bytes: Uint8Array, message: ReadMessage): { errno: numbe
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno, detail: "" };
   const echoed = view.getUint32(message.start + 4, true);
   const skip = (message.flags & NLM_F_CAPPED) !== 0 ? 20 : 4 + align4(echoed);
+  if (skip < 20 || skip > message.end - message.start) return { errno, detail: "" };
   const text = readAttributes(bytes, message.start + skip, message.end).get(NLMSGERR_ATTR_MSG);
   return { errno, detail: text === undefined ? "" : readText(text) };
 }

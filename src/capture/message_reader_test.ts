@@ -42,3 +42,13 @@ test("readAck() calls a truncated answer an input/output error", () => {
   const message = { type: 2, flags: 0, sequence: 1, start: 0, end: 4 };
   expect(readAck(new Uint8Array(4), message).errno).toBe(5);
 });
+
+test("readAck() passes over words that begin outside of the answer (it threw)", () => {
+  const bytes = new Uint8Array(36);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(20, 0xffff_fff0, true); // length of the request that is said to follow
+  for (const flags of [0x200, 0x300]) {
+    const message = { type: 2, flags, sequence: 1, start: 16, end: 36 };
+    expect(readAck(bytes, message)).toEqual({ errno: -0, detail: "" });
+  }
+});

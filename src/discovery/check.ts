@@ -1,6 +1,6 @@
 /** Collects what is wrong with a message while it is read on: the first problem is what gets reported. */
 import type { ProtoReader } from "../wire/protobuf/reader.ts";
-import type { Result } from "../model/result.ts";
+import type { Result } from "../base/result.ts";
 
 /** One per message that is decoded. */
 export class Check {

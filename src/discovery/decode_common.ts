@@ -2,9 +2,9 @@
 import { CONNECTION_HEADERS } from "../base/connection_headers.ts";
 import type { HeaderEdit, HttpMatch, PathMatch, ValueMatch } from "../model/http_match.ts";
 import type { Protocol } from "../model/outbound.ts";
-import { compilePattern, type Pattern } from "../model/pattern.ts";
+import { compilePattern, type Pattern } from "../base/pattern.ts";
 import { NO_RESOURCE, type ResourceRef } from "../model/resource.ts";
-import { toWire, toWirePath } from "../model/wire_text.ts";
+import { toWire, toWirePath } from "../base/wire_text.ts";
 import type { ProtoReader } from "../wire/protobuf/reader.ts";
 import { type Check, nested } from "./check.ts";
 

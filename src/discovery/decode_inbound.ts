@@ -15,7 +15,7 @@ import type {
 } from "../model/inbound.ts";
 import { type IpBlock, parseBlock } from "../model/ip.ts";
 import { NO_RESOURCE, type ResourceRef } from "../model/resource.ts";
-import type { Result } from "../model/result.ts";
+import type { Result } from "../base/result.ts";
 import { parseSpiffeId } from "../model/spiffe_id.ts";
 import { ProtoReader } from "../wire/protobuf/reader.ts";
 import { Check, nested } from "./check.ts";

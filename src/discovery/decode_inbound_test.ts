@@ -10,7 +10,7 @@ import {
 } from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import type { InboundPolicy } from "../model/inbound.ts";
 import { blockContains, parseIp } from "../model/ip.ts";
-import type { Result } from "../model/result.ts";
+import type { Result } from "../base/result.ts";
 import { decodeInbound } from "./decode_inbound.ts";
 
 /** Init shapes, without whole messages. */

@@ -13,7 +13,7 @@ import {
   type WeightedBackend,
 } from "../model/outbound.ts";
 import { NO_RESOURCE, resourceKey } from "../model/resource.ts";
-import type { Result } from "../model/result.ts";
+import type { Result } from "../base/result.ts";
 import { parseSpiffeId } from "../model/spiffe_id.ts";
 import { ProtoReader } from "../wire/protobuf/reader.ts";
 import { Check, nested } from "./check.ts";

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { OutboundTargetSchema, Protocol } from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import type { OutboundTarget } from "../model/outbound.ts";
-import type { Result } from "../model/result.ts";
+import type { Result } from "../base/result.ts";
 import { decodeOutbound } from "./decode_outbound.ts";
 
 type Init = MessageInitShape<typeof OutboundTargetSchema>;

@@ -1,7 +1,7 @@
 /** A SubscribeResponse as what it carries. */
 import type { InboundPolicy } from "../model/inbound.ts";
 import type { OutboundTarget } from "../model/outbound.ts";
-import { bad, ok, type Result } from "../model/result.ts";
+import { bad, ok, type Result } from "../base/result.ts";
 import { decodeInbound } from "./decode_inbound.ts";
 import { decodeOutbound } from "./decode_outbound.ts";
 import { decodeUpdate, type RawUpdate } from "./messages.ts";

@@ -1,6 +1,6 @@
 /** The other messages of the controller's services, by hand: requests out, responses in. Field numbers are the protos'. */
 import type { CertifyReply, TrustBundle } from "../model/trust.ts";
-import { bad, ok, type Result } from "../model/result.ts";
+import { bad, ok, type Result } from "../base/result.ts";
 import { ProtoReader } from "../wire/protobuf/reader.ts";
 import { ProtoWriter } from "../wire/protobuf/writer.ts";
 import { nested } from "./check.ts";

@@ -33,8 +33,15 @@ export function withEmptyBody(head: HeaderBlock): HeaderBlock {
  * @param status 4xx or 5xx
  * @param code reason code
  * @param detail one sentence of visible ASCII
+ * @param request what it answers, null when its head was not understood; HEAD gets no body (RFC 9110 §9.3.2)
  */
-export function appendErrorResponse(sink: ByteSink, status: number, code: string, detail: string): void {
+export function appendErrorResponse(
+  sink: ByteSink,
+  status: number,
+  code: string,
+  detail: string,
+  request: RequestHead | null,
+): void {
   const text = `${detail}\n`;
   const bytes = new TextEncoder().encode(text);
   const head = headerBlock({ method: "", scheme: "", authority: "", path: "", protocol: "", status }, [
@@ -46,7 +53,7 @@ export function appendErrorResponse(sink: ByteSink, status: number, code: string
     code,
   ]);
   appendResponseHead(sink, head, "", SEND_CLOSE, "");
-  sink.append(bytes, 0, bytes.length);
+  if (request?.block.method !== "HEAD") sink.append(bytes, 0, bytes.length);
 }
 
 /** How the body of a response is sent. `end`: it has none. */

@@ -397,7 +397,7 @@ export class Http1Server extends Connected
 
   #cannotSay(detail: string): void {
     this.#keepAlive = false;
-    appendErrorResponse(this.outbox.begin(), 502, "bad_request", `the response cannot be said in HTTP/1.1: ${detail}`);
+    appendErrorResponse(this.outbox.begin(), 502, "bad_request", `HTTP/1.1 cannot say it: ${detail}`, this.#request);
     this.#abortDownstream(detail);
     this.#finishResponse();
   }
@@ -448,7 +448,7 @@ export class Http1Server extends Connected
 
   /** Answers with an error, and closes. @param code reason code */
   refuseRequest(status: number, code: string, detail: string): void {
-    appendErrorResponse(this.outbox.begin(), status, code, detail);
+    appendErrorResponse(this.outbox.begin(), status, code, detail, this.#request);
     this.#linger();
   }
 

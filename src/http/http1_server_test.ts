@@ -489,3 +489,11 @@ test("any bytes end in requests or in one refusal, never in an exception (proper
     { numRuns: 500 },
   );
 });
+
+test("a HEAD that is refused in the middle of its body gets the head of the error alone (RFC 9110 §9.3.2)", async () => {
+  const side = serve();
+  side.socket.deliver("HEAD / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nx");
+  const received = await side.received();
+  expect(received).toStartWith("HTTP/1.1 400 ");
+  expect(received).toEndWith("\r\n\r\n");
+});

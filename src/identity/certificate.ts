@@ -2,7 +2,7 @@
  * What the mesh needs to know of a certificate (RFC 5280): its dates, its URI names, its public key. The signature and
  * chain are TLS's business. Read from DER, since the runtime's text form of names leaves room for forgeries.
  */
-import { bad, ok, type Result } from "../model/result.ts";
+import { bad, ok, type Result } from "../base/result.ts";
 import {
   contentsAre,
   type Element,
@@ -30,6 +30,8 @@ export interface CertificateFacts {
 export const SUBJECT_ALT_NAME = new Uint8Array([0x55, 0x1d, 0x11]);
 /** uniformResourceIdentifier of GeneralName: [6] IA5String. */
 export const URI_NAME = 0x86;
+/** All forms of GeneralName (RFC 5280 §4.2.1.6), [0] to [8]. */
+const GENERAL_NAMES = [0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, URI_NAME, 0x87, 0x88];
 const VERSION_TAG = 0xa0;
 const EXTENSIONS_TAG = 0xa3;
 
@@ -69,15 +71,20 @@ function readUris(der: Uint8Array, wrapper: Element | undefined): string[] | nul
   const extensions = list === null ? null : readChildren(der, list);
   if (extensions === null) return null;
   const uris: string[] = [];
+  let isSeen = false;
   for (const extension of extensions) {
     const fields = readChildren(der, extension);
     const id = fields?.[0];
     const value = fields?.at(-1);
     if (id === undefined || value === undefined || id.tag !== OBJECT_ID || value.tag !== OCTET_STRING) return null;
     if (!contentsAre(der, id, SUBJECT_ALT_NAME)) continue;
+    if (isSeen) return null; // RFC 5280 §4.2: each extension once
+    isSeen = true;
     const names = readElement(der, value.start, value.end);
-    const items = names === null ? null : readChildren(der, names);
-    if (items === null) return null;
+    // Where the list or a name in it is malformed TLS finds no names at all: what it does not see must not count here.
+    if (names === null || names.tag !== SEQUENCE || names.end !== value.end) return null;
+    const items = readChildren(der, names);
+    if (items === null || !items.every((item) => GENERAL_NAMES.includes(item.tag))) return null;
     for (const item of items) if (item.tag === URI_NAME) uris.push(latin1(der, item));
   }
   return uris;

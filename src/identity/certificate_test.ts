@@ -38,6 +38,24 @@ test("parseCertificate() gives facts or an error for any damage", () => {
   );
 });
 
+test("parseCertificate() refuses names that are no SEQUENCE, in which TLS finds none", () => {
+  const at = Buffer.from(der).indexOf(Buffer.from([0x06, 0x03, 0x55, 0x1d, 0x11])) + 5;
+  const list = at + (der[at] === 0x01 ? 3 : 0) + 2; // behind `critical`, inside of the OCTET STRING
+  const long = der[list - 1] === 0x81 ? 1 : 0;
+  expect(der[list + long]).toBe(0x30);
+  const damaged = der.slice();
+  damaged[list + long] = 0x31;
+  expect(parseCertificate(damaged).ok).toBe(false);
+});
+
+test("parseCertificate() refuses a list of names with an element that is none", () => {
+  const at = Buffer.from(der).indexOf("spiffe://x/y") - 2;
+  expect(der[at]).toBe(0x86);
+  const damaged = der.slice();
+  damaged[at] = 0x61;
+  expect(parseCertificate(damaged).ok).toBe(false);
+});
+
 test("toPem() and fromPem() round-trip several blocks and leave out what is no base64", () => {
   const a = new Uint8Array(100).fill(7);
   const text = `${toPem("X", a)}noise\n${toPem("Y", a)}-----BEGIN X-----\n!!\n-----END X-----\n${toPem("X", der)}`;

@@ -1,5 +1,5 @@
 /** The identity in force: key, certificate and roots, ready for TLS. Replaced as a whole at each renewal. */
-import { bad, ok, type Result } from "../model/result.ts";
+import { bad, ok, type Result } from "../base/result.ts";
 import { parseSpiffeId } from "../model/spiffe_id.ts";
 import type { CertifyReply, TrustBundle } from "../model/trust.ts";
 import { tlsProblem } from "../net/tls_check.ts";

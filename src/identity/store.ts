@@ -5,7 +5,7 @@
  *      └─ error: again after a backoff                     └─ error: again; valid until the old one expires
  */
 import { type BackoffLimits, backoffMs } from "../model/backoff.ts";
-import type { Result } from "../model/result.ts";
+import type { Result } from "../base/result.ts";
 import type { CertifyReply, IdentityTransport, TrustBundle, TrustSink } from "../model/trust.ts";
 import { generateKey, makeCsr } from "./csr.ts";
 import { Due } from "./due.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { X509Certificate, X509CertificateGenerator } from "@peculiar/x509";
 import { eventually } from "../../tests/support/eventually.ts";
 import { createCa } from "../../tests/support/certificates.ts";
-import type { Result } from "../model/result.ts";
+import type { Result } from "../base/result.ts";
 import type { CertifyReply, IdentityTransport, TrustSink } from "../model/trust.ts";
 import { fromPem, toPem } from "./pem.ts";
 import { savedIdentity } from "./saved.ts";

@@ -2,7 +2,7 @@
  * Conditions on a request and edits of its header section, as the Gateway API describes them (HTTPRouteMatch,
  * HTTPHeaderFilter). All texts are in the wire's form already (see wire_text.ts), names of headers in lower case.
  */
-import type { Pattern } from "./pattern.ts";
+import type { Pattern } from "../base/pattern.ts";
 
 /** Condition on the path, without the query. */
 export interface PathMatch {

@@ -4,7 +4,7 @@
  * An IPv4 address and its IPv4-mapped IPv6 form (RFC 4291 §2.5.5.2) are the same address: a listener on `::` reports the
  * latter. They belong to IPv4 blocks only, so `::/0` does not silently cover IPv4.
  */
-import { bad, ok, type Result } from "./result.ts";
+import { bad, ok, type Result } from "../base/result.ts";
 
 /** An address: IPv4 in `d` alone (a, b 0, c 0xffff), or IPv6 in four words of 32 bits. */
 export class IpAddress {

@@ -1,5 +1,5 @@
 /** Certificates as they come from the controller, and the calls that bring them. */
-import type { Result } from "./result.ts";
+import type { Result } from "../base/result.ts";
 
 /** Name that every leaf of the mesh bears as DNS SAN: what TLS itself checks; who the peer is says its SPIFFE ID. */
 export const MESH_SERVER_NAME = "mesh.tulle.dev";

@@ -76,6 +76,7 @@ const LIBRARY_OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
     ["src/discovery/", "src/identity/", "src/proxy/mtls/", "controller/serve/", "controller/issuer/", "proto/gen/"],
   ],
   ["fast-check", []],
+  ["acorn", []],
   ["bun:test", []],
   ["@grpc/", []],
 ]);

@@ -1,6 +1,6 @@
 /** Calls to the controller: which connection, with which certificate. */
 import { MESH_SERVER_NAME } from "../../model/trust.ts";
-import type { Result } from "../../model/result.ts";
+import type { Result } from "../../base/result.ts";
 import type { Call, CallSink } from "./call.ts";
 import { type ConnectionOptions, ControllerConnection } from "./connection.ts";
 import { rpcErrorText } from "./error.ts";

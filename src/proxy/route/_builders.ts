@@ -1,6 +1,6 @@
 /** Short forms for tests of routes and policies. */
 import type { HttpMatch, Matchable, PathMatch, ValueMatch } from "../../model/http_match.ts";
-import { compilePattern } from "../../model/pattern.ts";
+import { compilePattern } from "../../base/pattern.ts";
 import { type HeaderBlock, headerBlock } from "../../wire/header_block.ts";
 
 /** A rule with a name. */

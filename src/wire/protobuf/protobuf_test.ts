@@ -90,6 +90,7 @@ test.each([
   ["a length past the end", [10, 5, 1]],
   ["field number 0", [0, 1]],
   ["a group", [11, 12]],
+  ["a tag of six bytes, which has 32 bits", [136, 128, 128, 128, 128, 0, 1]],
   ["another wire type than wanted", [13, 0, 0, 0, 0]],
 ])("ProtoReader fails on %s", (_what, bytes) => {
   const r = new ProtoReader(Uint8Array.from(bytes));

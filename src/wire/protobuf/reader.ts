@@ -12,6 +12,9 @@ export const FIXED32 = 5;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
+/** Longest tag, bytes: it has 32 bits. */
+const MAX_TAG_BYTES = 5;
+
 /**
  * A position in a message. Never throws: after malformed input `failed` is set, `next` ends and readers return zeros.
  *
@@ -38,10 +41,11 @@ export class ProtoReader {
   /** Goes to the next field; false at the end or after a failure. The value must then be read or skipped. */
   next(): boolean {
     if (this.failed || this.#at >= this.#end) return false;
+    const start = this.#at;
     const tag = this.#varint();
     this.field = Math.floor(tag / 8);
     this.type = tag % 8;
-    if (this.field === 0 || tag > 0xffff_ffff) this.failed = true;
+    if (this.field === 0 || tag > 0xffff_ffff || this.#at - start > MAX_TAG_BYTES) this.failed = true;
     return !this.failed;
   }
 
