@@ -132,7 +132,7 @@ test("start() takes a certificate that is not valid by its clock only when it ha
   ahead.start(signer);
   await taken;
   ahead.stop();
-  expect(ahead.report().lastError).toMatch(/^clock_skew: .* 1800 s or more apart; set the clock that is wrong/);
+  expect(ahead.report().lastError).toMatch(/^clock_skew: .* 180[01] s or more apart; set the clock that is wrong/);
   expect(ahead.report()).toMatchObject({ refreshOk: 0, refreshError: 1 });
   expect(problems).toHaveLength(1);
 

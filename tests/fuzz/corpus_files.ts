@@ -8,8 +8,8 @@ const CACHE = join(ROOT, ".cache", "fuzz");
 /** Inputs that were found by hand or were findings keep their names; others are named by their contents. */
 const BY_CONTENTS = /^[0-9a-f]{12}$/;
 /** Most inputs of a target that are checked in, and their size together. */
-const MAX_SAVED = 40;
-const MAX_SAVED_BYTES = 12 * 1024;
+const MAX_SAVED = 24;
+const MAX_SAVED_BYTES = 10 * 1024;
 
 const savedFolder = (target: string) => join(import.meta.dirname, "corpus", target);
 const cacheFolder = (target: string) => join(CACHE, target);

@@ -42,7 +42,7 @@ export interface SessionOptions {
 
 export interface SessionResult extends Progress {
   readonly found: readonly FuzzFinding[];
-  /** Inputs that together pass all that was passed, the smaller first. */
+  /** Inputs that together pass all that was passed, those that pass most first. */
   readonly kept: readonly Uint8Array[];
 }
 
@@ -132,19 +132,25 @@ function kindOf(message: string): string {
   return (message.split("\n")[0] ?? "").split(/[:"]/).slice(0, 2).join(":").replace(/\d+/g, "n");
 }
 
-/** Few inputs that pass what all pass: the greedy cover, smaller inputs first. */
+/** Few inputs that pass what all pass: the greedy cover, those that pass most first. */
 async function chosen(target: Target, corpus: readonly Uint8Array[], coverage: Coverage | null): Promise<Uint8Array[]> {
   if (coverage === null) return [...corpus];
-  const inputs = [...corpus].sort((a, b) => a.length - b.length);
-  const kept: Uint8Array[] = [];
-  const passed = new Set<number>();
-  for (const input of inputs) {
+  const candidates: { input: Uint8Array; features: number[] }[] = [];
+  for (const input of [...corpus].sort((a, b) => a.length - b.length)) {
     coverage.begin();
     await outcome(target, input);
-    const features = coverage.last();
-    if (features.every((one) => passed.has(one))) continue;
-    for (const one of features) passed.add(one);
-    kept.push(input);
+    candidates.push({ input, features: coverage.last() });
   }
-  return kept;
+  const kept: Uint8Array[] = [];
+  const passed = new Set<number>();
+  for (;;) {
+    let best = null;
+    for (const candidate of candidates) {
+      candidate.features = candidate.features.filter((one) => !passed.has(one));
+      if (candidate.features.length > (best?.features.length ?? 0)) best = candidate;
+    }
+    if (best === null) return kept;
+    for (const one of best.features) passed.add(one);
+    kept.push(best.input);
+  }
 }

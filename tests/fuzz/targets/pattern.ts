@@ -55,7 +55,7 @@ export const target: Target = {
   },
 };
 
-const OTHER_MEANING = /\\[^dDwWsS.\\/|()[\]{}*+?^$-]|\[\[|\[\^?\]|&&|\(\?[^:]|[*+?}][*+?{]/;
+const OTHER_MEANING = /\\[^dDwWsS.\\/|()[\]{}*+?^$-]|\[\[|\[\^?\]|&&|\(\?[^:]|[*+?}][*+?{]|[{,]0\d/;
 /** Three repeats, or one of more than three times. */
 const MIGHT_BACKTRACK = /[*+}].*[*+}].*[*+}]|\{\d*[4-9]|\{\d\d|,\}/;
 
