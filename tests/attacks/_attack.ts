@@ -120,12 +120,10 @@ const REFUSALS =
 
 async function refusals(rig: Rig): Promise<Record<string, number>> {
   const out: Record<string, number> = {};
-  for (const name of ["front", "web"]) {
-    for (const line of (await rig.mesh.sidecar(name).metrics()).split("\n")) {
-      const found = REFUSALS.exec(line);
-      const reason = found?.[1] ?? found?.[2] ?? found?.[3];
-      if (reason !== undefined && reason !== "ok") out[reason] = (out[reason] ?? 0) + Number(line.split(" ").at(-1));
-    }
+  for (const line of await rig.metrics()) {
+    const found = REFUSALS.exec(line);
+    const reason = found?.[1] ?? found?.[2] ?? found?.[3];
+    if (reason !== undefined && reason !== "ok") out[reason] = (out[reason] ?? 0) + Number(line.split(" ").at(-1));
   }
   return out;
 }

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { MESH_ALPN } from "../../src/proxy/mtls/transport.ts";
 import type { KeyPair } from "../support/certificates.ts";
+import { eventually } from "../support/eventually.ts";
 import { type Mesh, startMesh } from "../support/mesh.ts";
 import { type Child, run, startProcess, startServer } from "../support/process.ts";
 import { service, spiffeId, workload } from "../support/resources.ts";
@@ -110,15 +111,10 @@ export class Rig implements AsyncDisposable {
     return ["front", "web"].map((name) => this.mesh.sidecar(name).child().output().slice(-1_500)).join("\n");
   }
 
-  /** Sum of a counter's series that match, over both sidecars. */
-  async count(series: RegExp): Promise<number> {
-    let sum = 0;
-    for (const name of ["front", "web"]) {
-      for (const line of (await this.mesh.sidecar(name).metrics()).split("\n")) {
-        if (!line.startsWith("#") && series.test(line)) sum += Number(line.split(" ").at(-1));
-      }
-    }
-    return sum;
+  /** Metrics of both sidecars, by lines; asked again while an attack on the admin port is still in the way. */
+  async metrics(): Promise<string[]> {
+    const texts = ["front", "web"].map((name) => eventually(() => this.mesh.sidecar(name).metrics(), REPORT_MS));
+    return (await Promise.all(texts)).join("\n").split("\n");
   }
 
   /** A new connection to an application's port by way of a listener, ready for the application's protocol. */

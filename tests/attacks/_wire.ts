@@ -121,7 +121,8 @@ export class Wire implements Disposable {
           this.onData(bytes);
         },
         drain: () => this.#wake?.(),
-        end: () => {},
+        // The victim has said its last word; whether it would still listen is of no interest.
+        end: () => this.#gone(),
         error: () => {},
         close: () => this.#gone(),
         connectError: (_: Socket<undefined>, error: Error) => {
