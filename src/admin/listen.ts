@@ -35,13 +35,19 @@ export function listenAdmin(admin: Admin, at: ListenAt): AdminServer {
 class Server implements AdminServer {
   readonly admin: Admin;
   readonly heads = new HeadCache<RequestHead>(HEADS);
-  connections = 0;
+  readonly connections = new Set<Connection>();
   onIdle: () => void = () => {};
   readonly #listener: Listener;
 
   constructor(admin: Admin, at: ListenAt) {
     this.admin = admin;
     this.#listener = listen(at, () => new Accept(this));
+  }
+
+  /** Ends the connection that has waited longest without a request, when there are too many: a probe must always get in. */
+  makeRoom(): void {
+    if (this.connections.size < MAX_CONNECTIONS) return;
+    for (const connection of this.connections) if (connection.isWaiting) return connection.end();
   }
 
   get port(): number {
@@ -56,7 +62,7 @@ class Server implements AdminServer {
     this.#listener.stop(false);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.onIdle = resolve;
-    if (this.connections === 0) resolve();
+    if (this.connections.size === 0) resolve();
     setTimeout(resolve, RETIRE_MS);
     return promise;
   }
@@ -76,7 +82,8 @@ class Accept implements SocketOwner {
   }
 
   onOpen(socket: RawSocket): void {
-    if (this.#server.connections >= MAX_CONNECTIONS) return resetConnection(socket);
+    this.#server.makeRoom();
+    if (this.#server.connections.size >= MAX_CONNECTIONS) return resetConnection(socket);
     new Connection(this.#server, socket);
   }
 
@@ -90,18 +97,23 @@ class Accept implements SocketOwner {
 
 /** One request long: probes and scrapes come seldom, and an idle connection would keep timers, and memory, awake. */
 class Connection implements Http1ServerOwner {
+  /** No request has come yet. */
+  isWaiting = true;
   readonly #server: Server;
+  readonly #socket: RawSocket;
   readonly #address: string;
 
   constructor(server: Server, socket: RawSocket) {
     this.#server = server;
+    this.#socket = socket;
     this.#address = socket.remoteAddress;
-    server.connections++;
+    server.connections.add(this);
     new Http1Server(socket, this, server.heads);
   }
 
   onRequest(connection: Http1Server, request: RequestHead): void {
     connection.closing = true;
+    this.isWaiting = false;
     const exchange = new AdminExchange(
       connection,
       request,
@@ -111,9 +123,15 @@ class Connection implements Http1ServerOwner {
     exchange.start();
   }
 
+  /** Makes room for another one. */
+  end(): void {
+    resetConnection(this.#socket);
+  }
+
   onBadRequest(): void {}
 
   onClosed(): void {
-    if (--this.#server.connections === 0) this.#server.onIdle();
+    this.#server.connections.delete(this);
+    if (this.#server.connections.size === 0) this.#server.onIdle();
   }
 }

@@ -33,3 +33,19 @@ test("listenAdmin() throws when the port is taken", async () => {
     server.stop();
   }
 });
+
+test("listenAdmin() serves a probe although somebody holds all connections there may be, and says nothing on them", async () => {
+  const server = listenAdmin(admin, { host: "127.0.0.1", port: 0 });
+  const handlers = { data() {}, open() {}, error() {} };
+  const silent: { terminate(): void }[] = [];
+  try {
+    for (let n = 0; n < 400; n++) {
+      silent.push(await Bun.connect({ hostname: "127.0.0.1", port: server.port, socket: handlers }));
+    }
+    const response = await fetch(`http://127.0.0.1:${server.port}/ready`);
+    expect([response.status, await response.text()]).toEqual([200, "ready\n"]);
+  } finally {
+    for (const socket of silent) socket.terminate();
+    server.stop();
+  }
+});

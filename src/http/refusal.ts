@@ -13,6 +13,10 @@ export type Refusal =
   | "answers_unread"
   /** More bytes wait for it than its share of the memory; see waiting_budget.ts. */
   | "memory_share"
+  /** More connections than its share of the descriptors. */
+  | "connection_share"
+  /** More handshakes under way than its share. */
+  | "handshake_share"
   /** More of its requests are under way than its share. */
   | "request_share"
   /** It takes nothing of what waits for it. */

@@ -1,6 +1,7 @@
 /** Listening sockets: in the thread that polls them, and as descriptors that other threads and processes can poll as well. */
 import type { SocketHandler, TCPSocketListener, TCPSocketListenOptions } from "bun";
 import { duplicate, libc } from "./_libc.ts";
+import { openSockets } from "./open_sockets.ts";
 import { type Acceptor, handlers, nativeTls, type RawSocket, type SocketOwner, type TlsOptions } from "./socket.ts";
 
 /** A new socket, or one that the kernel has already: its descriptor belongs to the listener from here on. */
@@ -140,6 +141,7 @@ class NativeListener implements Listener {
     return {
       ...handlers,
       open(accepted) {
+        openSockets.count++;
         const raw = accepted as RawSocket; // fd is missing in the type only
         // Reset while it waited in the queue: nobody is there, and it has no address any more.
         if (raw.remoteAddress === undefined) return void accepted.terminate();

@@ -4,6 +4,7 @@
  */
 import type { ConnectionStats } from "./connection_stats.ts";
 import { lendBuffer } from "./lent_buffer.ts";
+import { openSockets } from "./open_sockets.ts";
 import { forgetTurnMs } from "./turn_clock.ts";
 import { connectMarked, MarkedConnect } from "./marked_dial.ts";
 import type { Socket, SocketHandler } from "bun";
@@ -64,6 +65,7 @@ export function statsOf(socket: RawSocket): ConnectionStats | null {
 /** Hands the events of sockets to their owners. */
 export const handlers: SocketHandler<SocketOwner> = {
   open(socket) {
+    openSockets.count++;
     socket.data.onOpen(socket as RawSocket); // fd is missing in the type only
   },
   handshake(socket, ok, error) {
@@ -82,6 +84,7 @@ export const handlers: SocketHandler<SocketOwner> = {
     socket.data.onEnd();
   },
   close(socket, error) {
+    openSockets.count--;
     gone(socket.data, error ?? null);
   },
   error(socket, error) {

@@ -17,7 +17,10 @@ import { type Failure, unsent } from "./upstream/failure.ts";
 
 /** Between two looks whether an endpoint is back. */
 const LOOK_MS = 100;
-/** Requests that wait for one backend: at a thousand requests a second a restart of a second. */
+/**
+ * Requests that wait for one backend: at a thousand requests a second a restart of a second. As many again may wait of
+ * clients that have few requests under way.
+ */
 export const MAX_HELD = 1024;
 /** After so long without a failure an outage counts as a new one. */
 const FORGET_MS = 10_000;
@@ -72,7 +75,7 @@ export class Hold implements TimerOwner {
     this.#burst = 1;
     if (history.heldSinceMs < 0) {
       if (now - this.#sinceMs >= this.#holdMs) return this.#failFast(error, now);
-      if (this.#members >= MAX_HELD) {
+      if (this.#members >= (exchange.origin.isLight ? 2 * MAX_HELD : MAX_HELD)) {
         return unsent("queue_full", `${MAX_HELD} requests wait for an endpoint of ${this.#name}: ${error.detail}`);
       }
       history.heldSinceMs = now;

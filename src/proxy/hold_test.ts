@@ -3,12 +3,14 @@ import { Attempts } from "./attempts.ts";
 import type { Exchange } from "./exchange.ts";
 import { Hold, Holds, MAX_HELD } from "./hold.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
+import { HEAVY, type Origin } from "./upstream/waiter.ts";
 
 const refused = unsent("connect_failed", "nobody listens");
 
 /** The part of an exchange that waiting uses. */
 class Request {
   finished = false;
+  origin: Origin = HEAVY;
   history = new Attempts(refused);
   failure: Failure | null = null;
   sent = 0;
@@ -29,8 +31,9 @@ class Rig {
   isUp = false;
   readonly hold: Hold = new Hold("web.shop:80", (exchange) => this.#onSend(exchange), 3000, () => this.now);
 
-  take(error: Failure = refused): Request {
+  take(error: Failure = refused, isLight = false): Request {
     const request = new Request();
+    if (isLight) request.origin = { isLight };
     const failure = this.hold.take(request.exchange, request.history, error);
     if (failure !== null) request.fail(failure);
     return request;
@@ -113,10 +116,12 @@ test("Hold takes no more than MAX_HELD, and skips those that have ended", () => 
   const rig = new Rig();
   const requests = Array.from({ length: MAX_HELD }, () => rig.take());
   expect(rig.take().failure?.code).toBe("queue_full");
+  const light = rig.take(refused, true);
+  expect(light.failure).toBeNull(); // who has few requests is not kept out by those who have many
   rig.look(); // one has been sent, and come back
   expect(rig.take().failure?.code).toBe("queue_full");
   const sent = requests.reduce((sum, request) => sum + request.sent, 0);
-  for (const request of requests) request.finished = true;
+  for (const request of [...requests, light]) request.finished = true;
   rig.look();
   expect(rig.hold.size).toBe(0);
   expect(requests.reduce((sum, request) => sum + request.sent, 0)).toBe(sent);

@@ -19,6 +19,7 @@ import { InboundClient, type InboundPolicyHolder } from "./inbound_client.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 import type { Live } from "./live.ts";
 import type { InboundObserver } from "./observe.ts";
+import { Handshakes } from "./handshakes.ts";
 import { Peers } from "./peers.ts";
 
 export interface InboundDeps {
@@ -40,11 +41,18 @@ export class Inbound {
   readonly deps: InboundDeps;
   readonly heads = new HeadCache<RequestHead>();
   readonly peers = new Peers();
-  /** Connections on the mesh port that have not been admitted yet. */
-  handshakes = 0;
+  readonly handshakes = new Handshakes();
 
   constructor(deps: InboundDeps) {
     this.deps = deps;
+  }
+
+  /** Whether a peer may have one more connection, or stream that is one; says so when it may not. */
+  mayEnter(key: string): boolean {
+    const { live, observer } = this.deps;
+    if (this.peers.mayEnter(key, live.sockets, live.mostSockets)) return true;
+    observer.onRefused("connection_share", "too many of the connections there may be are this client's", key);
+    return false;
   }
 
   /** Takes a plain, redirected connection. */
@@ -93,8 +101,9 @@ class PlainAccept implements SocketOwner {
       deps.observer.onTcpError("overloaded");
       return resetConnection(socket);
     }
-    probeSilentPeer(socket);
     const peer = plainIp(socket.remoteAddress);
+    if (!this.#inbound.mayEnter(peer)) return resetConnection(socket);
+    probeSilentPeer(socket);
     const address = originalDestination(socket.fd, peer.includes(":"));
     if (address === null || deps.isOwnPort(address.port)) {
       deps.observer.onTcpError("bad_request");

@@ -160,7 +160,9 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
 
   takeStream(_downstream: Downstream, stream: Http2Stream, head: HeaderBlock): boolean {
     if (!this.#client.isMesh || head.protocol !== TCP_PROTOCOL) return false;
-    const refusal = this.#refusal();
+    const key = this.#peer.key;
+    const refusal = this.#refusal() ??
+      (this.#inbound.mayEnter(key) ? null : unsent("overloaded", "too many connections of this client"));
     if (refusal !== null) {
       this.#inbound.deps.observer.onTcpError(refusal.code);
       stream.sendHead(errorResponse(refusal, false, true).head, true, "");
@@ -168,7 +170,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
       return true;
     }
     const tunnel = new Tunnel(
-      new StreamTunnel(this.#inbound, stream),
+      new StreamTunnel(this.#inbound, stream, this.#inbound.peers.enter(key)),
       NO_HEAD,
       this.#inbound.deps.clock,
       this.#inbound.deps.random,
@@ -243,10 +245,13 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
 class StreamTunnel implements TunnelOwner {
   readonly #inbound: Inbound;
   readonly #stream: Http2Stream;
+  readonly #peer: Peer;
 
-  constructor(inbound: Inbound, stream: Http2Stream) {
+  /** @param peer counts the connection from here on */
+  constructor(inbound: Inbound, stream: Http2Stream, peer: Peer) {
     this.#inbound = inbound;
     this.#stream = stream;
+    this.#peer = peer;
   }
 
   retry(_tunnel: Tunnel, _error: Failure): boolean {
@@ -265,5 +270,7 @@ class StreamTunnel implements TunnelOwner {
     this.#stream.abort(0);
   }
 
-  finished(_tunnel: Tunnel, _error: Failure | null): void {}
+  finished(_tunnel: Tunnel, _error: Failure | null): void {
+    this.#inbound.peers.leave(this.#peer);
+  }
 }

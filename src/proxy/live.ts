@@ -1,10 +1,8 @@
 /** What is alive in the proxy: being in the set keeps the drain waiting. */
+import { openSockets } from "../net/open_sockets.ts";
 import { partOf } from "../net/threads.ts";
 
-/**
- * Accepted connections, of applications and of clients together, beyond which new ones are refused (`overloaded`): with
- * the connections they cause they stay within 20,000 descriptors, the hard limit of common container runtimes.
- */
+/** Accepted connections, of applications and of clients together, beyond which new ones are refused (`overloaded`). */
 export const MAX_CONNECTIONS = 16_384;
 
 /** Something that can be asked to finish. */
@@ -34,9 +32,18 @@ export class Live {
     return this.#all.size;
   }
 
+  /** Sockets that there are, and those at which no further connection is taken: each of them is a descriptor. */
+  get sockets(): number {
+    return openSockets.count;
+  }
+
+  get mostSockets(): number {
+    return openSockets.mostAccepted;
+  }
+
   /** No further connection may be taken. */
   get isFull(): boolean {
-    return this.#all.size >= this.#most;
+    return this.#all.size >= this.#most || openSockets.count > openSockets.mostAccepted;
   }
 
   add(item: Drainable): void {

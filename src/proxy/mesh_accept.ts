@@ -7,7 +7,6 @@ import { PartialBytes } from "../http/partial_bytes.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { limitUnacknowledged, probeSilentPeer } from "../net/dead_peer.ts";
 import type { RawSocket, SocketOwner } from "../net/socket.ts";
-import { partOf } from "../net/threads.ts";
 import { arm, disarm } from "../net/ticker.ts";
 import { type Inbound, plainIp } from "./inbound.ts";
 import { InboundConnection } from "./inbound_connection.ts";
@@ -29,12 +28,6 @@ import type { MeshCredentials } from "./upstream/mesh_dial.ts";
 /** From accept to the header: a handshake takes a millisecond, a slow one is an attack or a dead peer. */
 export const HANDSHAKE_TIMEOUT_MS = 5000;
 
-/**
- * Handshakes at a time: each costs half a millisecond of processor and some 30 KB, so that a flood of them is turned away
- * (without an answer, before the handshake) rather than served late.
- */
-export const MAX_HANDSHAKES = 1024;
-
 export class MeshAccept implements SocketOwner, TimerOwner {
   stats: ConnectionStats | null = null;
   readonly #inbound: Inbound;
@@ -46,6 +39,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
   #life: LifeSpan | null = null;
   #done = false;
   #counted = false;
+  #ip = "";
 
   constructor(inbound: Inbound, socket: RawSocket, credentials: MeshCredentials) {
     this.#inbound = inbound;
@@ -54,12 +48,17 @@ export class MeshAccept implements SocketOwner, TimerOwner {
   }
 
   onOpen(socket: RawSocket): void {
-    if (this.#inbound.handshakes >= partOf(MAX_HANDSHAKES) || this.#inbound.deps.live.isFull) {
+    if (this.#inbound.deps.live.isFull) {
       this.#done = true;
-      this.#inbound.deps.observer.onRefusedPeer("overloaded", "too many connections, or handshakes at a time");
+      this.#inbound.deps.observer.onRefusedPeer("overloaded", "too many connections");
       return void socket.terminate();
     }
-    this.#inbound.handshakes++;
+    this.#ip = plainIp(socket.remoteAddress);
+    if (!this.#inbound.handshakes.enter(this.#ip)) {
+      this.#done = true;
+      this.#inbound.deps.observer.onRefusedPeer("handshake_share", `too many handshakes of ${this.#ip} at a time`);
+      return void socket.terminate();
+    }
     this.#counted = true;
     this.#inbound.deps.live.arrive();
     probeSilentPeer(socket);
@@ -120,6 +119,9 @@ export class MeshAccept implements SocketOwner, TimerOwner {
       deps.observer.onTcpVerdict(client, verdict);
       return this.#reply(CODE_DENIED, verdict.reason, false);
     }
+    if (!this.#inbound.mayEnter(identity)) {
+      return this.#reply(CODE_OVERLOADED, "too many of the connections there may be are this client's", true);
+    }
     deps.observer.onTransportHeader("ok");
     socket.write(encodeTransportReply(CODE_OK, "", false));
     const connection = new InboundConnection(this.#inbound, socket, client);
@@ -148,7 +150,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     this.#done = true;
     if (this.#counted) {
       this.#counted = false;
-      this.#inbound.handshakes--;
+      this.#inbound.handshakes.leave(this.#ip);
       this.#inbound.deps.live.arrived();
     }
     disarm(this.#timer);

@@ -25,6 +25,7 @@ import type { Live } from "./live.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { OutboundObserver } from "./observe.ts";
 import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
+import { mayHaveConnection } from "./peers.ts";
 import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_share.ts";
 import { pickBackend } from "./route/pick.ts";
 import type { SelfTest } from "./self_test.ts";
@@ -61,6 +62,8 @@ export class Outbound {
   /** What waits for the workload's own programs. */
   readonly share = new PeerShare("outbound", "workload");
   readonly requests = new RequestBudget(MAX_OUTBOUND_REQUESTS);
+  /** Connections of the workload's own programs. */
+  connections = 0;
   /** Targets whose server spoke first → until when that is remembered. */
   readonly serverFirst = new Map<string, number>();
 
@@ -108,11 +111,16 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
       deps.observer.onTcpError("overloaded");
       return this.#refuse();
     }
+    if (!mayHaveConnection(this.#outbound.connections, deps.live.sockets, deps.live.mostSockets)) {
+      deps.observer.onRefused("connection_share", "too many connections of this workload's own programs", "workload");
+      return this.#refuse();
+    }
     deps.live.add(this);
+    this.#outbound.connections++;
     const isIPv6 = socket.remoteAddress.includes(":") && !socket.remoteAddress.startsWith("::ffff:");
     const address = this.#fixed ?? originalDestination(socket.fd, isIPv6);
     if (address !== null && deps.selfTest.takes(address)) {
-      deps.live.delete(this);
+      this.#gone("");
       return void socket.end();
     }
     if (address === null || deps.isLoop(address)) {
@@ -286,6 +294,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
     this.#counters?.onClose(errno);
     if (this.#entry !== null) this.#entry.users--;
     this.#outbound.deps.live.delete(this);
+    this.#outbound.connections--;
   }
 }
 

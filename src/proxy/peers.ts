@@ -41,13 +41,18 @@ export class Peers {
   /**
    * Whether a peer may have a further connection.
    *
-   * @param used connections that all have
-   * @param most connections there may be
+   * @param used sockets that all have
+   * @param most sockets there may be
    */
   mayEnter(key: string, used: number, most: number): boolean {
-    return mayHold((this.#all.get(key)?.connections ?? 0) + 1, used + 1, most, CONNECTION_WEIGHT);
+    return mayHaveConnection(this.#all.get(key)?.connections ?? 0, used, most);
   }
 }
 
-/** A peer may have twice as many connections as are free: one alone two thirds, for gateways bring the clients of many. */
-export const CONNECTION_WEIGHT = 2;
+/** A peer may have three times as many connections as are free: one alone three quarters, for gateways bring the clients of many. */
+const CONNECTION_WEIGHT = 3;
+
+/** Whether somebody who has `held` connections may have one more of `most`, of which `used` are there, the new one included. */
+export function mayHaveConnection(held: number, used: number, most: number): boolean {
+  return mayHold(held + 1, used, most, CONNECTION_WEIGHT);
+}

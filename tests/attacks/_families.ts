@@ -13,7 +13,20 @@ import { TRANSPORT_HEADER } from "./transport_header.ts";
 import { TUNNELS } from "./tunnels.ts";
 import { UPSTREAM } from "./upstream.ts";
 
-export const FAMILIES: Readonly<Record<string, readonly Attack[]>> = {
+/** Each attack at one of its places only, in turn: what a short run does. */
+export function onePlaceEach(families: Families): Families {
+  let turn = 0;
+  return Object.fromEntries(
+    Object.entries(families).map(([family, attacks]) => {
+      const byName = Map.groupBy(attacks, (attack) => attack.name);
+      return [family, [...byName.values()].map((same) => same[turn++ % same.length] as Attack)]; // groups are not empty
+    }),
+  );
+}
+
+export type Families = Readonly<Record<string, readonly Attack[]>>;
+
+export const FAMILIES: Families = {
   resets: RESETS,
   header_floods: HEADER_FLOODS,
   control_floods: CONTROL_FLOODS,

@@ -101,6 +101,11 @@ export class Rig implements AsyncDisposable {
     await this.mesh[Symbol.asyncDispose]();
   }
 
+  /** Address that attackers from the network have. */
+  get stranger(): string {
+    return `${this.mesh.subnet}.${STRANGER}`;
+  }
+
   /** Processes of the sidecars: of the client, and of the server. */
   get pids(): number[] {
     return ["front", "web"].map((name) => this.mesh.sidecar(name).child().pid);
@@ -124,7 +129,7 @@ export class Rig implements AsyncDisposable {
       case "outbound":
         return await Wire.open(this.mesh.to("front", targetOf(port)));
       case "inbound":
-        return await Wire.open({ host: ip, port: PORT[port], from: `${this.mesh.subnet}.${STRANGER}` });
+        return await Wire.open({ host: ip, port: PORT[port], from: this.stranger });
       case "mesh":
         return await this.#openMesh(PORT[port]);
       case "mesh, stranger":
@@ -136,12 +141,13 @@ export class Rig implements AsyncDisposable {
 
   /** TCP to the mesh port, nothing more. */
   async openBare(): Promise<Wire> {
-    return await Wire.open({ host: this.mesh.ip("web"), port: MESH_PORT });
+    return await Wire.open({ host: this.mesh.ip("web"), port: MESH_PORT, from: this.stranger });
   }
 
   /** A handshake on the mesh port; with the certificate of a workload of the mesh, or with none. */
   async openTls(isKnown: boolean): Promise<Wire> {
-    return await Wire.open({ host: this.mesh.ip("web"), port: MESH_PORT, tls: this.tls(isKnown) });
+    const from = isKnown ? {} : { from: this.stranger };
+    return await Wire.open({ host: this.mesh.ip("web"), port: MESH_PORT, tls: this.tls(isKnown), ...from });
   }
 
   tls(isKnown: boolean): WireTls {

@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { findProgram } from "../support/process.ts";
 import { type Attack, MAX_WAIT_MS, type Row, runAttack, Scale } from "./_attack.ts";
-import { FAMILIES } from "./_families.ts";
+import { FAMILIES, onePlaceEach } from "./_families.ts";
 import { Rig } from "./_rig.ts";
 
 const HELP = `deno task attacks -- [options]
@@ -14,6 +14,7 @@ const HELP = `deno task attacks -- [options]
   --only REGEX   only attacks whose "family: name (place)" matches
   --scale N      share of the full size, 0.01 to 1 (default 1)
   --max-wait MS  longest wait of others that is accepted (default ${MAX_WAIT_MS})
+  --one-place    each attack at one of its places only
   --keep         one mesh for all attacks instead of a new one for each
 `;
 
@@ -22,6 +23,7 @@ interface Options {
   readonly only: RegExp;
   readonly scale: number;
   readonly keep: boolean;
+  readonly onePlace: boolean;
   readonly maxWaitMs: number;
 }
 
@@ -29,11 +31,19 @@ interface Options {
 const INSIDE = "TULLE_ATTACKS_INSIDE";
 
 function parse(args: readonly string[]): Options | null {
-  const options = { json: null as string | null, only: /(?:)/, scale: 1, keep: false, maxWaitMs: MAX_WAIT_MS };
+  const options = {
+    json: null as string | null,
+    only: /(?:)/,
+    scale: 1,
+    keep: false,
+    onePlace: false,
+    maxWaitMs: MAX_WAIT_MS,
+  };
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
     if (arg === "--") continue;
     else if (arg === "--keep") options.keep = true;
+    else if (arg === "--one-place") options.onePlace = true;
     else if (arg === "--max-wait") options.maxWaitMs = Number(args[++at]);
     else if (arg === "--json") options.json = args[++at] ?? null;
     else if (arg === "--only") options.only = new RegExp(args[++at] ?? "");
@@ -62,7 +72,7 @@ async function main(options: Options, isCaptured: boolean): Promise<readonly Row
   const rows: Row[] = [];
   const scale = new Scale(options.scale);
   let rig: Rig | null = null;
-  for (const [family, attacks] of Object.entries(FAMILIES)) {
+  for (const [family, attacks] of Object.entries(options.onePlace ? onePlaceEach(FAMILIES) : FAMILIES)) {
     for (const attack of attacks) {
       if (!options.only.test(`${family}: ${attack.name} (${attack.place})`)) continue;
       rig ??= await startRig(isCaptured);

@@ -23,6 +23,8 @@ import { MAX_QUEUED, type Waiter, WaiterQueue } from "./waiter.ts";
 const MAX_CONNECTIONS = 8192;
 /** The last quarter of them is for clients with few requests under way: one that takes all it gets must not shut others out. */
 const MAX_HEAVY_CONNECTIONS = 6144;
+/** Connections to one endpoint that are being made: more at a time overflow the queues of servers, whose usual length is 511. */
+const MAX_DIALLING = 256;
 /** Idle connections are closed after this: shorter than the 5 s keep-alive of Node.js, the shortest of the common servers. */
 const IDLE_MS = 3000;
 
@@ -75,10 +77,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
     if (!this.#queue.push(waiter)) {
       return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
     }
-    if (this.#dialling < this.#queue.length && this.#mayDial(waiter.origin.isLight)) {
-      this.#dialling++;
-      this.#dial(this);
-    }
+    this.#dialMore(waiter.origin.isLight);
   }
 
   /** Takes a waiter out of the queue, if it is there. */
@@ -103,6 +102,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
     this.#open.add(connection);
     if (waitingBudget.isTight) connection.limitReads();
     this.onReusable(connection);
+    this.#dialMore(false);
   }
 
   /** Much waits in this thread, or no longer: what servers send from now on is to stay with them. */
@@ -116,6 +116,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
     if (this.#open.size === 0 && this.#dialling === 0) {
       for (const waiter of this.#queue.takeAll()) waiter.onUpstreamFailed(failure);
     } else this.#queue.shift()?.onUpstreamFailed(failure);
+    this.#dialMore(false);
   }
 
   onReusable(connection: Http1Client): void {
@@ -140,10 +141,7 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
       this.#idle.splice(at, 1);
       this.#learnClose(connection);
     }
-    if (this.#queue.length > this.#dialling && this.#mayDial(false)) {
-      this.#dialling++;
-      this.#dial(this);
-    }
+    this.#dialMore(false);
   }
 
   /** Closes those at the bottom of the stack that nobody needed for a whole interval. */
@@ -157,8 +155,12 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
     if (this.#idle.length > 0) arm(this.#timer, IDLE_MS);
   }
 
-  #mayDial(isLight: boolean): boolean {
-    return this.#open.size + this.#dialling < partOf(isLight ? MAX_CONNECTIONS : MAX_HEAVY_CONNECTIONS);
+  /** Connects once more for one that waits, if that is allowed. @param isLight it has few requests under way */
+  #dialMore(isLight: boolean): void {
+    if (this.#dialling >= this.#queue.length || this.#dialling >= MAX_DIALLING) return;
+    if (this.#open.size + this.#dialling >= partOf(isLight ? MAX_CONNECTIONS : MAX_HEAVY_CONNECTIONS)) return;
+    this.#dialling++;
+    this.#dial(this);
   }
 
   /** The connection that would be taken next will most likely be there when the request arrives. */

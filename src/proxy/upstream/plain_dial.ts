@@ -2,6 +2,7 @@
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { type ConnectionCounters, type ConnectionStats, countConnection } from "../../net/connection_stats.ts";
 import { probeSilentPeer } from "../../net/dead_peer.ts";
+import { openSockets } from "../../net/open_sockets.ts";
 import { dial, type RawSocket, type SocketOwner } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { type Failure, unsent } from "./failure.ts";
@@ -34,6 +35,7 @@ export class PlainDial implements SocketOwner, TimerOwner {
 
   /** Begins; the outcome arrives at the owner. */
   start(): void {
+    if (openSockets.isFull) return this.#fail(unsent("overloaded", "this proxy has no descriptor left (ulimit -n)"));
     arm(this.#timer, CONNECT_TIMEOUT_MS);
     dial(this.#ip, this.#port, this);
   }

@@ -5,7 +5,7 @@ import type { LegListener } from "../../http/leg.ts";
 import type { Failure } from "./failure.ts";
 
 /** Requests that may wait for connections of one endpoint; beyond it a burst would only pile up behind a dead peer. */
-export const MAX_QUEUED = 1024;
+export const MAX_QUEUED = 4096;
 /** As many again may wait of clients that have few requests under way: who has many must not keep them out. */
 const MAX_QUEUED_LIGHT = 2 * MAX_QUEUED;
 
