@@ -19,23 +19,28 @@ export const target: Target = {
   async run(input) {
     const result = await checkCsr(input, ID);
     if ("code" in result) return holds(result.detail.length > 0, "no reason");
-    holds(isSignedBy(input, Buffer.from(result.rawData)), "a key is certified that has not signed");
+    const key = Buffer.from(result.rawData);
+    holds(Buffer.from(input).includes(key), "a key is certified that is not in the request");
+    holds(isSignedBy(input, key) !== false, "a key is certified that has not signed");
     holds(Buffer.from(input).includes(ID), "a request is taken that does not ask for its name");
   },
 };
 
-/** PKCS#10 (RFC 2986 §4): what is signed, the algorithm, the signature. */
-function isSignedBy(request: Uint8Array, key: Buffer): boolean {
+/**
+ * PKCS#10 (RFC 2986 §4): what is signed, the algorithm, the signature. Null where the lengths are not DER: the issuer's library
+ * does not look at all of them.
+ */
+function isSignedBy(request: Uint8Array, key: Buffer): boolean | null {
   const outer = readElement(request, 0, request.length);
   const parts = outer === null ? null : readChildren(request, outer);
-  if (outer === null || parts?.length !== 3) return false;
+  if (outer === null || parts?.length !== 3) return null;
   const [info, , signature] = parts as [Element, Element, Element]; // three
   const signed = request.subarray(outer.start, info.end);
-  const numbers = readElement(request, signature.start + 1, signature.end); // behind the unused bits
-  const both = numbers === null ? null : readChildren(request, numbers);
-  if (both === null) return false;
-  // As plain numbers: BER has several forms of one, which are no forgeries.
-  const raw = Buffer.concat(both.map(({ start, end }) => padded(request.subarray(start, end))));
+  // Behind the unused bits and the head of the SEQUENCE.
+  const r = readElement(request, signature.start + 3, signature.end);
+  const s = r === null ? null : readElement(request, r.end, signature.end);
+  if (r === null || s === null) return null;
+  const raw = Buffer.concat([r, s].map(({ start, end }) => padded(request.subarray(start, end))));
   return verify("sha256", signed, { key, format: "der", type: "spki", dsaEncoding: "ieee-p1363" }, raw);
 }
 
