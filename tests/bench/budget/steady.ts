@@ -53,6 +53,16 @@ class Endpoint {
     this.#isHttp2 = isHttp2;
   }
 
+  entered(): void {
+    this.pending++;
+  }
+
+  left(): void {
+    this.pending--;
+  }
+
+  answered(): void {}
+
   acquireRequest(waiter: Waiter, _http2: boolean, fresh: boolean): void {
     if (this.#isHttp2) this.#http2.acquire(waiter);
     else this.#http1.acquire(waiter, fresh);
