@@ -251,6 +251,8 @@ async function planForwards(
   clusterIps: ReadonlyMap<string, string>,
 ): Promise<Map<string, Map<string, Forward>>> {
   const all = new Map<string, Map<string, Forward>>();
+  // Applications may listen on all addresses.
+  const taken = new Set(options.services.flatMap((one) => one.ports.map(({ targetPort }) => targetPort)));
   for (const one of options.workloads) {
     const own = new Map<string, Forward>();
     all.set(one.name, own);
@@ -267,11 +269,21 @@ async function planForwards(
         continue;
       }
       const host = ipOf(one.name);
-      const at = options.inside === undefined ? await freePort(host) : FORWARD_PORT + own.size;
+      const at = options.inside === undefined ? await otherPort(host, taken) : FORWARD_PORT + own.size;
       own.set(target, { at: endpoint(host, at), original: `${clusterIps.get(key)}:${portText}` });
     }
   }
   return all;
+}
+
+/** A free port that is none of those, and is one of them from then on. */
+async function otherPort(host: string, taken: Set<number>): Promise<number> {
+  for (;;) {
+    const port = await freePort(host);
+    if (taken.has(port)) continue;
+    taken.add(port);
+    return port;
+  }
 }
 
 interface PartOptions {
