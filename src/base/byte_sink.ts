@@ -10,15 +10,28 @@ const FIRST_BYTES = 256;
 
 const EMPTY = new Uint8Array(0);
 
+/** Where a sink gets a larger buffer from, and gives the one to that it has outgrown. */
+export interface BufferPool {
+  /** A buffer of at least so many bytes, of any content. */
+  take(bytes: number): Uint8Array;
+  give(buffer: Uint8Array): void;
+}
+
 export class ByteSink {
   /** Where the bytes are: [0, length) is written, the rest is free. Replaced when it grows. */
   buffer: Uint8Array;
   /** Bytes written. */
   length = 0;
 
-  /** @param capacity bytes to start with; 0 is fine */
-  constructor(capacity: number) {
+  readonly #pool: BufferPool | null;
+
+  /**
+   * @param capacity bytes to start with; 0 is fine
+   * @param pool null: buffers are made, and left to the collector
+   */
+  constructor(capacity: number, pool: BufferPool | null = null) {
     this.buffer = capacity === 0 ? EMPTY : uninitialised(capacity);
+    this.#pool = pool;
   }
 
   /** Makes room for `bytes` more, by doubling and copying when there is none. Bounds are the caller's business. */
@@ -72,10 +85,13 @@ export class ByteSink {
   }
 
   #grow(need: number): void {
-    // Not zeroed: only [0, length) is ever read.
-    const grown = uninitialised(Math.max(need, this.buffer.length * 2, FIRST_BYTES));
-    copyBytes(this.buffer, 0, this.length, grown, 0);
+    const { buffer } = this;
+    const pool = this.#pool;
+    const bytes = Math.max(need, buffer.length * 2, FIRST_BYTES);
+    const grown = pool === null ? uninitialised(bytes) : pool.take(bytes); // only [0, length) is ever read
+    copyBytes(buffer, 0, this.length, grown, 0);
     this.buffer = grown;
+    pool?.give(buffer);
   }
 }
 

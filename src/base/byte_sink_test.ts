@@ -34,3 +34,22 @@ test("appendAscii() appends a byte for each character", () => {
   sink.appendAscii("PRI *");
   expect([...sink.buffer.subarray(0, sink.length)]).toEqual([1, 0x50, 0x52, 0x49, 0x20, 0x2a]);
 });
+
+test("reserve() takes larger buffers from the pool, and gives back what it has outgrown with its bytes copied", () => {
+  const asked: number[] = [];
+  const given: Uint8Array[] = [];
+  const pool = {
+    take(bytes: number) {
+      asked.push(bytes);
+      return new Uint8Array(bytes + 1);
+    },
+    give: (buffer: Uint8Array) => void given.push(buffer),
+  };
+  const sink = new ByteSink(4, pool);
+  const first = sink.buffer;
+  sink.put4(0x01020304);
+  sink.put1(5);
+  expect([asked, given]).toEqual([[256], [first]]);
+  sink.reserve(1000);
+  expect([sink.buffer.length, ...sink.buffer.subarray(0, sink.length)]).toEqual([1006, 1, 2, 3, 4, 5]);
+});

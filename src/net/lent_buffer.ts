@@ -9,7 +9,7 @@
  */
 
 /** Smaller buffers are left to the collector: detaching costs as much as collecting them. */
-export const MIN_LENT_BYTES = 16 * 1024;
+export const MIN_LENT_BYTES = 8 * 1024;
 
 /** The buffer of the event that is being handled, and whether somebody keeps it. */
 let lent: Uint8Array | null = null;

@@ -1,7 +1,7 @@
 /**
  * Bytes on their way to one socket: appended during a turn, written once at its end, kept while the socket is full.
  */
-import { ByteSink, uninitialised } from "../base/byte_sink.ts";
+import { type BufferPool, ByteSink, uninitialised } from "../base/byte_sink.ts";
 import { copyBytes } from "../base/latin1.ts";
 import { dirtyOutboxes } from "./flush.ts";
 import { freeBuffer } from "./lent_buffer.ts";
@@ -26,6 +26,8 @@ const small: Uint8Array[] = [];
 const large: Uint8Array[] = [];
 const bulk: Uint8Array[] = [];
 const EMPTY = new Uint8Array(0);
+/** Outboxes grow from one size to the next, and leave what they have outgrown to others. */
+const POOL: BufferPool = { take: takeBuffer, give: giveBuffer };
 
 /** Gives the buffers up that are kept for the next turn. */
 export function dropBuffers(): void {
@@ -57,7 +59,7 @@ export interface OutboxHolding {
 
 export class Outbox {
   /** Append here after `begin()`; the engines' writers take it as their sink. */
-  readonly sink: ByteSink = new ByteSink(0);
+  readonly sink: ByteSink = new ByteSink(0, POOL);
   /** Bytes written to the socket since the start. */
   written = 0;
   /** A write was short: the socket will say when it takes more. */
@@ -262,6 +264,7 @@ export class Outbox {
 }
 
 function takeBuffer(bytes: number): Uint8Array {
+  if (bytes > BULK_BYTES) return uninitialised(bytes);
   if (bytes > LARGE_BYTES) return bulk.pop() ?? uninitialised(BULK_BYTES);
   if (bytes > SMALL_BYTES) return large.pop() ?? uninitialised(LARGE_BYTES);
   return small.pop() ?? uninitialised(SMALL_BYTES);
