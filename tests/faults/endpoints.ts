@@ -23,7 +23,15 @@ async function under(size: Size, options: ShopOptions, event: Event): Promise<Ou
     await event(shop, load, round++);
   } while (load.sent < size.requests);
   await load.more(BETWEEN);
-  return await shop.outcome(load, `${round} rounds`);
+  return await shop.outcome(load, `${round} rounds`, isUnknowable);
+}
+
+/**
+ * A POST whose HTTP/1.1 connection was closed by an application that leaves, as the request came: nobody can know whether it
+ * was acted on, so it is not repeated.
+ */
+function isUnknowable({ method, error }: Sent): boolean {
+  return method === "POST" && error.includes("upstream_closed");
 }
 
 /** Ends a sidecar in order and starts it again. */
@@ -100,8 +108,7 @@ async function keepAliveRace(size: Size): Promise<Outcome> {
   await using shop = await Shop.start({ app: { KEEP_ALIVE_MS: "5" }, replicas: 2 });
   const load = await shop.load(size, { clients: shop.clients(["h1"]), posts: 0.2 });
   await load.more(size.requests);
-  // Nobody can know whether a POST was acted on when its connection was closed; most are kept from meeting that.
-  return await shop.outcome(load, "", ({ method, error }) => method === "POST" && error.includes("upstream_closed"));
+  return await shop.outcome(load, "", isUnknowable); // most are kept from meeting that
 }
 
 export const endpoints: readonly Fault[] = [
