@@ -51,7 +51,7 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
   idleSinceMs = 0; // the pool's
   readonly #owner: Http1ClientOwner;
   readonly #cache: HeadCache<ResponseHead>;
-  readonly #held = new HeldBytes();
+  readonly #held: HeldBytes;
   #state = IDLE;
   #method = "";
   #request: Http1Request = PLAIN;
@@ -78,6 +78,7 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
     this.socket = socket;
     this.#owner = owner;
     this.#cache = cache;
+    this.#held = new HeldBytes(this, null);
     this.outbox = new Outbox(socket, this, share, BLAME.own);
     this.stats = statsOf(socket);
     socket.data = this;

@@ -1,5 +1,7 @@
 /** Bytes of an HTTP/1.1 connection that wait: the beginning of a head, or what must not be read yet. */
+import { freeBuffer } from "../net/lent_buffer.ts";
 import { findHeadEnd } from "../wire/http1/head_end.ts";
+import { BLAME, type Holder, type Holding, type PeerShare } from "./waiting_budget.ts";
 import { PartialBytes } from "./partial_bytes.ts";
 
 /** Reads bytes; what it cannot read yet it gives back by `keep`. */
@@ -7,12 +9,35 @@ export interface BytesReader {
   readBytes(buffer: Uint8Array, start: number, end: number): void;
 }
 
-export class HeldBytes {
+/** Whose bytes they are. */
+export interface HeldBytesOwner {
+  /** Too much of the peer's waits, or for too long: the connection is given up. */
+  onOutboxStuck(): void;
+}
+
+export class HeldBytes implements Holder {
+  readonly #owner: HeldBytesOwner;
+  readonly #share: PeerShare | null;
+  /** Set while something is held. */
+  #holding: Holding | null = null;
   readonly #bytes = new PartialBytes();
   /** Where what waits begins: what was read before it stays in place, so that many short messages cost linear time. */
   #at = 0;
   /** How many of the bytes that wait are known not to hold the end of a head. */
   #scanned = 0;
+
+  /** @param share counts what waits for the rest of a head, or for its turn; null for nobody */
+  constructor(owner: HeldBytesOwner, share: PeerShare | null) {
+    this.#owner = owner;
+    this.#share = share;
+  }
+
+  onHeldTooLong(): void {
+    const { buffer } = this.#bytes;
+    this.clear();
+    freeBuffer(buffer); // not left to the collector: there are many at once
+    this.#owner.onOutboxStuck();
+  }
 
   /** Bytes that wait. */
   get length(): number {
@@ -28,6 +53,7 @@ export class HeldBytes {
   keep(buffer: Uint8Array, start: number, end: number): void {
     if (buffer === this.#bytes.buffer) this.#at = start;
     else this.#bytes.append(buffer, start, end);
+    this.#count();
   }
 
   /** Keeps the beginning of a head, in which no end was found. */
@@ -40,6 +66,7 @@ export class HeldBytes {
   completesHead(buffer: Uint8Array): boolean {
     const bytes = this.#bytes;
     bytes.append(buffer, 0, buffer.length);
+    this.#count();
     const at = this.#at;
     if (findHeadEnd(bytes.buffer, at, bytes.length, at + this.#scanned) !== 0) return true;
     this.#scanned = bytes.length - at;
@@ -70,5 +97,12 @@ export class HeldBytes {
   clear(): void {
     this.#bytes.clear();
     this.#at = 0;
+    this.#holding?.release();
+    this.#holding = null;
+  }
+
+  #count(): void {
+    if (this.#share === null) return;
+    (this.#holding ??= this.#share.hold(this)).set(this.#bytes.buffer.length, BLAME.own);
   }
 }

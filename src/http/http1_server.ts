@@ -58,7 +58,7 @@ export class Http1Server extends Connected
   readonly #owner: Http1ServerOwner;
   readonly #cache: HeadCache<RequestHead>;
   readonly #timer = new Timer(this, 0);
-  readonly #held = new HeldBytes();
+  readonly #held: HeldBytes;
   #state = HEAD;
   #request: RequestHead | null = null;
   readonly #body = new Http1BodyReader();
@@ -79,15 +79,11 @@ export class Http1Server extends Connected
   #isOver = false;
 
   /** @param cache heads seen before; shared by a listener's connections @param share counts what waits for the client */
-  constructor(
-    socket: RawSocket,
-    owner: Http1ServerOwner,
-    cache: HeadCache<RequestHead>,
-    share: PeerShare = COMMON_SHARE,
-  ) {
+  constructor(socket: RawSocket, owner: Http1ServerOwner, cache: HeadCache<RequestHead>, share = COMMON_SHARE) {
     super();
     this.socket = socket;
     this.share = share;
+    this.#held = new HeldBytes(this, share);
     this.#owner = owner;
     this.#cache = cache;
     this.outbox = new Outbox(socket, this, share, BLAME.own);
@@ -495,6 +491,7 @@ export class Http1Server extends Connected
   #gone(): void {
     this.#state = CLOSED;
     disarm(this.#timer);
+    this.#held.clear();
     this.outbox.close();
   }
 }

@@ -387,6 +387,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     this.draining = true;
     this.#keepAlive.stop();
     this.windows.close();
+    this.#reader.release();
     disarm(this.#head);
     disarm(this.#grace);
     for (const stream of [...this.streams.values()]) {

@@ -20,14 +20,17 @@ import {
   MAX_MESH_STREAMS,
   MAX_STREAMS,
 } from "./limits.ts";
+import { BLAME, type Holder, type Holding } from "./waiting_budget.ts";
 import { RecentResets } from "./recent_resets.ts";
 
 const FRAME_HEADER = frame.FRAME_HEADER_BYTES;
 const EMPTY = new Uint8Array(0);
+/** Parts of frames from here on count as waiting. */
+const MIN_COUNTED_BYTES = 1024;
 const TOO_MANY = "too many frames without data";
 const clock = () => performance.now();
 
-export class Http2Reader {
+export class Http2Reader implements Holder {
   /** Highest stream id of the peer that we took. */
   lastPeerId = 0;
   readonly connection: Http2Connection;
@@ -40,6 +43,8 @@ export class Http2Reader {
   // The frame being received, when it is split over reads.
   #partial: Uint8Array | null = null;
   #partialLength = 0;
+  /** Set while more than a little of them waits. */
+  #holding: Holding | null = null;
   // DATA that is passed on while it arrives.
   #dataLeft = 0;
   #dataEnds = false;
@@ -80,11 +85,35 @@ export class Http2Reader {
     return at;
   }
 
+  /** The connection is gone, or must give up what it holds. */
+  release(): void {
+    this.#partial = null;
+    this.#sections.release();
+    this.count();
+  }
+
+  onHeldTooLong(): void {
+    this.release();
+    this.connection.calm("memory_share", "frames that are not completed");
+  }
+
+  /** Says what waits for the rest of a frame, or of a header block. Short frames that a read has split are not worth it. */
+  count(): void {
+    const partial = this.#partial === null || this.#partial.length < MIN_COUNTED_BYTES ? 0 : this.#partial.length;
+    const bytes = partial + this.#sections.heldBytes;
+    if (bytes > 0) (this.#holding ??= this.connection.share.hold(this)).set(bytes, BLAME.own);
+    else if (this.#holding !== null) {
+      this.#holding.release();
+      this.#holding = null;
+    }
+  }
+
   #keep(buffer: Uint8Array, start: number, end: number, size: number): void {
     const partial = new Uint8Array(size);
     partial.set(buffer.subarray(start, end));
     this.#partial = partial;
     this.#partialLength = end - start;
+    if (size >= MIN_COUNTED_BYTES) this.count();
   }
 
   /** Adds bytes to a split frame, first its header, then its payload; handles it when it is whole. */
@@ -103,10 +132,12 @@ export class Http2Reader {
         partial = new Uint8Array(FRAME_HEADER + length);
         partial.set(this.#partial as Uint8Array); // as above
         this.#partial = partial;
+        if (length >= MIN_COUNTED_BYTES) this.count();
         return start + n;
       }
     }
     this.#partial = null;
+    if (this.#holding !== null) this.count();
     this.#frame(partial, 0, partial.length);
     return start + n;
   }

@@ -1,6 +1,7 @@
 /**
  * HEADERS and CONTINUATION of one connection: fragments → header section → request, response, interim response or trailers.
  */
+import { freeBuffer } from "../net/lent_buffer.ts";
 import { HpackDecoder, MALFORMED, REQUEST, RESPONSE, TOO_LARGE, TRAILERS } from "../wire/hpack/decoder.ts";
 import { type HeaderBlock, headerBlock, NO_START } from "../wire/header_block.ts";
 import * as code from "../wire/http2/error_code.ts";
@@ -18,6 +19,8 @@ import {
   MAX_STREAMS,
 } from "./limits.ts";
 
+/** A head beyond the limits is read to its end, for the table's sake: as much work as so many frames without data. */
+const TOO_LARGE_COST = 20;
 /** First size of the buffer that collects fragments, bytes. */
 const FIRST_BLOCK_BYTES = 4096;
 
@@ -38,6 +41,17 @@ export class SectionReader {
 
   constructor(reader: Http2Reader) {
     this.#reader = reader;
+  }
+
+  /** Memory that a header block takes which is not complete. */
+  get heldBytes(): number {
+    return this.#block === null ? 0 : this.#block.length;
+  }
+
+  /** Forgets it. */
+  release(): void {
+    if (this.#block !== null) freeBuffer(this.#block);
+    this.#block = null;
   }
 
   onHeaders(buffer: Uint8Array, start: number, length: number, flags: number, id: number): void {
@@ -78,6 +92,7 @@ export class SectionReader {
     connection.expectHead(!connection.settingsReceived);
     const block = this.#block as Uint8Array; // set with `continued`
     this.#block = null;
+    this.#reader.count();
     this.continued = 0;
     this.#section(block, 0, this.#blockLength, id, this.#blockEnds);
   }
@@ -91,6 +106,7 @@ export class SectionReader {
     }
     block.set(buffer.subarray(start, end), this.#blockLength);
     this.#blockLength += end - start;
+    this.#reader.count();
   }
 
   /** A whole header section. It is decoded in any case, because the table must follow the peer's. */
@@ -121,7 +137,7 @@ export class SectionReader {
     const { connection } = reader;
     reader.lastPeerId = id;
     if (head === TOO_LARGE) {
-      if (!reader.spend()) return;
+      if (!reader.spend(TOO_LARGE_COST)) return;
       connection.writeHeaders(id, TOO_LARGE_RESPONSE, true);
       return connection.refuse(id, code.NO_ERROR);
     }

@@ -41,7 +41,7 @@ const heads = (place: Place): Attack => ({
   name: "slow heads: 1,000 connections, a byte at a time",
   place,
   boundMb: 40,
-  refusals: ["head_timeout"],
+  refusals: place === "inbound" ? [] : ["head_timeout"], // undeclared ports pass what is not HTTP
   isAbsorbedWhenSmall: true,
   run: (rig, scale) =>
     drip(rig, place, "http1", scale.of(1_000, 50), "", "GET /slow HTTP/1.1\r\nhost: web\r\nx-a: b", scale.of(FULL_MS)),
@@ -51,7 +51,7 @@ const prefaces = (place: Place): Attack => ({
   name: "slow HTTP/2 prefaces: 1,000 connections, a byte at a time",
   place,
   boundMb: 60,
-  refusals: ["head_timeout"],
+  refusals: place === "inbound" ? [] : ["head_timeout"], // undeclared ports pass what is not HTTP
   isAbsorbedWhenSmall: true,
   run: (rig, scale) => {
     const settings = frame(FrameType.SETTINGS, 0, 0, Buffer.alloc(12_000));

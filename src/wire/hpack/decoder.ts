@@ -43,6 +43,8 @@ const STATIC_CLASSES: readonly number[] = STATIC_NAMES.map((name, i) => {
 const MAX_INTEGER = 0x7fff_ffff;
 /** Continuation bytes of an integer: five hold 35 bits, so more is padding without a purpose. */
 const MAX_CONTINUATION_SHIFT = 28;
+/** Changes of the table's size in one block: two are all that an encoder has to say (RFC 7541 §4.2); each may empty the table. */
+const MAX_SIZE_UPDATES = 8;
 /** First size of the scratch for Huffman-decoded bytes; it grows to 1.6 times the largest string and is shared by all. */
 const FIRST_SCRATCH_BYTES = 1024;
 
@@ -88,7 +90,8 @@ export class HpackDecoder {
   #decode(buf: Uint8Array, start: number, end: number, kind: BlockKind, keep: boolean): HeaderBlock | number {
     const table = this.#table;
     let at = start;
-    while (at < end && ((buf[at] as number) & 0xe0) === 0x20) { // at < end
+    for (let updates = 0; at < end && ((buf[at] as number) & 0xe0) === 0x20; updates++) { // at < end
+      if (updates === MAX_SIZE_UPDATES) return COMPRESSION_ERROR;
       const size = this.#readInteger(buf, at, end, 0x1f);
       at = this.#next;
       if (at < 0 || size > this.#limits.maxTableSize) return COMPRESSION_ERROR;
