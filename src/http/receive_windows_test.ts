@@ -1,11 +1,13 @@
 // A peer that keeps to RFC 9113 §6.9 is never told that it broke it, and is never left without credit, however the
 // windows change meanwhile.
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { brief, data, goawayCode, request, settingsAck } from "../../tests/support/h2_peer.ts";
 import { type Pair, server } from "./http2_connection_fixture.ts";
 import { FIRST_STREAM_WINDOW_BYTES, TIGHT_BYTES, TIGHT_STREAM_WINDOW_BYTES } from "./limits.ts";
 import { BLAME, type Holding, PeerShare } from "./waiting_budget.ts";
+
+setDefaultTimeout(60_000); // a property with many runs, on a machine that may be busy
 
 const STREAMS = 3;
 const CHUNK = 16_384;
