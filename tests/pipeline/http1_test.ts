@@ -103,7 +103,7 @@ test("a client that reads slowly holds back the server, and the proxy holds litt
     if (!isStill) throw new Error(`the server still writes: ${now}`);
   }, 10_000);
   expect(given).toBeLessThan(60 * MB); // socket buffers on the way; not the 200 MB
-  expect(waitingBudget.total).toBeLessThan(MB);
+  expect(waitingBudget.total).toBeLessThan(8 * MB); // what a turn had read when the client stopped
   client.terminate();
   await settled(hop);
 }, 30_000);
