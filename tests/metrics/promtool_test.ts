@@ -49,6 +49,8 @@ function everything(): string {
   metrics.certExpirationSeconds.set(1.8e9);
   metrics.certRefreshSeconds.set(1.7e9);
   metrics.controllerConnected.set(1);
+  metrics.setTrustedRoots(["0011223344556677"]);
+  metrics.setSigningRoot("0011223344556677");
   return renderMetrics(metrics.registry);
 }
 
