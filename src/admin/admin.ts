@@ -10,6 +10,7 @@ import type { IpBlock } from "../model/ip.ts";
 import type { AccessEntry } from "../telemetry/access_log.ts";
 import { METRICS_CONTENT_TYPE } from "../telemetry/render.ts";
 import type { Caller } from "./access.ts";
+import { Scrapes } from "./scrapes.ts";
 
 /** Whether the proxy can serve, and what it still waits for. */
 export interface Readiness {
@@ -59,7 +60,7 @@ export interface Admin {
   fetch(request: Request, caller: Caller): Response | Promise<Response>;
 }
 
-type Frequent = (deps: AdminDeps) => Response | Promise<Response>;
+type Frequent = (deps: AdminDeps, scrapes: Scrapes) => Response | Promise<Response>;
 
 /** Paths that are asked of an idle proxy. */
 const FREQUENT: Readonly<Record<string, Frequent>> = {
@@ -68,27 +69,28 @@ const FREQUENT: Readonly<Record<string, Frequent>> = {
     const { ready, reasons } = deps.isReady();
     return ready ? new Response("ready\n") : new Response(`not ready: ${reasons.join("; ")}\n`, { status: 503 });
   },
-  "/metrics": async (deps) =>
-    new Response(await deps.renderMetrics(), { headers: { "content-type": METRICS_CONTENT_TYPE } }),
+  "/metrics": async (_deps, scrapes) =>
+    new Response(await scrapes.text(), { headers: { "content-type": METRICS_CONTENT_TYPE } }),
 };
 
 /** Makes the server. */
 export function createAdmin(deps: AdminDeps): Admin {
   let app: Admin | null = null;
+  const scrapes = new Scrapes(deps.renderMetrics, () => performance.now());
   return {
     async fetch(request, caller) {
       const frequent = FREQUENT[new URL(request.url).pathname];
-      if (frequent !== undefined) return await answer(frequent, deps, request.method);
+      if (frequent !== undefined) return await answer(request.method, () => frequent(deps, scrapes));
       app ??= (await import("./app.ts")).adminApp(deps);
       return await app.fetch(request, caller);
     },
   };
 }
 
-async function answer(frequent: Frequent, deps: AdminDeps, method: string): Promise<Response> {
+async function answer(method: string, frequent: () => Response | Promise<Response>): Promise<Response> {
   if (method !== "GET" && method !== "HEAD") {
     return new Response("want GET\n", { status: 405, headers: { allow: "GET, HEAD" } });
   }
-  const response = await frequent(deps);
+  const response = await frequent();
   return method === "GET" ? response : new Response(null, response);
 }
