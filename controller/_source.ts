@@ -3,7 +3,7 @@ import type { Logger } from "../src/base/log.ts";
 import { ClusterFeed } from "./_cluster_feed.ts";
 import { ConfigFeed, type Feed } from "./_config_feed.ts";
 import { KubeClient } from "./api/client.ts";
-import { inClusterTarget, isInCluster, kubeconfigTarget } from "./api/kube_target.ts";
+import { chooseTarget } from "./api/kube_target.ts";
 import type { ControllerOptions } from "./cli/controller_options.ts";
 import type { Registry } from "./core/metrics.ts";
 import type { WorldSource } from "./index/world_source.ts";
@@ -66,9 +66,5 @@ export async function openSource(options: ControllerOptions, targets: SourceTarg
 
 function openClient({ cluster }: ControllerOptions): KubeClient | null {
   if (cluster === null) return null;
-  const isOwn = cluster.kubeconfig === null && cluster.context === null && isInCluster(process.env);
-  const target = isOwn
-    ? inClusterTarget(process.env)
-    : kubeconfigTarget({ file: cluster.kubeconfig, context: cluster.context }, process.env);
-  return new KubeClient(target);
+  return new KubeClient(chooseTarget({ file: cluster.kubeconfig, context: cluster.context }, process.env));
 }

@@ -4,7 +4,7 @@ import { errorText } from "../../src/base/error.ts";
 import { VERSION } from "../../src/base/version.ts";
 import { ApiError } from "../api/api_error.ts";
 import { KubeClient, type KubeObject } from "../api/client.ts";
-import { inClusterTarget, isInCluster, kubeconfigTarget } from "../api/kube_target.ts";
+import { chooseTarget } from "../api/kube_target.ts";
 import { ListWatch } from "../api/list_watch.ts";
 import { TYPES } from "../api/resource_type.ts";
 import { AGENT, MESH_NAMESPACE } from "../core/cluster_names.ts";
@@ -35,11 +35,8 @@ export async function runAgent(settings: AgentSettings): Promise<void> {
     write: (line) => void process.stderr.write(line),
     now: Date.now,
   });
-  const isOwn = settings.kubeconfig === null && settings.context === null && isInCluster(process.env);
   const client = new KubeClient(
-    isOwn
-      ? inClusterTarget(process.env)
-      : kubeconfigTarget({ file: settings.kubeconfig, context: settings.context }, process.env),
+    chooseTarget({ file: settings.kubeconfig, context: settings.context }, process.env),
   );
   const registry = new Registry();
   const chained = registry.gauge("cni_chained", "1 while the plugin is in the node's network configuration.");

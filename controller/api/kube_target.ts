@@ -55,6 +55,15 @@ export interface KubeconfigChoice {
   readonly context: string | null;
 }
 
+/** What is named; else, in a pod, its own cluster; else the kubeconfig's. @throws UsageError that says what to set */
+export function chooseTarget(
+  choice: KubeconfigChoice,
+  env: Readonly<Record<string, string | undefined>>,
+): KubeTarget {
+  const isOwn = choice.file === null && choice.context === null && isInCluster(env);
+  return isOwn ? inClusterTarget(env) : kubeconfigTarget(choice, env);
+}
+
 /** Reads kubeconfigs as kubectl does: of several files the first that names a thing wins. @throws UsageError that says what to set */
 export function kubeconfigTarget(
   choice: KubeconfigChoice,

@@ -1,7 +1,7 @@
 /** Options of commands that talk to a cluster, with kubectl's names. */
 import type { Command } from "commander";
 import { KubeClient } from "../api/client.ts";
-import { inClusterTarget, isInCluster, kubeconfigTarget } from "../api/kube_target.ts";
+import { chooseTarget } from "../api/kube_target.ts";
 
 export interface KubeOptions {
   readonly kubeconfig?: string;
@@ -17,8 +17,5 @@ export function withKubeOptions(command: Command): Command {
 
 /** The cluster that is meant. @throws UsageError that says what to set */
 export function openCluster({ kubeconfig, context }: KubeOptions): KubeClient {
-  if (kubeconfig === undefined && context === undefined && isInCluster(process.env)) {
-    return new KubeClient(inClusterTarget(process.env));
-  }
-  return new KubeClient(kubeconfigTarget({ file: kubeconfig ?? null, context: context ?? null }, process.env));
+  return new KubeClient(chooseTarget({ file: kubeconfig ?? null, context: context ?? null }, process.env));
 }

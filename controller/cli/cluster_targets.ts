@@ -4,6 +4,8 @@ import { suggest } from "../../src/base/suggest.ts";
 import type { KubeClient, KubeObject } from "../api/client.ts";
 import { TYPES } from "../api/resource_type.ts";
 import { SIDECAR_CONTAINER } from "../core/cluster_names.ts";
+import { ADMIN_PORT } from "../core/sidecar_ports.ts";
+import type { KubeOptions } from "./_kube_options.ts";
 
 /** A meshed pod, and what made it. */
 export interface MeshedPod {
@@ -38,6 +40,23 @@ const KINDS: Readonly<Record<string, string>> = {
   pod: "Pod",
   pods: "Pod",
 };
+
+/** Options that choose the pods of a cluster. */
+export interface ScopeOptions extends KubeOptions {
+  readonly namespace?: string;
+  readonly allNamespaces?: true;
+}
+
+/** Whether a command means a cluster rather than this machine: by its options, or by a kind of workloads. */
+export function isAboutCluster(words: readonly string[], options: ScopeOptions): boolean {
+  const { namespace, allNamespaces, kubeconfig, context } = options;
+  return [namespace, allNamespaces, kubeconfig, context].some((value) => value !== undefined) || words.some(isKindWord);
+}
+
+/** The namespace that is meant: -n, else the context's. @returns null for all */
+export function namespaceOf(client: KubeClient, { namespace, allNamespaces }: ScopeOptions): string | null {
+  return allNamespaces === true ? null : namespace ?? client.target.namespace;
+}
 
 /** Whether a word is a kind of workloads, alone or before a name. */
 export function isKindWord(word: string): boolean {
@@ -99,10 +118,23 @@ function matches(pod: MeshedPod, { kind, name }: Selector): boolean {
   return name === null || pod.workload === name || (kind === null && pod.name === name);
 }
 
-function isMeshed(pod: KubeObject): boolean {
+/** Whether a pod was given a sidecar. */
+export function hasSidecar(pod: KubeObject): boolean {
   const { initContainers = [] } = (pod["spec"] ?? {}) as { initContainers?: readonly { name?: string }[] }; // API's schema
+  return initContainers.some(({ name }) => name === SIDECAR_CONTAINER);
+}
+
+function isMeshed(pod: KubeObject): boolean {
   const { phase } = (pod["status"] ?? {}) as { phase?: string };
-  return phase === "Running" && initContainers.some(({ name }) => name === SIDECAR_CONTAINER);
+  return phase === "Running" && hasSidecar(pod);
+}
+
+/** A sidecar's metrics, by way of the API server, which reaches every pod. @throws ApiError */
+export function readSidecarMetrics(
+  client: KubeClient,
+  { namespace, name }: Pick<MeshedPod, "namespace" | "name">,
+): Promise<string> {
+  return client.text(`/api/v1/namespaces/${namespace}/pods/${name}:${ADMIN_PORT}/proxy/metrics`);
 }
 
 function meshedPod({ metadata }: KubeObject): MeshedPod {

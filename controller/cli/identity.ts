@@ -4,22 +4,19 @@ import { join } from "node:path";
 import { formatDuration } from "../../src/base/duration.ts";
 import { errorText, UsageError } from "../../src/base/error.ts";
 import { type Output, parseOutput, runCommand, teachingCommand } from "./_command.ts";
-import { type KubeOptions, openCluster, withKubeOptions } from "./_kube_options.ts";
+import { openCluster, withKubeOptions } from "./_kube_options.ts";
 import { BUNDLE_KEY, BUNDLE_MOUNT } from "../core/cluster_names.ts";
-import { findPods, isKindWord } from "./cluster_targets.ts";
+import { MESH_PORT } from "../core/sidecar_ports.ts";
+import { findPods, isAboutCluster, namespaceOf, type ScopeOptions } from "./cluster_targets.ts";
 import { execInSidecar } from "./exec_in_sidecar.ts";
 import { runInside } from "./find_mesh.ts";
 import { type LiveCertificate, readLiveCertificate } from "./live_certificate.ts";
 import { findTargets } from "./targets.ts";
 
-/** Port of a sidecar that other sidecars connect to. */
-const MESH_PORT = 4143;
 /** Name of the roots' file in the state folder of `tulle up`. */
 const BUNDLE_FILE = "trust-bundle.pem";
 
-interface IdentityOptions extends KubeOptions {
-  readonly namespace?: string;
-  readonly allNamespaces?: true;
+interface IdentityOptions extends ScopeOptions {
   readonly address?: readonly string[];
   readonly state?: string;
   readonly trustBundle?: string;
@@ -63,10 +60,7 @@ export async function runIdentity(argv: readonly string[]): Promise<void> {
 }
 
 async function show(argv: readonly string[], words: readonly string[], options: IdentityOptions): Promise<void> {
-  const { namespace, allNamespaces, kubeconfig, context } = options;
-  const isAboutCluster = words.some(isKindWord) ||
-    [namespace, allNamespaces, kubeconfig, context].some((value) => value !== undefined);
-  if (isAboutCluster) return print(await askCluster(words, options), options, Date.now());
+  if (isAboutCluster(words, options)) return print(await askCluster(words, options), options, Date.now());
   const { mesh, proxies } = findTargets(options, words, MESH_PORT);
   const status = mesh === null ? null : await runInside(mesh, ["identity", ...argv]);
   if (status !== null) {
@@ -97,8 +91,7 @@ function print(answers: readonly Answer[], options: IdentityOptions, now: number
 /** What is seen from beside each sidecar. */
 async function askCluster(words: readonly string[], options: IdentityOptions): Promise<Answer[]> {
   const client = openCluster(options);
-  const namespace = options.allNamespaces === true ? null : options.namespace ?? client.target.namespace;
-  const { pods } = await findPods(client, namespace, words);
+  const { pods } = await findPods(client, namespaceOf(client, options), words);
   const argv = ["identity", "--address", `127.0.0.1:${MESH_PORT}`, "--trust-bundle", `${BUNDLE_MOUNT}/${BUNDLE_KEY}`];
   return await Promise.all(pods.map(async (pod): Promise<Answer> => {
     const workload = `${pod.namespace}/${pod.name}`;

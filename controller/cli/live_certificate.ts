@@ -1,6 +1,7 @@
 /** The certificate that a sidecar presents right now, read from a TLS handshake with its mesh port. */
 import { X509Certificate } from "node:crypto";
 import { connect } from "node:tls";
+import { certificatesOf } from "../core/pem.ts";
 
 /** Protocol of the mesh port; a sidecar speaks no other there. */
 const MESH_ALPN = "tulle/1";
@@ -79,8 +80,7 @@ export async function readLiveCertificate(
 
 /** Certificates of a PEM text, in order; what is none is passed over. */
 export function splitPem(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => new X509Certificate(block));
+  return certificatesOf(pem).map((block) => new X509Certificate(block));
 }
 
 function chainOf(leaf: X509Certificate): X509Certificate[] {

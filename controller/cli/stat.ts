@@ -1,8 +1,9 @@
 /** `tulle stat`: the golden numbers of workloads and routes. */
 import { type Output, parseDurationOption, parseOutput, runCommand, teachingCommand } from "./_command.ts";
-import { type KubeOptions, openCluster, withKubeOptions } from "./_kube_options.ts";
+import { openCluster, withKubeOptions } from "./_kube_options.ts";
 import type { KubeClient } from "../api/client.ts";
-import { findPods, isKindWord } from "./cluster_targets.ts";
+import { ADMIN_PORT } from "../core/sidecar_ports.ts";
+import { findPods, isAboutCluster, namespaceOf, readSidecarMetrics, type ScopeOptions } from "./cluster_targets.ts";
 import { type KnownProxy, runInside } from "./find_mesh.ts";
 import { findTargets } from "./targets.ts";
 import { LiveView } from "./up/live_view.ts";
@@ -11,14 +12,10 @@ import { fetchText } from "./up/probe.ts";
 import { parsePrometheusText } from "./up/prometheus_text.ts";
 import { renderTable } from "./up/stats_table.ts";
 
-/** Port of a sidecar's metrics. */
-const ADMIN_PORT = 4191;
 /** Width of the table when it does not go to a terminal. */
 const DEFAULT_WIDTH = 160;
 
-interface StatOptions extends KubeOptions {
-  readonly namespace?: string;
-  readonly allNamespaces?: true;
+interface StatOptions extends ScopeOptions {
   readonly address?: readonly string[];
   readonly state?: string;
   readonly watch?: true;
@@ -77,18 +74,12 @@ async function show(argv: readonly string[], words: readonly string[], options: 
   else await run(() => Promise.resolve(targets.proxies.map(localSource)), options);
 }
 
-function isAboutCluster(words: readonly string[], options: StatOptions): boolean {
-  const { namespace, allNamespaces, kubeconfig, context } = options;
-  return [namespace, allNamespaces, kubeconfig, context].some((value) => value !== undefined) || words.some(isKindWord);
-}
-
 function localSource({ key, workload, admin }: KnownProxy): Source {
   return { key, workload, read: () => fetchText(`${admin}/metrics`) };
 }
 
-/** By way of the API server, which reaches every pod. */
 async function clusterSources(client: KubeClient, words: readonly string[], options: StatOptions): Promise<Source[]> {
-  const namespace = options.allNamespaces === true ? null : options.namespace ?? client.target.namespace;
+  const namespace = namespaceOf(client, options);
   const { pods, isByPod } = await findPods(client, namespace, words);
   if (pods.length === 0) {
     const where = namespace === null ? "the cluster" : `namespace ${namespace}`;
@@ -98,8 +89,7 @@ async function clusterSources(client: KubeClient, words: readonly string[], opti
   }
   return pods.map((pod) => {
     const workload = isByPod ? `${pod.namespace}/${pod.name}` : `${pod.namespace}/${pod.workload}`;
-    const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}:${ADMIN_PORT}/proxy/metrics`;
-    return { key: workload, workload, read: () => client.text(path).catch(() => null) };
+    return { key: workload, workload, read: () => readSidecarMetrics(client, pod).catch(() => null) };
   });
 }
 

@@ -1,4 +1,5 @@
 /** Services: their addresses, and the endpoints behind each of their ports. */
+import { MESH_PORT } from "../core/sidecar_ports.ts";
 import type { Backend, Endpoint, Protocol, ResourceRef } from "../core/snapshot.ts";
 import type { Addresses } from "../kube/addresses.ts";
 import { type EndpointSlice, keyOf, type Service, type ServicePort } from "../kube/resources.ts";
@@ -10,7 +11,6 @@ import { selectsLabels } from "./_selector.ts";
 import { type Instance, portNumber, type Workloads } from "./_workloads.ts";
 
 /** Port of a sidecar's mesh listener. */
-export const MESH_PORT = 4143;
 
 export interface Services {
   readonly byAddress: ReadonlyMap<string, Service>;

@@ -1,4 +1,5 @@
 /** The world at one moment: objects and addresses in, answers out. Built anew after each change, computed on demand. */
+import { ADMIN_PORT, INBOUND_PORT, MESH_PORT, OUTBOUND_PORT } from "../core/sidecar_ports.ts";
 import type { Directory } from "../core/directory.ts";
 import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
 import { parseTarget, type Target } from "../core/target.ts";
@@ -19,7 +20,7 @@ export type { ConfigWarning } from "./_report.ts";
 export type { IndexOptions } from "./_workloads.ts";
 
 /** Ports of the sidecar itself: they are reached as they are, never through the mesh. */
-const PROXY_PORTS = new Set([4140, 4143, 4145, 4191]);
+const PROXY_PORTS = new Set([OUTBOUND_PORT, MESH_PORT, INBOUND_PORT, ADMIN_PORT]);
 
 /** Answers of an earlier world, and what has changed since. */
 export interface Carry {

@@ -3,7 +3,7 @@
  * the sidecar accepts before the application does, and the request of an HTTPS probe cannot be seen: these two are asked of the
  * sidecar, which asks the application.
  */
-import { ADMIN_PORT } from "./ports.ts";
+import { ADMIN_PORT } from "../core/sidecar_ports.ts";
 import type { Container, Json } from "./pod.ts";
 
 /** What the sidecar asks on behalf of the kubelet: `tcp:8080`, `https:8443/healthz`. */

@@ -16,7 +16,7 @@ import {
   TOKEN_MOUNT,
   TOKEN_VOLUME,
 } from "../core/cluster_names.ts";
-import { ADMIN_PORT } from "./ports.ts";
+import { ADMIN_PORT } from "../core/sidecar_ports.ts";
 import type { Container, Json } from "./pod.ts";
 import type { ProxiedProbe } from "./probes.ts";
 import type { SidecarSettings } from "./settings.ts";

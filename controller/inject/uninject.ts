@@ -7,7 +7,7 @@ import {
   STATE_VOLUME,
   TOKEN_VOLUME,
 } from "../core/cluster_names.ts";
-import { ADMIN_PORT } from "./ports.ts";
+import { ADMIN_PORT } from "../core/sidecar_ports.ts";
 import type { Container, Json, PodTemplate } from "./pod.ts";
 
 const VOLUMES = new Set([TOKEN_VOLUME, BUNDLE_VOLUME, STATE_VOLUME]);

@@ -5,7 +5,8 @@
 import { errorText } from "../../src/base/error.ts";
 import { ApiError } from "../api/api_error.ts";
 import type { KubeClient, KubeObject } from "../api/client.ts";
-import { ListWatch } from "../api/list_watch.ts";
+import { followObject } from "../api/follow_object.ts";
+import type { ListWatch } from "../api/list_watch.ts";
 import { TYPES } from "../api/resource_type.ts";
 import { EXTRA_ROOTS_CONFIG_MAP, ISSUER_SECRET, MESH_NAMESPACE } from "../core/cluster_names.ts";
 import { type AuthorityOptions, CertificateAuthority } from "./authority.ts";
@@ -64,19 +65,8 @@ export class ClusterIssuer {
   }
 
   #follow(type: typeof TYPES.Secret | typeof TYPES.ConfigMap, name: string, take: (object: KubeObject | null) => void) {
-    const watch = new ListWatch({
-      client: this.#options.client,
-      type,
-      namespace: MESH_NAMESPACE,
-      query: { fieldSelector: `metadata.name=${name}` },
-      random: this.#options.random,
-      listener: {
-        onList: ([object]) => take(object ?? null),
-        onChange: take,
-        onRemove: () => take(null),
-        onTrouble: () => {}, // the watches of the objects tell of an API server that is away
-      },
-    });
+    const { client, random } = this.#options;
+    const watch = followObject({ client, type, namespace: MESH_NAMESPACE, name, take, random });
     watch.start();
     return watch;
   }

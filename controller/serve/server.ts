@@ -4,6 +4,8 @@ import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } f
 import type { TLSSocket } from "node:tls";
 import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { certificatesOf } from "../core/pem.ts";
+import { listeningPort, startListening } from "./_listen.ts";
 import { PEER, type Peer, verifyPeer } from "./peer.ts";
 
 /** Largest message of a proxy, bytes: a hello with MAX_TARGETS known versions has about 400 KB. */
@@ -73,20 +75,13 @@ export class ControlServer {
   /** Starts listening. @throws Error of the socket, with its code (EADDRINUSE, …) */
   static async listen(options: ServerOptions): Promise<ControlServer> {
     const server = new ControlServer(options);
-    await new Promise<void>((resolve, reject) => {
-      server.#server.once("error", reject);
-      server.#server.listen(options.port, options.host, () => {
-        server.#server.off("error", reject);
-        resolve();
-      });
-    });
+    await startListening(server.#server, options.port, options.host);
     return server;
   }
 
   /** Where it listens. */
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
+    return listeningPort(this.#server);
   }
 
   /** New connections see the new certificate and roots; open ones go on. */
@@ -132,14 +127,9 @@ export class ControlServer {
 }
 
 function context({ keyPem, certificatePem, bundlePem }: ServerIdentity) {
-  return { key: keyPem, cert: certificatePem, ca: splitPem(bundlePem) };
+  return { key: keyPem, cert: certificatePem, ca: certificatesOf(bundlePem) };
 }
 
 function readRoots(pem: string): X509Certificate[] {
-  return splitPem(pem).map((certificate) => new X509Certificate(certificate));
-}
-
-/** Certificates of a PEM bundle, one text each. */
-function splitPem(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return certificatesOf(pem).map((certificate) => new X509Certificate(certificate));
 }

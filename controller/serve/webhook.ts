@@ -4,6 +4,7 @@ import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { INJECT_PATH, VALIDATE_PATH } from "../core/cluster_names.ts";
+import { listeningPort, startListening } from "./_listen.ts";
 import type { Admission, AdmissionRequest, AdmissionResponse } from "./admission.ts";
 
 /** Largest review, bytes: objects are limited to 1.5 MiB by etcd, and an update carries two. */
@@ -63,19 +64,12 @@ export class WebhookServer {
   /** Starts listening. @throws Error of the socket, with its code */
   static async listen(options: WebhookOptions): Promise<WebhookServer> {
     const webhook = new WebhookServer(options);
-    await new Promise<void>((resolve, reject) => {
-      webhook.#server.once("error", reject);
-      webhook.#server.listen(options.port, options.host, () => {
-        webhook.#server.off("error", reject);
-        resolve();
-      });
-    });
+    await startListening(webhook.#server, options.port, options.host);
     return webhook;
   }
 
   get port(): number {
-    const address = this.#server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
+    return listeningPort(this.#server);
   }
 
   /** New connections see the new certificate. */

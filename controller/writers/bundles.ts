@@ -8,12 +8,11 @@ import type { KubeClient, KubeObject } from "../api/client.ts";
 import { ListWatch } from "../api/list_watch.ts";
 import { TYPES } from "../api/resource_type.ts";
 import { BUNDLE_CONFIG_MAP, BUNDLE_KEY, CONTROL_PLANE_LABEL } from "../core/cluster_names.ts";
+import { WriterLoop } from "./_writer_loop.ts";
 
 /** Label of the ConfigMaps, so that one watch sees them all and an uninstall finds them. */
 export const BUNDLE_LABEL = "tulle.dev/trust-bundle";
 const MANAGER = "tulle-controller";
-/** Wait before what failed is tried again, milliseconds. */
-const RETRY_MS = 2000;
 
 export interface BundleOptions {
   readonly client: KubeClient;
@@ -32,13 +31,11 @@ export class BundleWriter {
   /** Content of the ConfigMaps there are, by namespace. */
   readonly #present = new Map<string, string>();
   readonly #watch: ListWatch;
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #running = false;
-  #again = false;
-  #closed = false;
+  readonly #loop: WriterLoop;
 
   constructor(options: BundleOptions) {
     this.#options = options;
+    this.#loop = new WriterLoop({ isWriter: options.isWriter, round: () => this.#round() });
     const take = (object: KubeObject) => this.#present.set(object.metadata.namespace ?? "", contentOf(object));
     this.#watch = new ListWatch({
       client: options.client,
@@ -70,15 +67,13 @@ export class BundleWriter {
   }
 
   close(): void {
-    this.#closed = true;
     this.#watch.close();
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#loop.close();
   }
 
   /** Call when the bundle, the namespaces or the writer changed. */
   look(): void {
-    this.#again = true;
-    if (!this.#running) void this.#run();
+    this.#loop.look();
   }
 
   /** Makes sure that a namespace has the bundle, whoever writes otherwise. @throws ApiError */
@@ -88,31 +83,21 @@ export class BundleWriter {
     await this.#write(namespace, pem);
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    let failed = false;
-    while (this.#again && !this.#closed && this.#options.isWriter()) {
-      this.#again = false;
-      failed = false;
-      for (const namespace of this.#options.namespaces()) {
-        const pem = this.#options.bundlePem();
-        if (this.#present.get(namespace) === pem) continue;
-        try {
-          await this.#write(namespace, pem);
-        } catch (error) {
-          // A namespace that is going takes nothing new.
-          if (error instanceof ApiError && (error.isNotFound || error.status === 403)) continue;
-          failed = true;
-          this.#options.onTrouble(namespace, errorText(error));
-        }
+  async #round(): Promise<boolean> {
+    let done = true;
+    for (const namespace of this.#options.namespaces()) {
+      const pem = this.#options.bundlePem();
+      if (this.#present.get(namespace) === pem) continue;
+      try {
+        await this.#write(namespace, pem);
+      } catch (error) {
+        // A namespace that is going takes nothing new.
+        if (error instanceof ApiError && (error.isNotFound || error.status === 403)) continue;
+        done = false;
+        this.#options.onTrouble(namespace, errorText(error));
       }
     }
-    this.#running = false;
-    if (!failed || this.#closed) return;
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      this.look();
-    }, RETRY_MS);
+    return done;
   }
 
   async #write(namespace: string, pem: string): Promise<void> {

@@ -15,7 +15,7 @@ import { TYPES } from "../../api/resource_type.ts";
 import { EXTRA_ROOTS_CONFIG_MAP, ISSUER_SECRET, MESH_NAMESPACE } from "../../core/cluster_names.ts";
 import { ROOTS_KEY } from "../../issuer/cluster_issuer.ts";
 import type { IssuerMaterial } from "../../issuer/issuer.ts";
-import { findPods, type MeshedPod } from "../cluster_targets.ts";
+import { findPods, type MeshedPod, readSidecarMetrics } from "../cluster_targets.ts";
 
 /** Where the new issuer waits for its turn. */
 const NEXT_SECRET = "issuer-next";
@@ -24,7 +24,6 @@ const MANAGER = "tulle-ca";
 const LOOK_MS = 1000;
 /** Sidecars asked at once. */
 const BATCH = 20;
-const ADMIN_PORT = 4191;
 
 export interface RotationOptions {
   readonly client: KubeClient;
@@ -114,9 +113,10 @@ async function waitForSidecars(options: RotationOptions, what: string, line: str
 }
 
 /** @returns "" when the sidecar's metrics have the line, otherwise its name and why not */
-async function ask(client: KubeClient, { namespace, name }: MeshedPod, line: string): Promise<string> {
+async function ask(client: KubeClient, pod: MeshedPod, line: string): Promise<string> {
+  const { namespace, name } = pod;
   try {
-    const text = await client.text(`/api/v1/namespaces/${namespace}/pods/${name}:${ADMIN_PORT}/proxy/metrics`);
+    const text = await readSidecarMetrics(client, pod);
     return text.includes(`${line}\n`) ? "" : `${namespace}/${name}`;
   } catch (error) {
     return `${namespace}/${name} (${errorText(error)})`;

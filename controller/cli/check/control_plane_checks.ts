@@ -13,6 +13,7 @@ import {
   VALIDATE_WEBHOOK,
   WRITER_LEASE,
 } from "../../core/cluster_names.ts";
+import { certificatesOf } from "../../core/pem.ts";
 import { LEASE_MS } from "../../api/lease.ts";
 import { customResourceDefinitions } from "../../manifests/crds.ts";
 import { Section } from "./finding.ts";
@@ -165,8 +166,7 @@ async function checkWebhooks(client: KubeClient, section: Section, bundlePem: st
       continue;
     }
     const trusted = Buffer.from(webhook.clientConfig?.caBundle ?? "", "base64").toString("utf8");
-    const root = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(bundlePem)?.[0].replace(/\s/g, "") ??
-      "";
+    const root = (certificatesOf(bundlePem)[0] ?? "").replace(/\s/g, "");
     if (trusted.replace(/\s/g, "").includes(root) && trusted !== "") section.ok(check);
     else {
       section.fail(

@@ -10,6 +10,9 @@ import {
   MESH_NAMESPACE,
   SIDECAR_CONTAINER,
 } from "../../core/cluster_names.ts";
+import { certificatesOf } from "../../core/pem.ts";
+import { MESH_PORT } from "../../core/sidecar_ports.ts";
+import { hasSidecar, readSidecarMetrics } from "../cluster_targets.ts";
 import { isReady } from "./control_plane_checks.ts";
 import { Section } from "./finding.ts";
 
@@ -19,8 +22,6 @@ const NOT_INJECTED = "tulle.dev/not-injected";
 const BATCH = 20;
 /** A certificate that ends sooner should have been renewed: leaves live a day and are renewed at 70 %. */
 const CERTIFICATE_WARNING_MS = 3_600_000;
-/** Port of a NetworkPolicy's peers that meshed pods need. */
-const MESH_PORT = 4143;
 
 /** @param namespace null: all @param nowMs wall clock */
 export async function checkDataPlane(
@@ -50,11 +51,6 @@ export async function checkDataPlane(
 function isOver(pod: KubeObject): boolean {
   const { phase } = (pod["status"] ?? {}) as { phase?: string };
   return phase === "Succeeded" || phase === "Failed" || pod.metadata["deletionTimestamp"] !== undefined;
-}
-
-function hasSidecar(pod: KubeObject): boolean {
-  const { initContainers = [] } = (pod["spec"] ?? {}) as { initContainers?: readonly { name?: string }[] };
-  return initContainers.some(({ name }) => name === SIDECAR_CONTAINER);
 }
 
 function nameOf({ metadata }: KubeObject): string {
@@ -126,7 +122,7 @@ async function checkBundles(
   bundlePem: string,
   section: Section,
 ): Promise<void> {
-  const root = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(bundlePem)?.[0] ?? "";
+  const root = certificatesOf(bundlePem)[0] ?? "";
   let wrong = 0;
   for (const namespace of new Set(meshed.map((pod) => pod.metadata.namespace ?? ""))) {
     const map = await client.find(TYPES.ConfigMap, namespace, BUNDLE_CONFIG_MAP);
@@ -153,9 +149,9 @@ async function checkSidecars(
   for (let at = 0; at < pods.length; at += BATCH) {
     await Promise.all(
       pods.slice(at, at + BATCH).map(async (pod) => {
-        const { namespace, name } = pod.metadata;
+        const { namespace = "", name = "" } = pod.metadata;
         try {
-          const text = await client.text(`/api/v1/namespaces/${namespace}/pods/${name}:4191/proxy/metrics`);
+          const text = await readSidecarMetrics(client, { namespace, name });
           const expiresMs = 1000 * valueOf(text, "control_identity_cert_expiration_timestamp_seconds");
           if (expiresMs - nowMs < CERTIFICATE_WARNING_MS) {
             bad++;

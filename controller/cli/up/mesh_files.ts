@@ -3,7 +3,8 @@ import { renameSync } from "node:fs";
 import { type AddressBook, serviceKey } from "./address_book.ts";
 import type { MeshFolder } from "./mesh_folder.ts";
 import { privateFile } from "./state_folder.ts";
-import { ADMIN_PORT, type WorkloadUnit } from "./workload_unit.ts";
+import type { WorkloadUnit } from "./workload_unit.ts";
+import { ADMIN_PORT } from "../../core/sidecar_ports.ts";
 
 /** The controller's --tokens: who is who, by the hash of the token that proves it. */
 export function tokensFile(units: readonly WorkloadUnit[]): string {

@@ -21,7 +21,8 @@ import type { SelfCommand } from "./self_binary.ts";
 import { READY_TIMEOUT_MS, showLog, startUnits } from "./start_units.ts";
 import { boundLog } from "./state_folder.ts";
 import { type ProcessEnd, SupervisedProcess } from "./supervised_process.ts";
-import { ADMIN_PORT, type UnitSettings, WorkloadUnit } from "./workload_unit.ts";
+import { type UnitSettings, WorkloadUnit } from "./workload_unit.ts";
+import { ADMIN_PORT } from "../../core/sidecar_ports.ts";
 
 const CONTROLLER_PORT = 8086;
 const CONTROLLER_ADMIN_PORT = 9990;

@@ -2,7 +2,8 @@
 import { waitUntilReady } from "./probe.ts";
 import type { Progress } from "./progress.ts";
 import { lastLines } from "./state_folder.ts";
-import { ADMIN_PORT, type WorkloadUnit } from "./workload_unit.ts";
+import type { WorkloadUnit } from "./workload_unit.ts";
+import { ADMIN_PORT } from "../../core/sidecar_ports.ts";
 
 /** A part that is not ready by then is reported; the run goes on, as it may become so. */
 export const READY_TIMEOUT_MS = 20_000;

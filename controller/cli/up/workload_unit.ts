@@ -10,8 +10,6 @@ import { boundLog, privateFile, privateFolder } from "./state_folder.ts";
 import { listeningPorts } from "./listening_ports.ts";
 import { type ProcessEnd, SupervisedProcess } from "./supervised_process.ts";
 
-/** Port of a sidecar's metrics, readiness and configuration. */
-export const ADMIN_PORT = 4191;
 /** An app that does not end after SIGTERM is killed after this time. */
 const APP_GRACE_MS = 5_000;
 /** Sidecars drain after the apps have ended, so little is left to wait for. */

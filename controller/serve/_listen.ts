@@ -1,0 +1,17 @@
+/** What our node servers have in common. */
+import type { Http2SecureServer } from "node:http2";
+
+/** Starts listening. @throws Error of the socket, with its code (EADDRINUSE, …) */
+export async function startListening(server: Http2SecureServer, port: number, host: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(port, host, resolve);
+  await promise;
+  server.off("error", reject);
+}
+
+/** The port it listens on; 0 when it does not. */
+export function listeningPort(server: Http2SecureServer): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
