@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tulle/discovery/v1/discovery.proto.
  */
 export const file_tulle_discovery_v1_discovery: GenFile = /*@__PURE__*/
-  fileDesc("CiJ0dWxsZS9kaXNjb3ZlcnkvdjEvZGlzY292ZXJ5LnByb3RvEhJ0dWxsZS5kaXNjb3ZlcnkudjEimgEKEFN1YnNjcmliZVJlcXVlc3QSKgoFaGVsbG8YASABKAsyGS50dWxsZS5kaXNjb3ZlcnkudjEuSGVsbG9IABIqCgV3YXRjaBgCIAEoCzIZLnR1bGxlLmRpc2NvdmVyeS52MS5XYXRjaEgAEiYKA2FjaxgDIAEoCzIXLnR1bGxlLmRpc2NvdmVyeS52MS5BY2tIAEIGCgRraW5kIs0BCgVIZWxsbxIxCgh3b3JrbG9hZBgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZhIVCg1wcm94eV92ZXJzaW9uGAIgASgJEkQKDmtub3duX3ZlcnNpb25zGAMgAygLMiwudHVsbGUuZGlzY292ZXJ5LnYxLkhlbGxvLktub3duVmVyc2lvbnNFbnRyeRo0ChJLbm93blZlcnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCgtXb3JrbG9hZFJlZhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIkCgVXYXRjaBILCgNhZGQYASADKAkSDgoGcmVtb3ZlGAIgAygJIjMKA0FjaxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDQoFZXJyb3IYAyABKAkirgEKEVN1YnNjcmliZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRI2CghvdXRib3VuZBgDIAEoCzIiLnR1bGxlLmRpc2NvdmVyeS52MS5PdXRib3VuZFRhcmdldEgAEjYKB2luYm91bmQYBCABKAsyIy50dWxsZS5kaXNjb3ZlcnkudjEuSW5ib3VuZFdvcmtsb2FkSABCCgoIcmVzb3VyY2UiXAoLUmVzb3VyY2VSZWYSDQoFZ3JvdXAYASABKAkSDAoEa2luZBgCIAEoCRIRCgluYW1lc3BhY2UYAyABKAkSDAoEbmFtZRgEIAEoCRIPCgdzZWN0aW9uGAUgASgJIoMCCg5PdXRib3VuZFRhcmdldBINCgVrbm93bhgBIAEoCBIvCgZwYXJlbnQYAiABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSEQoJYXV0aG9yaXR5GAMgASgJEgwKBHBvcnQYBCABKA0SLgoIcHJvdG9jb2wYBSABKA4yHC50dWxsZS5kaXNjb3ZlcnkudjEuUHJvdG9jb2wSMQoGcm91dGVzGAYgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLk91dGJvdW5kUm91dGUSLQoIYmFja2VuZHMYByADKAsyGy50dWxsZS5kaXNjb3ZlcnkudjEuQmFja2VuZCK+AwoNT3V0Ym91bmRSb3V0ZRIuCgVyb3V0ZRgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5SZXNvdXJjZVJlZhIRCglob3N0bmFtZXMYAiADKAkSLgoHbWF0Y2hlcxgDIAMoCzIdLnR1bGxlLmRpc2NvdmVyeS52MS5IdHRwTWF0Y2gSNQoIYmFja2VuZHMYBCADKAsyIy50dWxsZS5kaXNjb3ZlcnkudjEuV2VpZ2h0ZWRCYWNrZW5kEjIKD3JlcXVlc3RfdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIyCg9iYWNrZW5kX3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFcmV0cnkYByABKAsyGS50dWxsZS5kaXNjb3ZlcnkudjEuUmV0cnkSNwoPcmVxdWVzdF9oZWFkZXJzGAggASgLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlckVkaXQSOAoQcmVzcG9uc2VfaGVhZGVycxgJIAEoCzIeLnR1bGxlLmRpc2NvdmVyeS52MS5IZWFkZXJFZGl0Im4KCkhlYWRlckVkaXQSJwoDc2V0GAEgAygLMhoudHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlchInCgNhZGQYAiADKAsyGi50dWxsZS5kaXNjb3ZlcnkudjEuSGVhZGVyEg4KBnJlbW92ZRgDIAMoCSIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKoAQoJSHR0cE1hdGNoEisKBHBhdGgYASABKAsyHS50dWxsZS5kaXNjb3ZlcnkudjEuUGF0aE1hdGNoEi8KB2hlYWRlcnMYAiADKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuVmFsdWVNYXRjaBItCgVxdWVyeRgDIAMoCzIeLnR1bGxlLmRpc2NvdmVyeS52MS5WYWx1ZU1hdGNoEg4KBm1ldGhvZBgEIAEoCSJHCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgYKBGtpbmQiRAoKVmFsdWVNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEIGCgRraW5kIjIKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDSKGAQoFUmV0cnkSDQoFbGltaXQYASABKA0SFAoMc3RhdHVzX2NvZGVzGAIgAygNEhgKEGNvbm5lY3Rpb25fZXJyb3IYAyABKAgSEgoKZ3JwY19jb2RlcxgEIAMoDRIqCgdiYWNrb2ZmGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpECCgdCYWNrZW5kEjAKB2JhY2tlbmQYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSDAoEcG9ydBgCIAEoDRIuCghwcm90b2NvbBgDIAEoDjIcLnR1bGxlLmRpc2NvdmVyeS52MS5Qcm90b2NvbBIvCgllbmRwb2ludHMYBCADKAsyHC50dWxsZS5kaXNjb3ZlcnkudjEuRW5kcG9pbnQSNwoNbG9hZF9iYWxhbmNlchgFIAEoCzIgLnR1bGxlLmRpc2NvdmVyeS52MS5Mb2FkQmFsYW5jZXISLAoHYnJlYWtlchgGIAEoCzIbLnR1bGxlLmRpc2NvdmVyeS52MS5CcmVha2VyIpoBCghFbmRwb2ludBIKCgJpcBgBIAEoDBIMCgRwb3J0GAIgASgNEhAKCGlkZW50aXR5GAMgASgJEhEKCW1lc2hfcG9ydBgEIAEoDRIMCgR6b25lGAUgASgJEg4KBndlaWdodBgGIAEoDRIxCgh3b3JrbG9hZBgHIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZiJoCgxMb2FkQmFsYW5jZXISLgoLZGVmYXVsdF9ydHQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFZGVjYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ihwEKB0JyZWFrZXISHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SLgoLbWluX3BlbmFsdHkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X3BlbmFsdHkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24i8wEKD0luYm91bmRXb3JrbG9hZBIxCgh3b3JrbG9hZBgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZhIQCghpZGVudGl0eRgCIAEoCRIuCgVwb3J0cxgDIAMoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5JbmJvdW5kUG9ydBI5Cg5kZWZhdWx0X3BvbGljeRgEIAEoDjIhLnR1bGxlLmRpc2NvdmVyeS52MS5EZWZhdWx0UG9saWN5EhgKEGNsdXN0ZXJfbmV0d29ya3MYBSADKAkSFgoOcHJvYmVfbmV0d29ya3MYBiADKAkiuQIKC0luYm91bmRQb3J0EgwKBHBvcnQYASABKA0SLgoIcHJvdG9jb2wYAiABKA4yHC50dWxsZS5kaXNjb3ZlcnkudjEuUHJvdG9jb2wSLwoGc2VydmVyGAMgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEjkKDmF1dGhvcml6YXRpb25zGAQgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLkF1dGhvcml6YXRpb24SMAoGcm91dGVzGAUgAygLMiAudHVsbGUuZGlzY292ZXJ5LnYxLkluYm91bmRSb3V0ZRI5Cg5kZWZhdWx0X3BvbGljeRgGIAEoDjIhLnR1bGxlLmRpc2NvdmVyeS52MS5EZWZhdWx0UG9saWN5EhMKC3Byb2JlX3BhdGhzGAcgAygJIrwBCgxJbmJvdW5kUm91dGUSLgoFcm91dGUYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSEQoJaG9zdG5hbWVzGAIgAygJEi4KB21hdGNoZXMYAyADKAsyHS50dWxsZS5kaXNjb3ZlcnkudjEuSHR0cE1hdGNoEjkKDmF1dGhvcml6YXRpb25zGAQgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLkF1dGhvcml6YXRpb24i0QEKDUF1dGhvcml6YXRpb24SLwoGcG9saWN5GAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEioKBmFjdGlvbhgCIAEoDjIaLnR1bGxlLmRpc2NvdmVyeS52MS5BY3Rpb24SJgoEbW9kZRgDIAEoDjIYLnR1bGxlLmRpc2NvdmVyeS52MS5Nb2RlEjsKD2F1dGhlbnRpY2F0aW9ucxgEIAMoCzIiLnR1bGxlLmRpc2NvdmVyeS52MS5BdXRoZW50aWNhdGlvbiKsAQoOQXV0aGVudGljYXRpb24SLwoGc291cmNlGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEi8KCG1lc2hfdGxzGAIgASgLMhsudHVsbGUuZGlzY292ZXJ5LnYxLk1lc2hUbHNIABIwCghuZXR3b3JrcxgDIAEoCzIcLnR1bGxlLmRpc2NvdmVyeS52MS5OZXR3b3Jrc0gAQgYKBGtpbmQiHQoHTWVzaFRscxISCgppZGVudGl0aWVzGAEgAygJIjkKCE5ldHdvcmtzEi0KCG5ldHdvcmtzGAEgAygLMhsudHVsbGUuZGlzY292ZXJ5LnYxLk5ldHdvcmsiJwoHTmV0d29yaxIMCgRjaWRyGAEgASgJEg4KBmV4Y2VwdBgCIAMoCSp0CghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhIRCg1QUk9UT0NPTF9HUlBDEAMSEwoPUFJPVE9DT0xfT1BBUVVFEAQqhgIKDURlZmF1bHRQb2xpY3kSHgoaREVGQVVMVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABImCiJERUZBVUxUX1BPTElDWV9BTExfVU5BVVRIRU5USUNBVEVEEAESJAogREVGQVVMVF9QT0xJQ1lfQUxMX0FVVEhFTlRJQ0FURUQQAhIqCiZERUZBVUxUX1BPTElDWV9DTFVTVEVSX1VOQVVUSEVOVElDQVRFRBADEigKJERFRkFVTFRfUE9MSUNZX0NMVVNURVJfQVVUSEVOVElDQVRFRBAEEhcKE0RFRkFVTFRfUE9MSUNZX0RFTlkQBRIYChRERUZBVUxUX1BPTElDWV9BVURJVBAGKkMKBkFjdGlvbhIWChJBQ1RJT05fVU5TUEVDSUZJRUQQABIQCgxBQ1RJT05fQUxMT1cQARIPCgtBQ1RJT05fREVOWRACKj4KBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEhAKDE1PREVfRU5GT1JDRRABEg4KCk1PREVfQVVESVQQAjJwChBEaXNjb3ZlcnlTZXJ2aWNlElwKCVN1YnNjcmliZRIkLnR1bGxlLmRpc2NvdmVyeS52MS5TdWJzY3JpYmVSZXF1ZXN0GiUudHVsbGUuZGlzY292ZXJ5LnYxLlN1YnNjcmliZVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_duration]);
+  fileDesc("CiJ0dWxsZS9kaXNjb3ZlcnkvdjEvZGlzY292ZXJ5LnByb3RvEhJ0dWxsZS5kaXNjb3ZlcnkudjEimgEKEFN1YnNjcmliZVJlcXVlc3QSKgoFaGVsbG8YASABKAsyGS50dWxsZS5kaXNjb3ZlcnkudjEuSGVsbG9IABIqCgV3YXRjaBgCIAEoCzIZLnR1bGxlLmRpc2NvdmVyeS52MS5XYXRjaEgAEiYKA2FjaxgDIAEoCzIXLnR1bGxlLmRpc2NvdmVyeS52MS5BY2tIAEIGCgRraW5kIs0BCgVIZWxsbxIxCgh3b3JrbG9hZBgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZhIVCg1wcm94eV92ZXJzaW9uGAIgASgJEkQKDmtub3duX3ZlcnNpb25zGAMgAygLMiwudHVsbGUuZGlzY292ZXJ5LnYxLkhlbGxvLktub3duVmVyc2lvbnNFbnRyeRo0ChJLbm93blZlcnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCgtXb3JrbG9hZFJlZhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIkCgVXYXRjaBILCgNhZGQYASADKAkSDgoGcmVtb3ZlGAIgAygJIjMKA0FjaxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDQoFZXJyb3IYAyABKAkirgEKEVN1YnNjcmliZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRI2CghvdXRib3VuZBgDIAEoCzIiLnR1bGxlLmRpc2NvdmVyeS52MS5PdXRib3VuZFRhcmdldEgAEjYKB2luYm91bmQYBCABKAsyIy50dWxsZS5kaXNjb3ZlcnkudjEuSW5ib3VuZFdvcmtsb2FkSABCCgoIcmVzb3VyY2UiXAoLUmVzb3VyY2VSZWYSDQoFZ3JvdXAYASABKAkSDAoEa2luZBgCIAEoCRIRCgluYW1lc3BhY2UYAyABKAkSDAoEbmFtZRgEIAEoCRIPCgdzZWN0aW9uGAUgASgJIq8CCg5PdXRib3VuZFRhcmdldBINCgVrbm93bhgBIAEoCBIvCgZwYXJlbnQYAiABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSEQoJYXV0aG9yaXR5GAMgASgJEgwKBHBvcnQYBCABKA0SLgoIcHJvdG9jb2wYBSABKA4yHC50dWxsZS5kaXNjb3ZlcnkudjEuUHJvdG9jb2wSMQoGcm91dGVzGAYgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLk91dGJvdW5kUm91dGUSLQoIYmFja2VuZHMYByADKAsyGy50dWxsZS5kaXNjb3ZlcnkudjEuQmFja2VuZBIqCgZlZ3Jlc3MYFCABKAsyGi50dWxsZS5kaXNjb3ZlcnkudjEuRWdyZXNzIukDCg1PdXRib3VuZFJvdXRlEi4KBXJvdXRlGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEhEKCWhvc3RuYW1lcxgCIAMoCRIuCgdtYXRjaGVzGAMgAygLMh0udHVsbGUuZGlzY292ZXJ5LnYxLkh0dHBNYXRjaBI1CghiYWNrZW5kcxgEIAMoCzIjLnR1bGxlLmRpc2NvdmVyeS52MS5XZWlnaHRlZEJhY2tlbmQSMgoPcmVxdWVzdF90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKD2JhY2tlbmRfdGltZW91dBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIoCgVyZXRyeRgHIAEoCzIZLnR1bGxlLmRpc2NvdmVyeS52MS5SZXRyeRI3Cg9yZXF1ZXN0X2hlYWRlcnMYCCABKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuSGVhZGVyRWRpdBI4ChByZXNwb25zZV9oZWFkZXJzGAkgASgLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlckVkaXQSKQoGZmF1bHRzGBQgAygLMhkudHVsbGUuZGlzY292ZXJ5LnYxLkZhdWx0IuoBCgVGYXVsdBIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSDQoFc2hhcmUYAiABKA0SEgoKaWRlbnRpdGllcxgDIAMoCRIQCgh1bnRpbF9tcxgEIAEoBBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgtodHRwX3N0YXR1cxgGIAEoDRITCgtncnBjX3N0YXR1cxgHIAEoDRINCgVyZXNldBgIIAEoCBIYChBieXRlc19wZXJfc2Vjb25kGAkgASgNIm4KCkhlYWRlckVkaXQSJwoDc2V0GAEgAygLMhoudHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlchInCgNhZGQYAiADKAsyGi50dWxsZS5kaXNjb3ZlcnkudjEuSGVhZGVyEg4KBnJlbW92ZRgDIAMoCSIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKoAQoJSHR0cE1hdGNoEisKBHBhdGgYASABKAsyHS50dWxsZS5kaXNjb3ZlcnkudjEuUGF0aE1hdGNoEi8KB2hlYWRlcnMYAiADKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuVmFsdWVNYXRjaBItCgVxdWVyeRgDIAMoCzIeLnR1bGxlLmRpc2NvdmVyeS52MS5WYWx1ZU1hdGNoEg4KBm1ldGhvZBgEIAEoCSJHCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgYKBGtpbmQiRAoKVmFsdWVNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEIGCgRraW5kIjIKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDSKGAQoFUmV0cnkSDQoFbGltaXQYASABKA0SFAoMc3RhdHVzX2NvZGVzGAIgAygNEhgKEGNvbm5lY3Rpb25fZXJyb3IYAyABKAgSEgoKZ3JwY19jb2RlcxgEIAMoDRIqCgdiYWNrb2ZmGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIsUCCgdCYWNrZW5kEjAKB2JhY2tlbmQYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSDAoEcG9ydBgCIAEoDRIuCghwcm90b2NvbBgDIAEoDjIcLnR1bGxlLmRpc2NvdmVyeS52MS5Qcm90b2NvbBIvCgllbmRwb2ludHMYBCADKAsyHC50dWxsZS5kaXNjb3ZlcnkudjEuRW5kcG9pbnQSNwoNbG9hZF9iYWxhbmNlchgFIAEoCzIgLnR1bGxlLmRpc2NvdmVyeS52MS5Mb2FkQmFsYW5jZXISLAoHYnJlYWtlchgGIAEoCzIbLnR1bGxlLmRpc2NvdmVyeS52MS5CcmVha2VyEjIKCnJlc2lsaWVuY2UYFCABKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuUmVzaWxpZW5jZSLpAgoKUmVzaWxpZW5jZRIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSLgoIZWplY3Rpb24YAiABKAsyHC50dWxsZS5kaXNjb3ZlcnkudjEuRWplY3Rpb24SLQoKc2xvd19zdGFydBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9idWRnZXQYBCABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmV0cnlCdWRnZXQSLAoHaGVkZ2luZxgFIAEoCzIbLnR1bGxlLmRpc2NvdmVyeS52MS5IZWRnaW5nEjQKC2NvbmN1cnJlbmN5GAYgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLkNvbmN1cnJlbmN5EjAKBHpvbmUYByABKAsyIi50dWxsZS5kaXNjb3ZlcnkudjEuWm9uZVByZWZlcmVuY2UizgEKCEVqZWN0aW9uEhsKE21pbl9zdWNjZXNzX3BlcmNlbnQYASABKA0SKQoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1pbl9yZXF1ZXN0cxgDIAEoDRItCgpzbG93X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEG1heF9zbG93X3BlcmNlbnQYBSABKA0SGwoTbWF4X2VqZWN0ZWRfcGVyY2VudBgGIAEoDSI2CgtSZXRyeUJ1ZGdldBIPCgdwZXJjZW50GAEgASgNEhYKDm1pbl9wZXJfc2Vjb25kGAIgASgNIkQKB0hlZGdpbmcSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHbWV0aG9kcxgCIAMoCSI2CgtDb25jdXJyZW5jeRINCgVsaW1pdBgBIAEoDRILCgNtaW4YAiABKA0SCwoDbWF4GAMgASgNIiQKDlpvbmVQcmVmZXJlbmNlEhIKCnNwaWxsX292ZXIYASABKA0ieQoGRWdyZXNzEg0KBWFsbG93GAEgASgIEjEKCGZhbGxiYWNrGAIgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEi0KBXJ1bGVzGAMgAygLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkVncmVzc1J1bGUiXAoKRWdyZXNzUnVsZRIwCgduZXR3b3JrGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEg0KBWFsbG93GAIgASgIEg0KBWhvc3RzGAMgAygJIpoBCghFbmRwb2ludBIKCgJpcBgBIAEoDBIMCgRwb3J0GAIgASgNEhAKCGlkZW50aXR5GAMgASgJEhEKCW1lc2hfcG9ydBgEIAEoDRIMCgR6b25lGAUgASgJEg4KBndlaWdodBgGIAEoDRIxCgh3b3JrbG9hZBgHIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZiJoCgxMb2FkQmFsYW5jZXISLgoLZGVmYXVsdF9ydHQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFZGVjYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ihwEKB0JyZWFrZXISHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SLgoLbWluX3BlbmFsdHkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X3BlbmFsdHkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24igQIKD0luYm91bmRXb3JrbG9hZBIxCgh3b3JrbG9hZBgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZhIQCghpZGVudGl0eRgCIAEoCRIuCgVwb3J0cxgDIAMoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5JbmJvdW5kUG9ydBI5Cg5kZWZhdWx0X3BvbGljeRgEIAEoDjIhLnR1bGxlLmRpc2NvdmVyeS52MS5EZWZhdWx0UG9saWN5EhgKEGNsdXN0ZXJfbmV0d29ya3MYBSADKAkSFgoOcHJvYmVfbmV0d29ya3MYBiADKAkSDAoEem9uZRgUIAEoCSLsAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIuCghwcm90b2NvbBgCIAEoDjIcLnR1bGxlLmRpc2NvdmVyeS52MS5Qcm90b2NvbBIvCgZzZXJ2ZXIYAyABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSOQoOYXV0aG9yaXphdGlvbnMYBCADKAsyIS50dWxsZS5kaXNjb3ZlcnkudjEuQXV0aG9yaXphdGlvbhIwCgZyb3V0ZXMYBSADKAsyIC50dWxsZS5kaXNjb3ZlcnkudjEuSW5ib3VuZFJvdXRlEjkKDmRlZmF1bHRfcG9saWN5GAYgASgOMiEudHVsbGUuZGlzY292ZXJ5LnYxLkRlZmF1bHRQb2xpY3kSEwoLcHJvYmVfcGF0aHMYByADKAkSMQoKcmF0ZV9saW1pdBgUIAEoCzIdLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlTGltaXQi9gEKCVJhdGVMaW1pdBIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSJwoFdG90YWwYAiABKAsyGC50dWxsZS5kaXNjb3ZlcnkudjEuUmF0ZRIqCghpZGVudGl0eRgDIAEoCzIYLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlEjMKCW92ZXJyaWRlcxgEIAMoCzIgLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlT3ZlcnJpZGUSLgoGaGVhZGVyGAUgASgLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlclJhdGUiMgoEUmF0ZRIbChNyZXF1ZXN0c19wZXJfc2Vjb25kGAEgASgNEg0KBWJ1cnN0GAIgASgNIkoKDFJhdGVPdmVycmlkZRImCgRyYXRlGAEgASgLMhgudHVsbGUuZGlzY292ZXJ5LnYxLlJhdGUSEgoKaWRlbnRpdGllcxgCIAMoCSJCCgpIZWFkZXJSYXRlEgwKBG5hbWUYASABKAkSJgoEcmF0ZRgCIAEoCzIYLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlIrwBCgxJbmJvdW5kUm91dGUSLgoFcm91dGUYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSEQoJaG9zdG5hbWVzGAIgAygJEi4KB21hdGNoZXMYAyADKAsyHS50dWxsZS5kaXNjb3ZlcnkudjEuSHR0cE1hdGNoEjkKDmF1dGhvcml6YXRpb25zGAQgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLkF1dGhvcml6YXRpb24i0QEKDUF1dGhvcml6YXRpb24SLwoGcG9saWN5GAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEioKBmFjdGlvbhgCIAEoDjIaLnR1bGxlLmRpc2NvdmVyeS52MS5BY3Rpb24SJgoEbW9kZRgDIAEoDjIYLnR1bGxlLmRpc2NvdmVyeS52MS5Nb2RlEjsKD2F1dGhlbnRpY2F0aW9ucxgEIAMoCzIiLnR1bGxlLmRpc2NvdmVyeS52MS5BdXRoZW50aWNhdGlvbiKsAQoOQXV0aGVudGljYXRpb24SLwoGc291cmNlGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEi8KCG1lc2hfdGxzGAIgASgLMhsudHVsbGUuZGlzY292ZXJ5LnYxLk1lc2hUbHNIABIwCghuZXR3b3JrcxgDIAEoCzIcLnR1bGxlLmRpc2NvdmVyeS52MS5OZXR3b3Jrc0gAQgYKBGtpbmQiHQoHTWVzaFRscxISCgppZGVudGl0aWVzGAEgAygJIjkKCE5ldHdvcmtzEi0KCG5ldHdvcmtzGAEgAygLMhsudHVsbGUuZGlzY292ZXJ5LnYxLk5ldHdvcmsiJwoHTmV0d29yaxIMCgRjaWRyGAEgASgJEg4KBmV4Y2VwdBgCIAMoCSp0CghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhIRCg1QUk9UT0NPTF9HUlBDEAMSEwoPUFJPVE9DT0xfT1BBUVVFEAQqhgIKDURlZmF1bHRQb2xpY3kSHgoaREVGQVVMVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABImCiJERUZBVUxUX1BPTElDWV9BTExfVU5BVVRIRU5USUNBVEVEEAESJAogREVGQVVMVF9QT0xJQ1lfQUxMX0FVVEhFTlRJQ0FURUQQAhIqCiZERUZBVUxUX1BPTElDWV9DTFVTVEVSX1VOQVVUSEVOVElDQVRFRBADEigKJERFRkFVTFRfUE9MSUNZX0NMVVNURVJfQVVUSEVOVElDQVRFRBAEEhcKE0RFRkFVTFRfUE9MSUNZX0RFTlkQBRIYChRERUZBVUxUX1BPTElDWV9BVURJVBAGKkMKBkFjdGlvbhIWChJBQ1RJT05fVU5TUEVDSUZJRUQQABIQCgxBQ1RJT05fQUxMT1cQARIPCgtBQ1RJT05fREVOWRACKj4KBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEhAKDE1PREVfRU5GT1JDRRABEg4KCk1PREVfQVVESVQQAjJwChBEaXNjb3ZlcnlTZXJ2aWNlElwKCVN1YnNjcmliZRIkLnR1bGxlLmRpc2NvdmVyeS52MS5TdWJzY3JpYmVSZXF1ZXN0GiUudHVsbGUuZGlzY292ZXJ5LnYxLlN1YnNjcmliZVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_duration]);
 
 /**
  * @generated from message tulle.discovery.v1.SubscribeRequest
@@ -310,6 +310,13 @@ export type OutboundTarget = Message<"tulle.discovery.v1.OutboundTarget"> & {
    * @generated from field: repeated tulle.discovery.v1.Backend backends = 7;
    */
   backends: Backend[];
+
+  /**
+   * Of an address that the mesh does not know: what may go there. Absent: everything.
+   *
+   * @generated from field: tulle.discovery.v1.Egress egress = 20;
+   */
+  egress?: Egress | undefined;
 };
 
 /**
@@ -377,6 +384,13 @@ export type OutboundRoute = Message<"tulle.discovery.v1.OutboundRoute"> & {
    * @generated from field: tulle.discovery.v1.HeaderEdit response_headers = 9;
    */
   responseHeaders?: HeaderEdit | undefined;
+
+  /**
+   * Faults to inject, for tests; the first that applies to a request does.
+   *
+   * @generated from field: repeated tulle.discovery.v1.Fault faults = 20;
+   */
+  faults: Fault[];
 };
 
 /**
@@ -385,6 +399,81 @@ export type OutboundRoute = Message<"tulle.discovery.v1.OutboundRoute"> & {
  */
 export const OutboundRouteSchema: GenMessage<OutboundRoute> = /*@__PURE__*/
   messageDesc(file_tulle_discovery_v1_discovery, 8);
+
+/**
+ * Fault spoils a share of the requests on purpose. It ends by itself: the proxy looks at its own clock.
+ *
+ * @generated from message tulle.discovery.v1.Fault
+ */
+export type Fault = Message<"tulle.discovery.v1.Fault"> & {
+  /**
+   * @generated from field: tulle.discovery.v1.ResourceRef policy = 1;
+   */
+  policy?: ResourceRef | undefined;
+
+  /**
+   * Share of the requests, in hundredths of a percent: 10000 are all.
+   *
+   * @generated from field: uint32 share = 2;
+   */
+  share: number;
+
+  /**
+   * Callers it is for, as in MeshTls; none: all.
+   *
+   * @generated from field: repeated string identities = 3;
+   */
+  identities: string[];
+
+  /**
+   * When it is over, milliseconds since 1970.
+   *
+   * @generated from field: uint64 until_ms = 4;
+   */
+  untilMs: bigint;
+
+  /**
+   * Before anything else.
+   *
+   * @generated from field: google.protobuf.Duration delay = 5;
+   */
+  delay?: Duration | undefined;
+
+  /**
+   * Answered here with this status; 0: not.
+   *
+   * @generated from field: uint32 http_status = 6;
+   */
+  httpStatus: number;
+
+  /**
+   * Answered here with this gRPC status; 0: not.
+   *
+   * @generated from field: uint32 grpc_status = 7;
+   */
+  grpcStatus: number;
+
+  /**
+   * The connection (HTTP/1) or the stream (HTTP/2) is reset.
+   *
+   * @generated from field: bool reset = 8;
+   */
+  reset: boolean;
+
+  /**
+   * Bytes of the response's body a second; 0: as they come.
+   *
+   * @generated from field: uint32 bytes_per_second = 9;
+   */
+  bytesPerSecond: number;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Fault.
+ * Use `create(FaultSchema)` to create a new message.
+ */
+export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 9);
 
 /**
  * @generated from message tulle.discovery.v1.HeaderEdit
@@ -411,7 +500,7 @@ export type HeaderEdit = Message<"tulle.discovery.v1.HeaderEdit"> & {
  * Use `create(HeaderEditSchema)` to create a new message.
  */
 export const HeaderEditSchema: GenMessage<HeaderEdit> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 9);
+  messageDesc(file_tulle_discovery_v1_discovery, 10);
 
 /**
  * @generated from message tulle.discovery.v1.Header
@@ -433,7 +522,7 @@ export type Header = Message<"tulle.discovery.v1.Header"> & {
  * Use `create(HeaderSchema)` to create a new message.
  */
 export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 10);
+  messageDesc(file_tulle_discovery_v1_discovery, 11);
 
 /**
  * HttpMatch holds when all its parts hold.
@@ -469,7 +558,7 @@ export type HttpMatch = Message<"tulle.discovery.v1.HttpMatch"> & {
  * Use `create(HttpMatchSchema)` to create a new message.
  */
 export const HttpMatchSchema: GenMessage<HttpMatch> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 11);
+  messageDesc(file_tulle_discovery_v1_discovery, 12);
 
 /**
  * @generated from message tulle.discovery.v1.PathMatch
@@ -508,7 +597,7 @@ export type PathMatch = Message<"tulle.discovery.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 12);
+  messageDesc(file_tulle_discovery_v1_discovery, 13);
 
 /**
  * @generated from message tulle.discovery.v1.ValueMatch
@@ -544,7 +633,7 @@ export type ValueMatch = Message<"tulle.discovery.v1.ValueMatch"> & {
  * Use `create(ValueMatchSchema)` to create a new message.
  */
 export const ValueMatchSchema: GenMessage<ValueMatch> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 13);
+  messageDesc(file_tulle_discovery_v1_discovery, 14);
 
 /**
  * @generated from message tulle.discovery.v1.WeightedBackend
@@ -571,7 +660,7 @@ export type WeightedBackend = Message<"tulle.discovery.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 14);
+  messageDesc(file_tulle_discovery_v1_discovery, 15);
 
 /**
  * @generated from message tulle.discovery.v1.Retry
@@ -618,7 +707,7 @@ export type Retry = Message<"tulle.discovery.v1.Retry"> & {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 15);
+  messageDesc(file_tulle_discovery_v1_discovery, 16);
 
 /**
  * @generated from message tulle.discovery.v1.Backend
@@ -653,6 +742,13 @@ export type Backend = Message<"tulle.discovery.v1.Backend"> & {
    * @generated from field: tulle.discovery.v1.Breaker breaker = 6;
    */
   breaker?: Breaker | undefined;
+
+  /**
+   * Absent: nothing of it.
+   *
+   * @generated from field: tulle.discovery.v1.Resilience resilience = 20;
+   */
+  resilience?: Resilience | undefined;
 };
 
 /**
@@ -660,7 +756,284 @@ export type Backend = Message<"tulle.discovery.v1.Backend"> & {
  * Use `create(BackendSchema)` to create a new message.
  */
 export const BackendSchema: GenMessage<Backend> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 16);
+  messageDesc(file_tulle_discovery_v1_discovery, 17);
+
+/**
+ * Resilience is what a BackendPolicy or annotations of a Service ask for beyond the breaker. What is absent is off.
+ *
+ * @generated from message tulle.discovery.v1.Resilience
+ */
+export type Resilience = Message<"tulle.discovery.v1.Resilience"> & {
+  /**
+   * Where it comes from.
+   *
+   * @generated from field: tulle.discovery.v1.ResourceRef policy = 1;
+   */
+  policy?: ResourceRef | undefined;
+
+  /**
+   * @generated from field: tulle.discovery.v1.Ejection ejection = 2;
+   */
+  ejection?: Ejection | undefined;
+
+  /**
+   * Time in which an endpoint that is new, or back, comes to its full share.
+   *
+   * @generated from field: google.protobuf.Duration slow_start = 3;
+   */
+  slowStart?: Duration | undefined;
+
+  /**
+   * @generated from field: tulle.discovery.v1.RetryBudget retry_budget = 4;
+   */
+  retryBudget?: RetryBudget | undefined;
+
+  /**
+   * @generated from field: tulle.discovery.v1.Hedging hedging = 5;
+   */
+  hedging?: Hedging | undefined;
+
+  /**
+   * @generated from field: tulle.discovery.v1.Concurrency concurrency = 6;
+   */
+  concurrency?: Concurrency | undefined;
+
+  /**
+   * @generated from field: tulle.discovery.v1.ZonePreference zone = 7;
+   */
+  zone?: ZonePreference | undefined;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Resilience.
+ * Use `create(ResilienceSchema)` to create a new message.
+ */
+export const ResilienceSchema: GenMessage<Resilience> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 18);
+
+/**
+ * Ejection takes endpoints out by what they did in a window of time. Breaker.min_penalty and max_penalty hold for it, too.
+ *
+ * @generated from message tulle.discovery.v1.Ejection
+ */
+export type Ejection = Message<"tulle.discovery.v1.Ejection"> & {
+  /**
+   * Least share of successes, percent; 0: not looked at.
+   *
+   * @generated from field: uint32 min_success_percent = 1;
+   */
+  minSuccessPercent: number;
+
+  /**
+   * @generated from field: google.protobuf.Duration window = 2;
+   */
+  window?: Duration | undefined;
+
+  /**
+   * Requests in the window before it says anything.
+   *
+   * @generated from field: uint32 min_requests = 3;
+   */
+  minRequests: number;
+
+  /**
+   * Answers that take longer are slow; absent: not looked at.
+   *
+   * @generated from field: google.protobuf.Duration slow_after = 4;
+   */
+  slowAfter?: Duration | undefined;
+
+  /**
+   * Largest share of slow answers, percent.
+   *
+   * @generated from field: uint32 max_slow_percent = 5;
+   */
+  maxSlowPercent: number;
+
+  /**
+   * Most endpoints that may be out at a time, for whatever failures, percent of all.
+   *
+   * @generated from field: uint32 max_ejected_percent = 6;
+   */
+  maxEjectedPercent: number;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Ejection.
+ * Use `create(EjectionSchema)` to create a new message.
+ */
+export const EjectionSchema: GenMessage<Ejection> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 19);
+
+/**
+ * RetryBudget bounds all retries and hedges of a target.
+ *
+ * @generated from message tulle.discovery.v1.RetryBudget
+ */
+export type RetryBudget = Message<"tulle.discovery.v1.RetryBudget"> & {
+  /**
+   * Share of the requests, percent.
+   *
+   * @generated from field: uint32 percent = 1;
+   */
+  percent: number;
+
+  /**
+   * … and as many a second without any.
+   *
+   * @generated from field: uint32 min_per_second = 2;
+   */
+  minPerSecond: number;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.RetryBudget.
+ * Use `create(RetryBudgetSchema)` to create a new message.
+ */
+export const RetryBudgetSchema: GenMessage<RetryBudget> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 20);
+
+/**
+ * Hedging asks a second endpoint when the first is slow, and takes the answer that comes first.
+ *
+ * @generated from message tulle.discovery.v1.Hedging
+ */
+export type Hedging = Message<"tulle.discovery.v1.Hedging"> & {
+  /**
+   * @generated from field: google.protobuf.Duration delay = 1;
+   */
+  delay?: Duration | undefined;
+
+  /**
+   * Methods beside GET, HEAD and OPTIONS whose requests may be asked twice.
+   *
+   * @generated from field: repeated string methods = 2;
+   */
+  methods: string[];
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Hedging.
+ * Use `create(HedgingSchema)` to create a new message.
+ */
+export const HedgingSchema: GenMessage<Hedging> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 21);
+
+/**
+ * Concurrency limits the requests under way to each endpoint.
+ *
+ * @generated from message tulle.discovery.v1.Concurrency
+ */
+export type Concurrency = Message<"tulle.discovery.v1.Concurrency"> & {
+  /**
+   * The limit, or where it starts when it adapts.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * Both 0: it is fixed.
+   *
+   * @generated from field: uint32 min = 2;
+   */
+  min: number;
+
+  /**
+   * @generated from field: uint32 max = 3;
+   */
+  max: number;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Concurrency.
+ * Use `create(ConcurrencySchema)` to create a new message.
+ */
+export const ConcurrencySchema: GenMessage<Concurrency> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 22);
+
+/**
+ * ZonePreference keeps requests in the client's zone while its endpoints are not busier than this.
+ *
+ * @generated from message tulle.discovery.v1.ZonePreference
+ */
+export type ZonePreference = Message<"tulle.discovery.v1.ZonePreference"> & {
+  /**
+   * Requests under way to an endpoint beyond which other zones are asked.
+   *
+   * @generated from field: uint32 spill_over = 1;
+   */
+  spillOver: number;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.ZonePreference.
+ * Use `create(ZonePreferenceSchema)` to create a new message.
+ */
+export const ZonePreferenceSchema: GenMessage<ZonePreference> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 23);
+
+/**
+ * Egress says what may leave to an address outside of the mesh. A rule that denies wins over one that allows.
+ *
+ * @generated from message tulle.discovery.v1.Egress
+ */
+export type Egress = Message<"tulle.discovery.v1.Egress"> & {
+  /**
+   * What holds when no rule applies.
+   *
+   * @generated from field: bool allow = 1;
+   */
+  allow: boolean;
+
+  /**
+   * @generated from field: tulle.discovery.v1.ResourceRef fallback = 2;
+   */
+  fallback?: ResourceRef | undefined;
+
+  /**
+   * @generated from field: repeated tulle.discovery.v1.EgressRule rules = 3;
+   */
+  rules: EgressRule[];
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Egress.
+ * Use `create(EgressSchema)` to create a new message.
+ */
+export const EgressSchema: GenMessage<Egress> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 24);
+
+/**
+ * EgressRule is an EgressNetwork whose networks hold the address.
+ *
+ * @generated from message tulle.discovery.v1.EgressRule
+ */
+export type EgressRule = Message<"tulle.discovery.v1.EgressRule"> & {
+  /**
+   * @generated from field: tulle.discovery.v1.ResourceRef network = 1;
+   */
+  network?: ResourceRef | undefined;
+
+  /**
+   * @generated from field: bool allow = 2;
+   */
+  allow: boolean;
+
+  /**
+   * Names it is limited to (SNI of TLS, Host of HTTP); none: any, and none at all. "*.example.org" is any name below it.
+   *
+   * @generated from field: repeated string hosts = 3;
+   */
+  hosts: string[];
+};
+
+/**
+ * Describes the message tulle.discovery.v1.EgressRule.
+ * Use `create(EgressRuleSchema)` to create a new message.
+ */
+export const EgressRuleSchema: GenMessage<EgressRule> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 25);
 
 /**
  * @generated from message tulle.discovery.v1.Endpoint
@@ -717,7 +1090,7 @@ export type Endpoint = Message<"tulle.discovery.v1.Endpoint"> & {
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema: GenMessage<Endpoint> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 17);
+  messageDesc(file_tulle_discovery_v1_discovery, 26);
 
 /**
  * LoadBalancer: power of two choices over peak EWMA of the latency.
@@ -745,7 +1118,7 @@ export type LoadBalancer = Message<"tulle.discovery.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 18);
+  messageDesc(file_tulle_discovery_v1_discovery, 27);
 
 /**
  * Breaker takes an endpoint out after failures in a row, and lets single requests probe it again.
@@ -776,7 +1149,7 @@ export type Breaker = Message<"tulle.discovery.v1.Breaker"> & {
  * Use `create(BreakerSchema)` to create a new message.
  */
 export const BreakerSchema: GenMessage<Breaker> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 19);
+  messageDesc(file_tulle_discovery_v1_discovery, 28);
 
 /**
  * InboundWorkload says who may reach the workload, port by port.
@@ -823,6 +1196,13 @@ export type InboundWorkload = Message<"tulle.discovery.v1.InboundWorkload"> & {
    * @generated from field: repeated string probe_networks = 6;
    */
   probeNetworks: string[];
+
+  /**
+   * Topology zone, empty when unknown.
+   *
+   * @generated from field: string zone = 20;
+   */
+  zone: string;
 };
 
 /**
@@ -830,7 +1210,7 @@ export type InboundWorkload = Message<"tulle.discovery.v1.InboundWorkload"> & {
  * Use `create(InboundWorkloadSchema)` to create a new message.
  */
 export const InboundWorkloadSchema: GenMessage<InboundWorkload> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 20);
+  messageDesc(file_tulle_discovery_v1_discovery, 29);
 
 /**
  * @generated from message tulle.discovery.v1.InboundPort
@@ -881,6 +1261,13 @@ export type InboundPort = Message<"tulle.discovery.v1.InboundPort"> & {
    * @generated from field: repeated string probe_paths = 7;
    */
   probePaths: string[];
+
+  /**
+   * Absent: requests may come as fast as they like.
+   *
+   * @generated from field: tulle.discovery.v1.RateLimit rate_limit = 20;
+   */
+  rateLimit?: RateLimit | undefined;
 };
 
 /**
@@ -888,7 +1275,127 @@ export type InboundPort = Message<"tulle.discovery.v1.InboundPort"> & {
  * Use `create(InboundPortSchema)` to create a new message.
  */
 export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 21);
+  messageDesc(file_tulle_discovery_v1_discovery, 30);
+
+/**
+ * RateLimit bounds the requests that this proxy lets in. All that are set must admit a request; one that is refused counts
+ * for none of them.
+ *
+ * @generated from message tulle.discovery.v1.RateLimit
+ */
+export type RateLimit = Message<"tulle.discovery.v1.RateLimit"> & {
+  /**
+   * @generated from field: tulle.discovery.v1.ResourceRef policy = 1;
+   */
+  policy?: ResourceRef | undefined;
+
+  /**
+   * All requests together.
+   *
+   * @generated from field: tulle.discovery.v1.Rate total = 2;
+   */
+  total?: Rate | undefined;
+
+  /**
+   * Each verified identity for itself; those without one together.
+   *
+   * @generated from field: tulle.discovery.v1.Rate identity = 3;
+   */
+  identity?: Rate | undefined;
+
+  /**
+   * Identities with a rate of their own in place of `identity`, together.
+   *
+   * @generated from field: repeated tulle.discovery.v1.RateOverride overrides = 4;
+   */
+  overrides: RateOverride[];
+
+  /**
+   * Each value of a header for itself; requests without it are not counted.
+   *
+   * @generated from field: tulle.discovery.v1.HeaderRate header = 5;
+   */
+  header?: HeaderRate | undefined;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 31);
+
+/**
+ * @generated from message tulle.discovery.v1.Rate
+ */
+export type Rate = Message<"tulle.discovery.v1.Rate"> & {
+  /**
+   * At least 1.
+   *
+   * @generated from field: uint32 requests_per_second = 1;
+   */
+  requestsPerSecond: number;
+
+  /**
+   * Requests that may come at once after a pause; at least 1.
+   *
+   * @generated from field: uint32 burst = 2;
+   */
+  burst: number;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Rate.
+ * Use `create(RateSchema)` to create a new message.
+ */
+export const RateSchema: GenMessage<Rate> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 32);
+
+/**
+ * @generated from message tulle.discovery.v1.RateOverride
+ */
+export type RateOverride = Message<"tulle.discovery.v1.RateOverride"> & {
+  /**
+   * @generated from field: tulle.discovery.v1.Rate rate = 1;
+   */
+  rate?: Rate | undefined;
+
+  /**
+   * SPIFFE IDs.
+   *
+   * @generated from field: repeated string identities = 2;
+   */
+  identities: string[];
+};
+
+/**
+ * Describes the message tulle.discovery.v1.RateOverride.
+ * Use `create(RateOverrideSchema)` to create a new message.
+ */
+export const RateOverrideSchema: GenMessage<RateOverride> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 33);
+
+/**
+ * @generated from message tulle.discovery.v1.HeaderRate
+ */
+export type HeaderRate = Message<"tulle.discovery.v1.HeaderRate"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: tulle.discovery.v1.Rate rate = 2;
+   */
+  rate?: Rate | undefined;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.HeaderRate.
+ * Use `create(HeaderRateSchema)` to create a new message.
+ */
+export const HeaderRateSchema: GenMessage<HeaderRate> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 34);
 
 /**
  * @generated from message tulle.discovery.v1.InboundRoute
@@ -920,7 +1427,7 @@ export type InboundRoute = Message<"tulle.discovery.v1.InboundRoute"> & {
  * Use `create(InboundRouteSchema)` to create a new message.
  */
 export const InboundRouteSchema: GenMessage<InboundRoute> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 22);
+  messageDesc(file_tulle_discovery_v1_discovery, 35);
 
 /**
  * @generated from message tulle.discovery.v1.Authorization
@@ -956,7 +1463,7 @@ export type Authorization = Message<"tulle.discovery.v1.Authorization"> & {
  * Use `create(AuthorizationSchema)` to create a new message.
  */
 export const AuthorizationSchema: GenMessage<Authorization> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 23);
+  messageDesc(file_tulle_discovery_v1_discovery, 36);
 
 /**
  * @generated from message tulle.discovery.v1.Authentication
@@ -990,7 +1497,7 @@ export type Authentication = Message<"tulle.discovery.v1.Authentication"> & {
  * Use `create(AuthenticationSchema)` to create a new message.
  */
 export const AuthenticationSchema: GenMessage<Authentication> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 24);
+  messageDesc(file_tulle_discovery_v1_discovery, 37);
 
 /**
  * @generated from message tulle.discovery.v1.MeshTls
@@ -1009,7 +1516,7 @@ export type MeshTls = Message<"tulle.discovery.v1.MeshTls"> & {
  * Use `create(MeshTlsSchema)` to create a new message.
  */
 export const MeshTlsSchema: GenMessage<MeshTls> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 25);
+  messageDesc(file_tulle_discovery_v1_discovery, 38);
 
 /**
  * @generated from message tulle.discovery.v1.Networks
@@ -1026,7 +1533,7 @@ export type Networks = Message<"tulle.discovery.v1.Networks"> & {
  * Use `create(NetworksSchema)` to create a new message.
  */
 export const NetworksSchema: GenMessage<Networks> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 26);
+  messageDesc(file_tulle_discovery_v1_discovery, 39);
 
 /**
  * @generated from message tulle.discovery.v1.Network
@@ -1048,7 +1555,7 @@ export type Network = Message<"tulle.discovery.v1.Network"> & {
  * Use `create(NetworkSchema)` to create a new message.
  */
 export const NetworkSchema: GenMessage<Network> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 27);
+  messageDesc(file_tulle_discovery_v1_discovery, 40);
 
 /**
  * Protocol is what a port speaks.
