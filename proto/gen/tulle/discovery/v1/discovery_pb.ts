@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file tulle/discovery/v1/discovery.proto.
  */
 export const file_tulle_discovery_v1_discovery: GenFile = /*@__PURE__*/
-  fileDesc("CiJ0dWxsZS9kaXNjb3ZlcnkvdjEvZGlzY292ZXJ5LnByb3RvEhJ0dWxsZS5kaXNjb3ZlcnkudjEimgEKEFN1YnNjcmliZVJlcXVlc3QSKgoFaGVsbG8YASABKAsyGS50dWxsZS5kaXNjb3ZlcnkudjEuSGVsbG9IABIqCgV3YXRjaBgCIAEoCzIZLnR1bGxlLmRpc2NvdmVyeS52MS5XYXRjaEgAEiYKA2FjaxgDIAEoCzIXLnR1bGxlLmRpc2NvdmVyeS52MS5BY2tIAEIGCgRraW5kIs0BCgVIZWxsbxIxCgh3b3JrbG9hZBgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZhIVCg1wcm94eV92ZXJzaW9uGAIgASgJEkQKDmtub3duX3ZlcnNpb25zGAMgAygLMiwudHVsbGUuZGlzY292ZXJ5LnYxLkhlbGxvLktub3duVmVyc2lvbnNFbnRyeRo0ChJLbm93blZlcnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCgtXb3JrbG9hZFJlZhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIkCgVXYXRjaBILCgNhZGQYASADKAkSDgoGcmVtb3ZlGAIgAygJIjMKA0FjaxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDQoFZXJyb3IYAyABKAkirgEKEVN1YnNjcmliZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRI2CghvdXRib3VuZBgDIAEoCzIiLnR1bGxlLmRpc2NvdmVyeS52MS5PdXRib3VuZFRhcmdldEgAEjYKB2luYm91bmQYBCABKAsyIy50dWxsZS5kaXNjb3ZlcnkudjEuSW5ib3VuZFdvcmtsb2FkSABCCgoIcmVzb3VyY2UiXAoLUmVzb3VyY2VSZWYSDQoFZ3JvdXAYASABKAkSDAoEa2luZBgCIAEoCRIRCgluYW1lc3BhY2UYAyABKAkSDAoEbmFtZRgEIAEoCRIPCgdzZWN0aW9uGAUgASgJIq8CCg5PdXRib3VuZFRhcmdldBINCgVrbm93bhgBIAEoCBIvCgZwYXJlbnQYAiABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSEQoJYXV0aG9yaXR5GAMgASgJEgwKBHBvcnQYBCABKA0SLgoIcHJvdG9jb2wYBSABKA4yHC50dWxsZS5kaXNjb3ZlcnkudjEuUHJvdG9jb2wSMQoGcm91dGVzGAYgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLk91dGJvdW5kUm91dGUSLQoIYmFja2VuZHMYByADKAsyGy50dWxsZS5kaXNjb3ZlcnkudjEuQmFja2VuZBIqCgZlZ3Jlc3MYFCABKAsyGi50dWxsZS5kaXNjb3ZlcnkudjEuRWdyZXNzIukDCg1PdXRib3VuZFJvdXRlEi4KBXJvdXRlGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEhEKCWhvc3RuYW1lcxgCIAMoCRIuCgdtYXRjaGVzGAMgAygLMh0udHVsbGUuZGlzY292ZXJ5LnYxLkh0dHBNYXRjaBI1CghiYWNrZW5kcxgEIAMoCzIjLnR1bGxlLmRpc2NvdmVyeS52MS5XZWlnaHRlZEJhY2tlbmQSMgoPcmVxdWVzdF90aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKD2JhY2tlbmRfdGltZW91dBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIoCgVyZXRyeRgHIAEoCzIZLnR1bGxlLmRpc2NvdmVyeS52MS5SZXRyeRI3Cg9yZXF1ZXN0X2hlYWRlcnMYCCABKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuSGVhZGVyRWRpdBI4ChByZXNwb25zZV9oZWFkZXJzGAkgASgLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlckVkaXQSKQoGZmF1bHRzGBQgAygLMhkudHVsbGUuZGlzY292ZXJ5LnYxLkZhdWx0IuoBCgVGYXVsdBIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSDQoFc2hhcmUYAiABKA0SEgoKaWRlbnRpdGllcxgDIAMoCRIQCgh1bnRpbF9tcxgEIAEoBBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgtodHRwX3N0YXR1cxgGIAEoDRITCgtncnBjX3N0YXR1cxgHIAEoDRINCgVyZXNldBgIIAEoCBIYChBieXRlc19wZXJfc2Vjb25kGAkgASgNIm4KCkhlYWRlckVkaXQSJwoDc2V0GAEgAygLMhoudHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlchInCgNhZGQYAiADKAsyGi50dWxsZS5kaXNjb3ZlcnkudjEuSGVhZGVyEg4KBnJlbW92ZRgDIAMoCSIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKoAQoJSHR0cE1hdGNoEisKBHBhdGgYASABKAsyHS50dWxsZS5kaXNjb3ZlcnkudjEuUGF0aE1hdGNoEi8KB2hlYWRlcnMYAiADKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuVmFsdWVNYXRjaBItCgVxdWVyeRgDIAMoCzIeLnR1bGxlLmRpc2NvdmVyeS52MS5WYWx1ZU1hdGNoEg4KBm1ldGhvZBgEIAEoCSJHCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgYKBGtpbmQiRAoKVmFsdWVNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEIGCgRraW5kIjIKD1dlaWdodGVkQmFja2VuZBIPCgdiYWNrZW5kGAEgASgNEg4KBndlaWdodBgCIAEoDSKGAQoFUmV0cnkSDQoFbGltaXQYASABKA0SFAoMc3RhdHVzX2NvZGVzGAIgAygNEhgKEGNvbm5lY3Rpb25fZXJyb3IYAyABKAgSEgoKZ3JwY19jb2RlcxgEIAMoDRIqCgdiYWNrb2ZmGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIsUCCgdCYWNrZW5kEjAKB2JhY2tlbmQYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSDAoEcG9ydBgCIAEoDRIuCghwcm90b2NvbBgDIAEoDjIcLnR1bGxlLmRpc2NvdmVyeS52MS5Qcm90b2NvbBIvCgllbmRwb2ludHMYBCADKAsyHC50dWxsZS5kaXNjb3ZlcnkudjEuRW5kcG9pbnQSNwoNbG9hZF9iYWxhbmNlchgFIAEoCzIgLnR1bGxlLmRpc2NvdmVyeS52MS5Mb2FkQmFsYW5jZXISLAoHYnJlYWtlchgGIAEoCzIbLnR1bGxlLmRpc2NvdmVyeS52MS5CcmVha2VyEjIKCnJlc2lsaWVuY2UYFCABKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuUmVzaWxpZW5jZSLpAgoKUmVzaWxpZW5jZRIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSLgoIZWplY3Rpb24YAiABKAsyHC50dWxsZS5kaXNjb3ZlcnkudjEuRWplY3Rpb24SLQoKc2xvd19zdGFydBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9idWRnZXQYBCABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmV0cnlCdWRnZXQSLAoHaGVkZ2luZxgFIAEoCzIbLnR1bGxlLmRpc2NvdmVyeS52MS5IZWRnaW5nEjQKC2NvbmN1cnJlbmN5GAYgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLkNvbmN1cnJlbmN5EjAKBHpvbmUYByABKAsyIi50dWxsZS5kaXNjb3ZlcnkudjEuWm9uZVByZWZlcmVuY2UizgEKCEVqZWN0aW9uEhsKE21pbl9zdWNjZXNzX3BlcmNlbnQYASABKA0SKQoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1pbl9yZXF1ZXN0cxgDIAEoDRItCgpzbG93X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEG1heF9zbG93X3BlcmNlbnQYBSABKA0SGwoTbWF4X2VqZWN0ZWRfcGVyY2VudBgGIAEoDSI2CgtSZXRyeUJ1ZGdldBIPCgdwZXJjZW50GAEgASgNEhYKDm1pbl9wZXJfc2Vjb25kGAIgASgNIkQKB0hlZGdpbmcSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHbWV0aG9kcxgCIAMoCSI2CgtDb25jdXJyZW5jeRINCgVsaW1pdBgBIAEoDRILCgNtaW4YAiABKA0SCwoDbWF4GAMgASgNIiQKDlpvbmVQcmVmZXJlbmNlEhIKCnNwaWxsX292ZXIYASABKA0ieQoGRWdyZXNzEg0KBWFsbG93GAEgASgIEjEKCGZhbGxiYWNrGAIgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEi0KBXJ1bGVzGAMgAygLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkVncmVzc1J1bGUiXAoKRWdyZXNzUnVsZRIwCgduZXR3b3JrGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEg0KBWFsbG93GAIgASgIEg0KBWhvc3RzGAMgAygJIpoBCghFbmRwb2ludBIKCgJpcBgBIAEoDBIMCgRwb3J0GAIgASgNEhAKCGlkZW50aXR5GAMgASgJEhEKCW1lc2hfcG9ydBgEIAEoDRIMCgR6b25lGAUgASgJEg4KBndlaWdodBgGIAEoDRIxCgh3b3JrbG9hZBgHIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZiJoCgxMb2FkQmFsYW5jZXISLgoLZGVmYXVsdF9ydHQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFZGVjYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ihwEKB0JyZWFrZXISHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SLgoLbWluX3BlbmFsdHkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X3BlbmFsdHkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24igQIKD0luYm91bmRXb3JrbG9hZBIxCgh3b3JrbG9hZBgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZhIQCghpZGVudGl0eRgCIAEoCRIuCgVwb3J0cxgDIAMoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5JbmJvdW5kUG9ydBI5Cg5kZWZhdWx0X3BvbGljeRgEIAEoDjIhLnR1bGxlLmRpc2NvdmVyeS52MS5EZWZhdWx0UG9saWN5EhgKEGNsdXN0ZXJfbmV0d29ya3MYBSADKAkSFgoOcHJvYmVfbmV0d29ya3MYBiADKAkSDAoEem9uZRgUIAEoCSLsAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIuCghwcm90b2NvbBgCIAEoDjIcLnR1bGxlLmRpc2NvdmVyeS52MS5Qcm90b2NvbBIvCgZzZXJ2ZXIYAyABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSOQoOYXV0aG9yaXphdGlvbnMYBCADKAsyIS50dWxsZS5kaXNjb3ZlcnkudjEuQXV0aG9yaXphdGlvbhIwCgZyb3V0ZXMYBSADKAsyIC50dWxsZS5kaXNjb3ZlcnkudjEuSW5ib3VuZFJvdXRlEjkKDmRlZmF1bHRfcG9saWN5GAYgASgOMiEudHVsbGUuZGlzY292ZXJ5LnYxLkRlZmF1bHRQb2xpY3kSEwoLcHJvYmVfcGF0aHMYByADKAkSMQoKcmF0ZV9saW1pdBgUIAEoCzIdLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlTGltaXQi9gEKCVJhdGVMaW1pdBIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSJwoFdG90YWwYAiABKAsyGC50dWxsZS5kaXNjb3ZlcnkudjEuUmF0ZRIqCghpZGVudGl0eRgDIAEoCzIYLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlEjMKCW92ZXJyaWRlcxgEIAMoCzIgLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlT3ZlcnJpZGUSLgoGaGVhZGVyGAUgASgLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlclJhdGUiMgoEUmF0ZRIbChNyZXF1ZXN0c19wZXJfc2Vjb25kGAEgASgNEg0KBWJ1cnN0GAIgASgNIkoKDFJhdGVPdmVycmlkZRImCgRyYXRlGAEgASgLMhgudHVsbGUuZGlzY292ZXJ5LnYxLlJhdGUSEgoKaWRlbnRpdGllcxgCIAMoCSJCCgpIZWFkZXJSYXRlEgwKBG5hbWUYASABKAkSJgoEcmF0ZRgCIAEoCzIYLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlIrwBCgxJbmJvdW5kUm91dGUSLgoFcm91dGUYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSEQoJaG9zdG5hbWVzGAIgAygJEi4KB21hdGNoZXMYAyADKAsyHS50dWxsZS5kaXNjb3ZlcnkudjEuSHR0cE1hdGNoEjkKDmF1dGhvcml6YXRpb25zGAQgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLkF1dGhvcml6YXRpb24i0QEKDUF1dGhvcml6YXRpb24SLwoGcG9saWN5GAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEioKBmFjdGlvbhgCIAEoDjIaLnR1bGxlLmRpc2NvdmVyeS52MS5BY3Rpb24SJgoEbW9kZRgDIAEoDjIYLnR1bGxlLmRpc2NvdmVyeS52MS5Nb2RlEjsKD2F1dGhlbnRpY2F0aW9ucxgEIAMoCzIiLnR1bGxlLmRpc2NvdmVyeS52MS5BdXRoZW50aWNhdGlvbiKsAQoOQXV0aGVudGljYXRpb24SLwoGc291cmNlGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEi8KCG1lc2hfdGxzGAIgASgLMhsudHVsbGUuZGlzY292ZXJ5LnYxLk1lc2hUbHNIABIwCghuZXR3b3JrcxgDIAEoCzIcLnR1bGxlLmRpc2NvdmVyeS52MS5OZXR3b3Jrc0gAQgYKBGtpbmQiHQoHTWVzaFRscxISCgppZGVudGl0aWVzGAEgAygJIjkKCE5ldHdvcmtzEi0KCG5ldHdvcmtzGAEgAygLMhsudHVsbGUuZGlzY292ZXJ5LnYxLk5ldHdvcmsiJwoHTmV0d29yaxIMCgRjaWRyGAEgASgJEg4KBmV4Y2VwdBgCIAMoCSp0CghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhIRCg1QUk9UT0NPTF9HUlBDEAMSEwoPUFJPVE9DT0xfT1BBUVVFEAQqhgIKDURlZmF1bHRQb2xpY3kSHgoaREVGQVVMVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABImCiJERUZBVUxUX1BPTElDWV9BTExfVU5BVVRIRU5USUNBVEVEEAESJAogREVGQVVMVF9QT0xJQ1lfQUxMX0FVVEhFTlRJQ0FURUQQAhIqCiZERUZBVUxUX1BPTElDWV9DTFVTVEVSX1VOQVVUSEVOVElDQVRFRBADEigKJERFRkFVTFRfUE9MSUNZX0NMVVNURVJfQVVUSEVOVElDQVRFRBAEEhcKE0RFRkFVTFRfUE9MSUNZX0RFTlkQBRIYChRERUZBVUxUX1BPTElDWV9BVURJVBAGKkMKBkFjdGlvbhIWChJBQ1RJT05fVU5TUEVDSUZJRUQQABIQCgxBQ1RJT05fQUxMT1cQARIPCgtBQ1RJT05fREVOWRACKj4KBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEhAKDE1PREVfRU5GT1JDRRABEg4KCk1PREVfQVVESVQQAjJwChBEaXNjb3ZlcnlTZXJ2aWNlElwKCVN1YnNjcmliZRIkLnR1bGxlLmRpc2NvdmVyeS52MS5TdWJzY3JpYmVSZXF1ZXN0GiUudHVsbGUuZGlzY292ZXJ5LnYxLlN1YnNjcmliZVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_duration]);
+  fileDesc("CiJ0dWxsZS9kaXNjb3ZlcnkvdjEvZGlzY292ZXJ5LnByb3RvEhJ0dWxsZS5kaXNjb3ZlcnkudjEimgEKEFN1YnNjcmliZVJlcXVlc3QSKgoFaGVsbG8YASABKAsyGS50dWxsZS5kaXNjb3ZlcnkudjEuSGVsbG9IABIqCgV3YXRjaBgCIAEoCzIZLnR1bGxlLmRpc2NvdmVyeS52MS5XYXRjaEgAEiYKA2FjaxgDIAEoCzIXLnR1bGxlLmRpc2NvdmVyeS52MS5BY2tIAEIGCgRraW5kIs0BCgVIZWxsbxIxCgh3b3JrbG9hZBgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZhIVCg1wcm94eV92ZXJzaW9uGAIgASgJEkQKDmtub3duX3ZlcnNpb25zGAMgAygLMiwudHVsbGUuZGlzY292ZXJ5LnYxLkhlbGxvLktub3duVmVyc2lvbnNFbnRyeRo0ChJLbm93blZlcnNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIuCgtXb3JrbG9hZFJlZhIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCSIkCgVXYXRjaBILCgNhZGQYASADKAkSDgoGcmVtb3ZlGAIgAygJIjMKA0FjaxIMCgRuYW1lGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSDQoFZXJyb3IYAyABKAkirgEKEVN1YnNjcmliZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRI2CghvdXRib3VuZBgDIAEoCzIiLnR1bGxlLmRpc2NvdmVyeS52MS5PdXRib3VuZFRhcmdldEgAEjYKB2luYm91bmQYBCABKAsyIy50dWxsZS5kaXNjb3ZlcnkudjEuSW5ib3VuZFdvcmtsb2FkSABCCgoIcmVzb3VyY2UiXAoLUmVzb3VyY2VSZWYSDQoFZ3JvdXAYASABKAkSDAoEa2luZBgCIAEoCRIRCgluYW1lc3BhY2UYAyABKAkSDAoEbmFtZRgEIAEoCRIPCgdzZWN0aW9uGAUgASgJIukCCg5PdXRib3VuZFRhcmdldBINCgVrbm93bhgBIAEoCBIvCgZwYXJlbnQYAiABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSEQoJYXV0aG9yaXR5GAMgASgJEgwKBHBvcnQYBCABKA0SLgoIcHJvdG9jb2wYBSABKA4yHC50dWxsZS5kaXNjb3ZlcnkudjEuUHJvdG9jb2wSMQoGcm91dGVzGAYgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLk91dGJvdW5kUm91dGUSLQoIYmFja2VuZHMYByADKAsyGy50dWxsZS5kaXNjb3ZlcnkudjEuQmFja2VuZBIqCgZlZ3Jlc3MYFCABKAsyGi50dWxsZS5kaXNjb3ZlcnkudjEuRWdyZXNzEjgKDXN0cmVhbV9yb3V0ZXMYHiADKAsyIS50dWxsZS5kaXNjb3ZlcnkudjEuT3V0Ym91bmRSb3V0ZSLKBQoNT3V0Ym91bmRSb3V0ZRIuCgVyb3V0ZRgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5SZXNvdXJjZVJlZhIRCglob3N0bmFtZXMYAiADKAkSLgoHbWF0Y2hlcxgDIAMoCzIdLnR1bGxlLmRpc2NvdmVyeS52MS5IdHRwTWF0Y2gSNQoIYmFja2VuZHMYBCADKAsyIy50dWxsZS5kaXNjb3ZlcnkudjEuV2VpZ2h0ZWRCYWNrZW5kEjIKD3JlcXVlc3RfdGltZW91dBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIyCg9iYWNrZW5kX3RpbWVvdXQYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFcmV0cnkYByABKAsyGS50dWxsZS5kaXNjb3ZlcnkudjEuUmV0cnkSNwoPcmVxdWVzdF9oZWFkZXJzGAggASgLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlckVkaXQSOAoQcmVzcG9uc2VfaGVhZGVycxgJIAEoCzIeLnR1bGxlLmRpc2NvdmVyeS52MS5IZWFkZXJFZGl0EikKBmZhdWx0cxgUIAMoCzIZLnR1bGxlLmRpc2NvdmVyeS52MS5GYXVsdBIuCghyZWRpcmVjdBgeIAEoCzIcLnR1bGxlLmRpc2NvdmVyeS52MS5SZWRpcmVjdBIsCgdyZXdyaXRlGB8gASgLMhsudHVsbGUuZGlzY292ZXJ5LnYxLlJld3JpdGUSKwoHbWlycm9ycxggIAMoCzIaLnR1bGxlLmRpc2NvdmVyeS52MS5NaXJyb3ISJgoEY29ycxghIAEoCzIYLnR1bGxlLmRpc2NvdmVyeS52MS5Db3JzEiwKB3Nlc3Npb24YIiABKAsyGy50dWxsZS5kaXNjb3ZlcnkudjEuU2Vzc2lvbiJ2CghSZWRpcmVjdBIOCgZzdGF0dXMYASABKA0SDgoGc2NoZW1lGAIgASgJEhAKCGhvc3RuYW1lGAMgASgJEgwKBHBvcnQYBCABKA0SKgoEcGF0aBgFIAEoCzIcLnR1bGxlLmRpc2NvdmVyeS52MS5QYXRoRWRpdCJHCgdSZXdyaXRlEhAKCGhvc3RuYW1lGAEgASgJEioKBHBhdGgYAiABKAsyHC50dWxsZS5kaXNjb3ZlcnkudjEuUGF0aEVkaXQiNAoIUGF0aEVkaXQSDgoEZnVsbBgBIAEoCUgAEhAKBnByZWZpeBgCIAEoCUgAQgYKBGtpbmQiQQoGTWlycm9yEg8KB2JhY2tlbmQYASABKA0SEQoJbnVtZXJhdG9yGAIgASgNEhMKC2Rlbm9taW5hdG9yGAMgASgNIpcBCgRDb3JzEhUKDWFsbG93X29yaWdpbnMYASADKAkSGQoRYWxsb3dfY3JlZGVudGlhbHMYAiABKAgSFQoNYWxsb3dfbWV0aG9kcxgDIAMoCRIVCg1hbGxvd19oZWFkZXJzGAQgAygJEhYKDmV4cG9zZV9oZWFkZXJzGAUgAygJEhcKD21heF9hZ2Vfc2Vjb25kcxgGIAEoDSJyCgdTZXNzaW9uEgwKBG5hbWUYASABKAkSEQoJaW5faGVhZGVyGAIgASgIEjMKEGFic29sdXRlX3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJcGVybWFuZW50GAQgASgIIuoBCgVGYXVsdBIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSDQoFc2hhcmUYAiABKA0SEgoKaWRlbnRpdGllcxgDIAMoCRIQCgh1bnRpbF9tcxgEIAEoBBIoCgVkZWxheRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgtodHRwX3N0YXR1cxgGIAEoDRITCgtncnBjX3N0YXR1cxgHIAEoDRINCgVyZXNldBgIIAEoCBIYChBieXRlc19wZXJfc2Vjb25kGAkgASgNIm4KCkhlYWRlckVkaXQSJwoDc2V0GAEgAygLMhoudHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlchInCgNhZGQYAiADKAsyGi50dWxsZS5kaXNjb3ZlcnkudjEuSGVhZGVyEg4KBnJlbW92ZRgDIAMoCSIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKoAQoJSHR0cE1hdGNoEisKBHBhdGgYASABKAsyHS50dWxsZS5kaXNjb3ZlcnkudjEuUGF0aE1hdGNoEi8KB2hlYWRlcnMYAiADKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuVmFsdWVNYXRjaBItCgVxdWVyeRgDIAMoCzIeLnR1bGxlLmRpc2NvdmVyeS52MS5WYWx1ZU1hdGNoEg4KBm1ldGhvZBgEIAEoCSJHCglQYXRoTWF0Y2gSDwoFZXhhY3QYASABKAlIABIQCgZwcmVmaXgYAiABKAlIABIPCgVyZWdleBgDIAEoCUgAQgYKBGtpbmQiRAoKVmFsdWVNYXRjaBIMCgRuYW1lGAEgASgJEg8KBWV4YWN0GAIgASgJSAASDwoFcmVnZXgYAyABKAlIAEIGCgRraW5kIoACCg9XZWlnaHRlZEJhY2tlbmQSDwoHYmFja2VuZBgBIAEoDRIOCgZ3ZWlnaHQYAiABKA0SNwoPcmVxdWVzdF9oZWFkZXJzGB4gASgLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlckVkaXQSOAoQcmVzcG9uc2VfaGVhZGVycxgfIAEoCzIeLnR1bGxlLmRpc2NvdmVyeS52MS5IZWFkZXJFZGl0EiwKB3Jld3JpdGUYICABKAsyGy50dWxsZS5kaXNjb3ZlcnkudjEuUmV3cml0ZRIrCgdtaXJyb3JzGCEgAygLMhoudHVsbGUuZGlzY292ZXJ5LnYxLk1pcnJvciKGAQoFUmV0cnkSDQoFbGltaXQYASABKA0SFAoMc3RhdHVzX2NvZGVzGAIgAygNEhgKEGNvbm5lY3Rpb25fZXJyb3IYAyABKAgSEgoKZ3JwY19jb2RlcxgEIAMoDRIqCgdiYWNrb2ZmGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIsUCCgdCYWNrZW5kEjAKB2JhY2tlbmQYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSDAoEcG9ydBgCIAEoDRIuCghwcm90b2NvbBgDIAEoDjIcLnR1bGxlLmRpc2NvdmVyeS52MS5Qcm90b2NvbBIvCgllbmRwb2ludHMYBCADKAsyHC50dWxsZS5kaXNjb3ZlcnkudjEuRW5kcG9pbnQSNwoNbG9hZF9iYWxhbmNlchgFIAEoCzIgLnR1bGxlLmRpc2NvdmVyeS52MS5Mb2FkQmFsYW5jZXISLAoHYnJlYWtlchgGIAEoCzIbLnR1bGxlLmRpc2NvdmVyeS52MS5CcmVha2VyEjIKCnJlc2lsaWVuY2UYFCABKAsyHi50dWxsZS5kaXNjb3ZlcnkudjEuUmVzaWxpZW5jZSLpAgoKUmVzaWxpZW5jZRIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSLgoIZWplY3Rpb24YAiABKAsyHC50dWxsZS5kaXNjb3ZlcnkudjEuRWplY3Rpb24SLQoKc2xvd19zdGFydBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhI1CgxyZXRyeV9idWRnZXQYBCABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmV0cnlCdWRnZXQSLAoHaGVkZ2luZxgFIAEoCzIbLnR1bGxlLmRpc2NvdmVyeS52MS5IZWRnaW5nEjQKC2NvbmN1cnJlbmN5GAYgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLkNvbmN1cnJlbmN5EjAKBHpvbmUYByABKAsyIi50dWxsZS5kaXNjb3ZlcnkudjEuWm9uZVByZWZlcmVuY2UizgEKCEVqZWN0aW9uEhsKE21pbl9zdWNjZXNzX3BlcmNlbnQYASABKA0SKQoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhQKDG1pbl9yZXF1ZXN0cxgDIAEoDRItCgpzbG93X2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhgKEG1heF9zbG93X3BlcmNlbnQYBSABKA0SGwoTbWF4X2VqZWN0ZWRfcGVyY2VudBgGIAEoDSI2CgtSZXRyeUJ1ZGdldBIPCgdwZXJjZW50GAEgASgNEhYKDm1pbl9wZXJfc2Vjb25kGAIgASgNIkQKB0hlZGdpbmcSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHbWV0aG9kcxgCIAMoCSI2CgtDb25jdXJyZW5jeRINCgVsaW1pdBgBIAEoDRILCgNtaW4YAiABKA0SCwoDbWF4GAMgASgNIiQKDlpvbmVQcmVmZXJlbmNlEhIKCnNwaWxsX292ZXIYASABKA0ieQoGRWdyZXNzEg0KBWFsbG93GAEgASgIEjEKCGZhbGxiYWNrGAIgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEi0KBXJ1bGVzGAMgAygLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkVncmVzc1J1bGUiXAoKRWdyZXNzUnVsZRIwCgduZXR3b3JrGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEg0KBWFsbG93GAIgASgIEg0KBWhvc3RzGAMgAygJIpoBCghFbmRwb2ludBIKCgJpcBgBIAEoDBIMCgRwb3J0GAIgASgNEhAKCGlkZW50aXR5GAMgASgJEhEKCW1lc2hfcG9ydBgEIAEoDRIMCgR6b25lGAUgASgJEg4KBndlaWdodBgGIAEoDRIxCgh3b3JrbG9hZBgHIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZiJoCgxMb2FkQmFsYW5jZXISLgoLZGVmYXVsdF9ydHQYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoFZGVjYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ihwEKB0JyZWFrZXISHAoUY29uc2VjdXRpdmVfZmFpbHVyZXMYASABKA0SLgoLbWluX3BlbmFsdHkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoLbWF4X3BlbmFsdHkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24igQIKD0luYm91bmRXb3JrbG9hZBIxCgh3b3JrbG9hZBgBIAEoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5Xb3JrbG9hZFJlZhIQCghpZGVudGl0eRgCIAEoCRIuCgVwb3J0cxgDIAMoCzIfLnR1bGxlLmRpc2NvdmVyeS52MS5JbmJvdW5kUG9ydBI5Cg5kZWZhdWx0X3BvbGljeRgEIAEoDjIhLnR1bGxlLmRpc2NvdmVyeS52MS5EZWZhdWx0UG9saWN5EhgKEGNsdXN0ZXJfbmV0d29ya3MYBSADKAkSFgoOcHJvYmVfbmV0d29ya3MYBiADKAkSDAoEem9uZRgUIAEoCSLsAgoLSW5ib3VuZFBvcnQSDAoEcG9ydBgBIAEoDRIuCghwcm90b2NvbBgCIAEoDjIcLnR1bGxlLmRpc2NvdmVyeS52MS5Qcm90b2NvbBIvCgZzZXJ2ZXIYAyABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSOQoOYXV0aG9yaXphdGlvbnMYBCADKAsyIS50dWxsZS5kaXNjb3ZlcnkudjEuQXV0aG9yaXphdGlvbhIwCgZyb3V0ZXMYBSADKAsyIC50dWxsZS5kaXNjb3ZlcnkudjEuSW5ib3VuZFJvdXRlEjkKDmRlZmF1bHRfcG9saWN5GAYgASgOMiEudHVsbGUuZGlzY292ZXJ5LnYxLkRlZmF1bHRQb2xpY3kSEwoLcHJvYmVfcGF0aHMYByADKAkSMQoKcmF0ZV9saW1pdBgUIAEoCzIdLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlTGltaXQi9gEKCVJhdGVMaW1pdBIvCgZwb2xpY3kYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSJwoFdG90YWwYAiABKAsyGC50dWxsZS5kaXNjb3ZlcnkudjEuUmF0ZRIqCghpZGVudGl0eRgDIAEoCzIYLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlEjMKCW92ZXJyaWRlcxgEIAMoCzIgLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlT3ZlcnJpZGUSLgoGaGVhZGVyGAUgASgLMh4udHVsbGUuZGlzY292ZXJ5LnYxLkhlYWRlclJhdGUiMgoEUmF0ZRIbChNyZXF1ZXN0c19wZXJfc2Vjb25kGAEgASgNEg0KBWJ1cnN0GAIgASgNIkoKDFJhdGVPdmVycmlkZRImCgRyYXRlGAEgASgLMhgudHVsbGUuZGlzY292ZXJ5LnYxLlJhdGUSEgoKaWRlbnRpdGllcxgCIAMoCSJCCgpIZWFkZXJSYXRlEgwKBG5hbWUYASABKAkSJgoEcmF0ZRgCIAEoCzIYLnR1bGxlLmRpc2NvdmVyeS52MS5SYXRlIrwBCgxJbmJvdW5kUm91dGUSLgoFcm91dGUYASABKAsyHy50dWxsZS5kaXNjb3ZlcnkudjEuUmVzb3VyY2VSZWYSEQoJaG9zdG5hbWVzGAIgAygJEi4KB21hdGNoZXMYAyADKAsyHS50dWxsZS5kaXNjb3ZlcnkudjEuSHR0cE1hdGNoEjkKDmF1dGhvcml6YXRpb25zGAQgAygLMiEudHVsbGUuZGlzY292ZXJ5LnYxLkF1dGhvcml6YXRpb24i0QEKDUF1dGhvcml6YXRpb24SLwoGcG9saWN5GAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEioKBmFjdGlvbhgCIAEoDjIaLnR1bGxlLmRpc2NvdmVyeS52MS5BY3Rpb24SJgoEbW9kZRgDIAEoDjIYLnR1bGxlLmRpc2NvdmVyeS52MS5Nb2RlEjsKD2F1dGhlbnRpY2F0aW9ucxgEIAMoCzIiLnR1bGxlLmRpc2NvdmVyeS52MS5BdXRoZW50aWNhdGlvbiKsAQoOQXV0aGVudGljYXRpb24SLwoGc291cmNlGAEgASgLMh8udHVsbGUuZGlzY292ZXJ5LnYxLlJlc291cmNlUmVmEi8KCG1lc2hfdGxzGAIgASgLMhsudHVsbGUuZGlzY292ZXJ5LnYxLk1lc2hUbHNIABIwCghuZXR3b3JrcxgDIAEoCzIcLnR1bGxlLmRpc2NvdmVyeS52MS5OZXR3b3Jrc0gAQgYKBGtpbmQiHQoHTWVzaFRscxISCgppZGVudGl0aWVzGAEgAygJIjkKCE5ldHdvcmtzEi0KCG5ldHdvcmtzGAEgAygLMhsudHVsbGUuZGlzY292ZXJ5LnYxLk5ldHdvcmsiJwoHTmV0d29yaxIMCgRjaWRyGAEgASgJEg4KBmV4Y2VwdBgCIAMoCSp0CghQcm90b2NvbBIYChRQUk9UT0NPTF9VTlNQRUNJRklFRBAAEhIKDlBST1RPQ09MX0hUVFAxEAESEgoOUFJPVE9DT0xfSFRUUDIQAhIRCg1QUk9UT0NPTF9HUlBDEAMSEwoPUFJPVE9DT0xfT1BBUVVFEAQqhgIKDURlZmF1bHRQb2xpY3kSHgoaREVGQVVMVF9QT0xJQ1lfVU5TUEVDSUZJRUQQABImCiJERUZBVUxUX1BPTElDWV9BTExfVU5BVVRIRU5USUNBVEVEEAESJAogREVGQVVMVF9QT0xJQ1lfQUxMX0FVVEhFTlRJQ0FURUQQAhIqCiZERUZBVUxUX1BPTElDWV9DTFVTVEVSX1VOQVVUSEVOVElDQVRFRBADEigKJERFRkFVTFRfUE9MSUNZX0NMVVNURVJfQVVUSEVOVElDQVRFRBAEEhcKE0RFRkFVTFRfUE9MSUNZX0RFTlkQBRIYChRERUZBVUxUX1BPTElDWV9BVURJVBAGKkMKBkFjdGlvbhIWChJBQ1RJT05fVU5TUEVDSUZJRUQQABIQCgxBQ1RJT05fQUxMT1cQARIPCgtBQ1RJT05fREVOWRACKj4KBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEhAKDE1PREVfRU5GT1JDRRABEg4KCk1PREVfQVVESVQQAjJwChBEaXNjb3ZlcnlTZXJ2aWNlElwKCVN1YnNjcmliZRIkLnR1bGxlLmRpc2NvdmVyeS52MS5TdWJzY3JpYmVSZXF1ZXN0GiUudHVsbGUuZGlzY292ZXJ5LnYxLlN1YnNjcmliZVJlc3BvbnNlKAEwAWIGcHJvdG8z", [file_google_protobuf_duration]);
 
 /**
  * @generated from message tulle.discovery.v1.SubscribeRequest
@@ -298,7 +298,8 @@ export type OutboundTarget = Message<"tulle.discovery.v1.OutboundTarget"> & {
   protocol: Protocol;
 
   /**
-   * In the order of precedence of the Gateway API; the first rule that matches wins. The last is the Service itself.
+   * In the order of precedence of the Gateway API; the first rule that matches wins. The last is the Service itself,
+   * but for a Service that has routes: what matches none of them is answered with 404.
    *
    * @generated from field: repeated tulle.discovery.v1.OutboundRoute routes = 6;
    */
@@ -317,6 +318,14 @@ export type OutboundTarget = Message<"tulle.discovery.v1.OutboundTarget"> & {
    * @generated from field: tulle.discovery.v1.Egress egress = 20;
    */
   egress?: Egress | undefined;
+
+  /**
+   * For connections that are not HTTP: the first rule whose hostnames hold for the name that TLS asks for (none: all).
+   * Empty: the last of `routes`.
+   *
+   * @generated from field: repeated tulle.discovery.v1.OutboundRoute stream_routes = 30;
+   */
+  streamRoutes: OutboundRoute[];
 };
 
 /**
@@ -391,6 +400,37 @@ export type OutboundRoute = Message<"tulle.discovery.v1.OutboundRoute"> & {
    * @generated from field: repeated tulle.discovery.v1.Fault faults = 20;
    */
   faults: Fault[];
+
+  /**
+   * Answered by the client's proxy: no backend is asked.
+   *
+   * @generated from field: tulle.discovery.v1.Redirect redirect = 30;
+   */
+  redirect?: Redirect | undefined;
+
+  /**
+   * Applied to the request after its headers were edited.
+   *
+   * @generated from field: tulle.discovery.v1.Rewrite rewrite = 31;
+   */
+  rewrite?: Rewrite | undefined;
+
+  /**
+   * Where copies of requests go; what is answered to them is dropped.
+   *
+   * @generated from field: repeated tulle.discovery.v1.Mirror mirrors = 32;
+   */
+  mirrors: Mirror[];
+
+  /**
+   * @generated from field: tulle.discovery.v1.Cors cors = 33;
+   */
+  cors?: Cors | undefined;
+
+  /**
+   * @generated from field: tulle.discovery.v1.Session session = 34;
+   */
+  session?: Session | undefined;
 };
 
 /**
@@ -399,6 +439,235 @@ export type OutboundRoute = Message<"tulle.discovery.v1.OutboundRoute"> & {
  */
 export const OutboundRouteSchema: GenMessage<OutboundRoute> = /*@__PURE__*/
   messageDesc(file_tulle_discovery_v1_discovery, 8);
+
+/**
+ * Redirect tells the client to ask elsewhere.
+ *
+ * @generated from message tulle.discovery.v1.Redirect
+ */
+export type Redirect = Message<"tulle.discovery.v1.Redirect"> & {
+  /**
+   * 301, 302, 303, 307 or 308.
+   *
+   * @generated from field: uint32 status = 1;
+   */
+  status: number;
+
+  /**
+   * "http" or "https"; empty: that of the request.
+   *
+   * @generated from field: string scheme = 2;
+   */
+  scheme: string;
+
+  /**
+   * Empty: that of the request.
+   *
+   * @generated from field: string hostname = 3;
+   */
+  hostname: string;
+
+  /**
+   * 0: the well-known one of `scheme`, or without one the port that was called.
+   *
+   * @generated from field: uint32 port = 4;
+   */
+  port: number;
+
+  /**
+   * @generated from field: tulle.discovery.v1.PathEdit path = 5;
+   */
+  path?: PathEdit | undefined;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Redirect.
+ * Use `create(RedirectSchema)` to create a new message.
+ */
+export const RedirectSchema: GenMessage<Redirect> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 9);
+
+/**
+ * Rewrite changes what a backend is asked for.
+ *
+ * @generated from message tulle.discovery.v1.Rewrite
+ */
+export type Rewrite = Message<"tulle.discovery.v1.Rewrite"> & {
+  /**
+   * Empty: that of the request.
+   *
+   * @generated from field: string hostname = 1;
+   */
+  hostname: string;
+
+  /**
+   * @generated from field: tulle.discovery.v1.PathEdit path = 2;
+   */
+  path?: PathEdit | undefined;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Rewrite.
+ * Use `create(RewriteSchema)` to create a new message.
+ */
+export const RewriteSchema: GenMessage<Rewrite> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 10);
+
+/**
+ * PathEdit replaces (a part of) the path; the query stays.
+ *
+ * @generated from message tulle.discovery.v1.PathEdit
+ */
+export type PathEdit = Message<"tulle.discovery.v1.PathEdit"> & {
+  /**
+   * @generated from oneof tulle.discovery.v1.PathEdit.kind
+   */
+  kind: {
+    /**
+     * @generated from field: string full = 1;
+     */
+    value: string;
+    case: "full";
+  } | {
+    /**
+     * Takes the place of the prefix that the rule's match has.
+     *
+     * @generated from field: string prefix = 2;
+     */
+    value: string;
+    case: "prefix";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message tulle.discovery.v1.PathEdit.
+ * Use `create(PathEditSchema)` to create a new message.
+ */
+export const PathEditSchema: GenMessage<PathEdit> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 11);
+
+/**
+ * Mirror sends copies of a share of the requests to one endpoint of a backend.
+ *
+ * @generated from message tulle.discovery.v1.Mirror
+ */
+export type Mirror = Message<"tulle.discovery.v1.Mirror"> & {
+  /**
+   * Index into OutboundTarget.backends.
+   *
+   * @generated from field: uint32 backend = 1;
+   */
+  backend: number;
+
+  /**
+   * The share is numerator / denominator.
+   *
+   * @generated from field: uint32 numerator = 2;
+   */
+  numerator: number;
+
+  /**
+   * At least 1.
+   *
+   * @generated from field: uint32 denominator = 3;
+   */
+  denominator: number;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Mirror.
+ * Use `create(MirrorSchema)` to create a new message.
+ */
+export const MirrorSchema: GenMessage<Mirror> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 12);
+
+/**
+ * Cors answers preflight requests and says who may read responses (Fetch standard §3.2).
+ *
+ * @generated from message tulle.discovery.v1.Cors
+ */
+export type Cors = Message<"tulle.discovery.v1.Cors"> & {
+  /**
+   * "*", or scheme://host[:port], where "*" in the host stands for any text.
+   *
+   * @generated from field: repeated string allow_origins = 1;
+   */
+  allowOrigins: string[];
+
+  /**
+   * @generated from field: bool allow_credentials = 2;
+   */
+  allowCredentials: boolean;
+
+  /**
+   * @generated from field: repeated string allow_methods = 3;
+   */
+  allowMethods: string[];
+
+  /**
+   * @generated from field: repeated string allow_headers = 4;
+   */
+  allowHeaders: string[];
+
+  /**
+   * @generated from field: repeated string expose_headers = 5;
+   */
+  exposeHeaders: string[];
+
+  /**
+   * @generated from field: uint32 max_age_seconds = 6;
+   */
+  maxAgeSeconds: number;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Cors.
+ * Use `create(CorsSchema)` to create a new message.
+ */
+export const CorsSchema: GenMessage<Cors> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 13);
+
+/**
+ * Session keeps requests that carry its token with the endpoint that the token names.
+ *
+ * @generated from message tulle.discovery.v1.Session
+ */
+export type Session = Message<"tulle.discovery.v1.Session"> & {
+  /**
+   * Of the cookie or the header.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * False: the token is a cookie.
+   *
+   * @generated from field: bool in_header = 2;
+   */
+  inHeader: boolean;
+
+  /**
+   * How long a token holds; absent: as long as the endpoint is there.
+   *
+   * @generated from field: google.protobuf.Duration absolute_timeout = 3;
+   */
+  absoluteTimeout?: Duration | undefined;
+
+  /**
+   * The cookie outlives the client's session.
+   *
+   * @generated from field: bool permanent = 4;
+   */
+  permanent: boolean;
+};
+
+/**
+ * Describes the message tulle.discovery.v1.Session.
+ * Use `create(SessionSchema)` to create a new message.
+ */
+export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
+  messageDesc(file_tulle_discovery_v1_discovery, 14);
 
 /**
  * Fault spoils a share of the requests on purpose. It ends by itself: the proxy looks at its own clock.
@@ -473,7 +742,7 @@ export type Fault = Message<"tulle.discovery.v1.Fault"> & {
  * Use `create(FaultSchema)` to create a new message.
  */
 export const FaultSchema: GenMessage<Fault> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 9);
+  messageDesc(file_tulle_discovery_v1_discovery, 15);
 
 /**
  * @generated from message tulle.discovery.v1.HeaderEdit
@@ -500,7 +769,7 @@ export type HeaderEdit = Message<"tulle.discovery.v1.HeaderEdit"> & {
  * Use `create(HeaderEditSchema)` to create a new message.
  */
 export const HeaderEditSchema: GenMessage<HeaderEdit> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 10);
+  messageDesc(file_tulle_discovery_v1_discovery, 16);
 
 /**
  * @generated from message tulle.discovery.v1.Header
@@ -522,7 +791,7 @@ export type Header = Message<"tulle.discovery.v1.Header"> & {
  * Use `create(HeaderSchema)` to create a new message.
  */
 export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 11);
+  messageDesc(file_tulle_discovery_v1_discovery, 17);
 
 /**
  * HttpMatch holds when all its parts hold.
@@ -558,7 +827,7 @@ export type HttpMatch = Message<"tulle.discovery.v1.HttpMatch"> & {
  * Use `create(HttpMatchSchema)` to create a new message.
  */
 export const HttpMatchSchema: GenMessage<HttpMatch> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 12);
+  messageDesc(file_tulle_discovery_v1_discovery, 18);
 
 /**
  * @generated from message tulle.discovery.v1.PathMatch
@@ -597,7 +866,7 @@ export type PathMatch = Message<"tulle.discovery.v1.PathMatch"> & {
  * Use `create(PathMatchSchema)` to create a new message.
  */
 export const PathMatchSchema: GenMessage<PathMatch> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 13);
+  messageDesc(file_tulle_discovery_v1_discovery, 19);
 
 /**
  * @generated from message tulle.discovery.v1.ValueMatch
@@ -633,7 +902,7 @@ export type ValueMatch = Message<"tulle.discovery.v1.ValueMatch"> & {
  * Use `create(ValueMatchSchema)` to create a new message.
  */
 export const ValueMatchSchema: GenMessage<ValueMatch> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 14);
+  messageDesc(file_tulle_discovery_v1_discovery, 20);
 
 /**
  * @generated from message tulle.discovery.v1.WeightedBackend
@@ -653,6 +922,28 @@ export type WeightedBackend = Message<"tulle.discovery.v1.WeightedBackend"> & {
    * @generated from field: uint32 weight = 2;
    */
   weight: number;
+
+  /**
+   * For requests of this share alone, after what the rule has for all.
+   *
+   * @generated from field: tulle.discovery.v1.HeaderEdit request_headers = 30;
+   */
+  requestHeaders?: HeaderEdit | undefined;
+
+  /**
+   * @generated from field: tulle.discovery.v1.HeaderEdit response_headers = 31;
+   */
+  responseHeaders?: HeaderEdit | undefined;
+
+  /**
+   * @generated from field: tulle.discovery.v1.Rewrite rewrite = 32;
+   */
+  rewrite?: Rewrite | undefined;
+
+  /**
+   * @generated from field: repeated tulle.discovery.v1.Mirror mirrors = 33;
+   */
+  mirrors: Mirror[];
 };
 
 /**
@@ -660,7 +951,7 @@ export type WeightedBackend = Message<"tulle.discovery.v1.WeightedBackend"> & {
  * Use `create(WeightedBackendSchema)` to create a new message.
  */
 export const WeightedBackendSchema: GenMessage<WeightedBackend> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 15);
+  messageDesc(file_tulle_discovery_v1_discovery, 21);
 
 /**
  * @generated from message tulle.discovery.v1.Retry
@@ -707,7 +998,7 @@ export type Retry = Message<"tulle.discovery.v1.Retry"> & {
  * Use `create(RetrySchema)` to create a new message.
  */
 export const RetrySchema: GenMessage<Retry> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 16);
+  messageDesc(file_tulle_discovery_v1_discovery, 22);
 
 /**
  * @generated from message tulle.discovery.v1.Backend
@@ -756,7 +1047,7 @@ export type Backend = Message<"tulle.discovery.v1.Backend"> & {
  * Use `create(BackendSchema)` to create a new message.
  */
 export const BackendSchema: GenMessage<Backend> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 17);
+  messageDesc(file_tulle_discovery_v1_discovery, 23);
 
 /**
  * Resilience is what a BackendPolicy or annotations of a Service ask for beyond the breaker. What is absent is off.
@@ -809,7 +1100,7 @@ export type Resilience = Message<"tulle.discovery.v1.Resilience"> & {
  * Use `create(ResilienceSchema)` to create a new message.
  */
 export const ResilienceSchema: GenMessage<Resilience> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 18);
+  messageDesc(file_tulle_discovery_v1_discovery, 24);
 
 /**
  * Ejection takes endpoints out by what they did in a window of time. Breaker.min_penalty and max_penalty hold for it, too.
@@ -863,7 +1154,7 @@ export type Ejection = Message<"tulle.discovery.v1.Ejection"> & {
  * Use `create(EjectionSchema)` to create a new message.
  */
 export const EjectionSchema: GenMessage<Ejection> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 19);
+  messageDesc(file_tulle_discovery_v1_discovery, 25);
 
 /**
  * RetryBudget bounds all retries and hedges of a target.
@@ -891,7 +1182,7 @@ export type RetryBudget = Message<"tulle.discovery.v1.RetryBudget"> & {
  * Use `create(RetryBudgetSchema)` to create a new message.
  */
 export const RetryBudgetSchema: GenMessage<RetryBudget> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 20);
+  messageDesc(file_tulle_discovery_v1_discovery, 26);
 
 /**
  * Hedging asks a second endpoint when the first is slow, and takes the answer that comes first.
@@ -917,7 +1208,7 @@ export type Hedging = Message<"tulle.discovery.v1.Hedging"> & {
  * Use `create(HedgingSchema)` to create a new message.
  */
 export const HedgingSchema: GenMessage<Hedging> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 21);
+  messageDesc(file_tulle_discovery_v1_discovery, 27);
 
 /**
  * Concurrency limits the requests under way to each endpoint.
@@ -950,7 +1241,7 @@ export type Concurrency = Message<"tulle.discovery.v1.Concurrency"> & {
  * Use `create(ConcurrencySchema)` to create a new message.
  */
 export const ConcurrencySchema: GenMessage<Concurrency> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 22);
+  messageDesc(file_tulle_discovery_v1_discovery, 28);
 
 /**
  * ZonePreference keeps requests in the client's zone while its endpoints are not busier than this.
@@ -971,7 +1262,7 @@ export type ZonePreference = Message<"tulle.discovery.v1.ZonePreference"> & {
  * Use `create(ZonePreferenceSchema)` to create a new message.
  */
 export const ZonePreferenceSchema: GenMessage<ZonePreference> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 23);
+  messageDesc(file_tulle_discovery_v1_discovery, 29);
 
 /**
  * Egress says what may leave to an address outside of the mesh. A rule that denies wins over one that allows.
@@ -1002,7 +1293,7 @@ export type Egress = Message<"tulle.discovery.v1.Egress"> & {
  * Use `create(EgressSchema)` to create a new message.
  */
 export const EgressSchema: GenMessage<Egress> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 24);
+  messageDesc(file_tulle_discovery_v1_discovery, 30);
 
 /**
  * EgressRule is an EgressNetwork whose networks hold the address.
@@ -1033,7 +1324,7 @@ export type EgressRule = Message<"tulle.discovery.v1.EgressRule"> & {
  * Use `create(EgressRuleSchema)` to create a new message.
  */
 export const EgressRuleSchema: GenMessage<EgressRule> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 25);
+  messageDesc(file_tulle_discovery_v1_discovery, 31);
 
 /**
  * @generated from message tulle.discovery.v1.Endpoint
@@ -1090,7 +1381,7 @@ export type Endpoint = Message<"tulle.discovery.v1.Endpoint"> & {
  * Use `create(EndpointSchema)` to create a new message.
  */
 export const EndpointSchema: GenMessage<Endpoint> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 26);
+  messageDesc(file_tulle_discovery_v1_discovery, 32);
 
 /**
  * LoadBalancer: power of two choices over peak EWMA of the latency.
@@ -1118,7 +1409,7 @@ export type LoadBalancer = Message<"tulle.discovery.v1.LoadBalancer"> & {
  * Use `create(LoadBalancerSchema)` to create a new message.
  */
 export const LoadBalancerSchema: GenMessage<LoadBalancer> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 27);
+  messageDesc(file_tulle_discovery_v1_discovery, 33);
 
 /**
  * Breaker takes an endpoint out after failures in a row, and lets single requests probe it again.
@@ -1149,7 +1440,7 @@ export type Breaker = Message<"tulle.discovery.v1.Breaker"> & {
  * Use `create(BreakerSchema)` to create a new message.
  */
 export const BreakerSchema: GenMessage<Breaker> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 28);
+  messageDesc(file_tulle_discovery_v1_discovery, 34);
 
 /**
  * InboundWorkload says who may reach the workload, port by port.
@@ -1210,7 +1501,7 @@ export type InboundWorkload = Message<"tulle.discovery.v1.InboundWorkload"> & {
  * Use `create(InboundWorkloadSchema)` to create a new message.
  */
 export const InboundWorkloadSchema: GenMessage<InboundWorkload> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 29);
+  messageDesc(file_tulle_discovery_v1_discovery, 35);
 
 /**
  * @generated from message tulle.discovery.v1.InboundPort
@@ -1275,7 +1566,7 @@ export type InboundPort = Message<"tulle.discovery.v1.InboundPort"> & {
  * Use `create(InboundPortSchema)` to create a new message.
  */
 export const InboundPortSchema: GenMessage<InboundPort> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 30);
+  messageDesc(file_tulle_discovery_v1_discovery, 36);
 
 /**
  * RateLimit bounds the requests that this proxy lets in. All that are set must admit a request; one that is refused counts
@@ -1323,7 +1614,7 @@ export type RateLimit = Message<"tulle.discovery.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 31);
+  messageDesc(file_tulle_discovery_v1_discovery, 37);
 
 /**
  * @generated from message tulle.discovery.v1.Rate
@@ -1349,7 +1640,7 @@ export type Rate = Message<"tulle.discovery.v1.Rate"> & {
  * Use `create(RateSchema)` to create a new message.
  */
 export const RateSchema: GenMessage<Rate> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 32);
+  messageDesc(file_tulle_discovery_v1_discovery, 38);
 
 /**
  * @generated from message tulle.discovery.v1.RateOverride
@@ -1373,7 +1664,7 @@ export type RateOverride = Message<"tulle.discovery.v1.RateOverride"> & {
  * Use `create(RateOverrideSchema)` to create a new message.
  */
 export const RateOverrideSchema: GenMessage<RateOverride> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 33);
+  messageDesc(file_tulle_discovery_v1_discovery, 39);
 
 /**
  * @generated from message tulle.discovery.v1.HeaderRate
@@ -1395,7 +1686,7 @@ export type HeaderRate = Message<"tulle.discovery.v1.HeaderRate"> & {
  * Use `create(HeaderRateSchema)` to create a new message.
  */
 export const HeaderRateSchema: GenMessage<HeaderRate> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 34);
+  messageDesc(file_tulle_discovery_v1_discovery, 40);
 
 /**
  * @generated from message tulle.discovery.v1.InboundRoute
@@ -1427,7 +1718,7 @@ export type InboundRoute = Message<"tulle.discovery.v1.InboundRoute"> & {
  * Use `create(InboundRouteSchema)` to create a new message.
  */
 export const InboundRouteSchema: GenMessage<InboundRoute> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 35);
+  messageDesc(file_tulle_discovery_v1_discovery, 41);
 
 /**
  * @generated from message tulle.discovery.v1.Authorization
@@ -1463,7 +1754,7 @@ export type Authorization = Message<"tulle.discovery.v1.Authorization"> & {
  * Use `create(AuthorizationSchema)` to create a new message.
  */
 export const AuthorizationSchema: GenMessage<Authorization> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 36);
+  messageDesc(file_tulle_discovery_v1_discovery, 42);
 
 /**
  * @generated from message tulle.discovery.v1.Authentication
@@ -1497,7 +1788,7 @@ export type Authentication = Message<"tulle.discovery.v1.Authentication"> & {
  * Use `create(AuthenticationSchema)` to create a new message.
  */
 export const AuthenticationSchema: GenMessage<Authentication> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 37);
+  messageDesc(file_tulle_discovery_v1_discovery, 43);
 
 /**
  * @generated from message tulle.discovery.v1.MeshTls
@@ -1516,7 +1807,7 @@ export type MeshTls = Message<"tulle.discovery.v1.MeshTls"> & {
  * Use `create(MeshTlsSchema)` to create a new message.
  */
 export const MeshTlsSchema: GenMessage<MeshTls> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 38);
+  messageDesc(file_tulle_discovery_v1_discovery, 44);
 
 /**
  * @generated from message tulle.discovery.v1.Networks
@@ -1533,7 +1824,7 @@ export type Networks = Message<"tulle.discovery.v1.Networks"> & {
  * Use `create(NetworksSchema)` to create a new message.
  */
 export const NetworksSchema: GenMessage<Networks> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 39);
+  messageDesc(file_tulle_discovery_v1_discovery, 45);
 
 /**
  * @generated from message tulle.discovery.v1.Network
@@ -1555,7 +1846,7 @@ export type Network = Message<"tulle.discovery.v1.Network"> & {
  * Use `create(NetworkSchema)` to create a new message.
  */
 export const NetworkSchema: GenMessage<Network> = /*@__PURE__*/
-  messageDesc(file_tulle_discovery_v1_discovery, 40);
+  messageDesc(file_tulle_discovery_v1_discovery, 46);
 
 /**
  * Protocol is what a port speaks.
