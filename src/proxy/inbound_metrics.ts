@@ -144,7 +144,7 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
     });
     const decision = verdict.kind === "permit"
       ? this.#metrics.authzAllow("http", labels)
-      : verdict.reason === "no route"
+      : verdict.cause === "no_route"
       ? this.#metrics.routeNotFound(labels)
       : this.#metrics.authzDeny("http", labels);
     return { http, decision };

@@ -12,8 +12,19 @@ import { blockContains, type IpBlock, parseIp } from "../../model/ip.ts";
 import { defaultResource, type ResourceRef } from "../../model/resource.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import type { PeerClient } from "./credentials.ts";
-import { type Caller, compileRules, decide, type Decision, type Rule } from "./decide.ts";
-import type { Verdict } from "./verdict.ts";
+import {
+  type Caller,
+  compileRules,
+  decide,
+  type Decision,
+  type Fallback,
+  fallbackOf,
+  type Findings,
+  findingsFor,
+  joinFindings,
+  type RuleSet,
+} from "./decide.ts";
+import type { Cause, Verdict } from "./verdict.ts";
 
 /** Clients remembered per port. A port has few distinct ones in a mesh; a scan from many addresses must not fill memory. */
 export const MAX_REMEMBERED_CLIENTS = 512;
@@ -69,6 +80,12 @@ export class InboundView {
   }
 }
 
+/** What holds at a target: its own rules and, for a route, the default together with those of its Server. */
+interface TargetRules {
+  readonly rules: RuleSet;
+  readonly fallback: Fallback;
+}
+
 /** The policy of one port. */
 export class PortPolicy {
   readonly spec: InboundPort;
@@ -77,27 +94,37 @@ export class PortPolicy {
   readonly needsRequest: boolean;
   /** For bytes that are not HTTP on a port with routes: a miss of the detection never weakens policy. */
   readonly unclassified: Verdict;
-  readonly #rules: readonly Rule[];
-  readonly #routeRules = new Map<InboundRoute, readonly Rule[]>();
-  readonly #matcher: RequestMatcher<InboundRoute>;
-  readonly #clusterNetworks: readonly IpBlock[];
-  readonly #probeNetworks: readonly IpBlock[];
-  readonly #clients = new Map<string, ClientPolicy>();
+  readonly #server: TargetRules;
+  readonly #routes = new Map<InboundRoute, TargetRules>();
+  /** For requests that no route matches; null when they are refused without looking at who asks. */
+  readonly #noRouteTrial: Fallback | null;
   readonly #noRoute: Verdict;
   readonly #ambiguous: Verdict;
+  readonly #matcher: RequestMatcher<InboundRoute>;
+  readonly #probeNetworks: readonly IpBlock[];
+  readonly #clients = new Map<string, ClientPolicy>();
 
   constructor(spec: InboundPort, networks: Networks, compileMatcher: CompileMatcher) {
     this.spec = spec;
     this.server = spec.server ?? defaultResource(spec.defaultPolicy);
     this.needsRequest = spec.routes.length > 0;
-    this.#rules = compileRules(spec.authorizations);
     this.#matcher = compileMatcher(spec.routes);
-    this.#clusterNetworks = networks.clusterNetworks;
     this.#probeNetworks = networks.probeNetworks;
-    for (const route of spec.routes) this.#routeRules.set(route, compileRules(route.authorizations));
-    this.unclassified = this.#refusal("the port has routes, and the bytes are not HTTP");
-    this.#noRoute = this.#refusal("no route");
-    this.#ambiguous = this.#refusal("ambiguous path: its readings lead to different routes; send it normalised");
+    const rules = compileRules(spec.authorizations);
+    const target = (...sets: RuleSet[]) => fallbackOf(spec.defaultPolicy, sets, networks.clusterNetworks);
+    this.#server = { rules, fallback: target(rules) };
+    for (const route of spec.routes) {
+      const own = compileRules(route.authorizations);
+      this.#routes.set(route, { rules: own, fallback: target(rules, own) });
+    }
+    const all = target(rules, ...[...this.#routes.values()].map((route) => route.rules));
+    this.#noRouteTrial = all.trial === null ? null : all;
+    this.unclassified = this.#refusal("unclassified", "the port has routes, and the bytes are not HTTP");
+    this.#noRoute = this.#refusal("no_route", "no route");
+    this.#ambiguous = this.#refusal(
+      "ambiguous_path",
+      "ambiguous path: its readings lead to different routes; send it normalised",
+    );
   }
 
   /** The decisions for one client. Keep the result for the connection's life; equal clients share one. */
@@ -113,17 +140,35 @@ export class PortPolicy {
     return known;
   }
 
-  /** Decision by the Server's policies, and the route's when given. */
-  decide(caller: Caller, route: InboundRoute | null): Decision {
-    const own = route === null ? undefined : this.#routeRules.get(route);
-    const lists = own === undefined ? [this.#rules] : [this.#rules, own];
-    return decide(lists, this.spec.defaultPolicy, this.#clusterNetworks, caller);
+  /** What the Server's own policies say to a caller: part of each decision below. */
+  findings(caller: Caller): Findings {
+    return findingsFor(this.#server.rules, caller);
   }
 
-  /** @returns the route of a request, or the verdict that refuses it */
-  routeOf(block: HeaderBlock): InboundRoute | Verdict {
+  /** Decision by the Server's policies alone. @param found by them for this caller */
+  decideConnection(caller: Caller, found: Findings): Decision {
+    return decide(found, this.#server.fallback, caller);
+  }
+
+  /** Decision by the Server's and the route's policies. @param found by the Server's for this caller */
+  decideRoute(caller: Caller, found: Findings, route: InboundRoute): Decision {
+    const own = this.#routes.get(route) as TargetRules; // routes are this port's
+    return decide(joinFindings(found, findingsFor(own.rules, caller)), own.fallback, caller);
+  }
+
+  /** Verdict about a request that no route matches. */
+  withoutRoute(caller: Caller, found: Findings): Verdict {
+    if (this.#noRouteTrial === null) return this.#noRoute;
+    // An allow of the Server is not one of a route: the refusal on trial is that of the missing route.
+    const decision = decide({ ...found, allow: null, auditAllow: null }, this.#noRouteTrial, caller);
+    const reason = decision.permit ? "no route, and what would refuse it only audits" : decision.reason;
+    return this.verdict({ ...decision, cause: decision.permit ? "no_route" : decision.cause, reason }, null, false);
+  }
+
+  /** @returns the route of a request, null when none matches, or the verdict that refuses it */
+  routeOf(block: HeaderBlock): InboundRoute | Verdict | null {
     const route = this.#matcher.matchAllReadings(block);
-    return route === null ? this.#noRoute : route === "ambiguous" ? this.#ambiguous : route;
+    return route === "ambiguous" ? this.#ambiguous : route;
   }
 
   /** Whether a request is a kubelet's probe: exactly its path, nobody's identity, from where probes come. */
@@ -142,6 +187,7 @@ export class PortPolicy {
   verdict(decision: Decision, route: InboundRoute | null, needsRequest: boolean): Verdict {
     return {
       kind: decision.permit ? "permit" : "deny",
+      cause: decision.cause,
       policy: decision.policy,
       audit: decision.auditPolicy !== null,
       auditPolicy: decision.auditPolicy,
@@ -152,8 +198,8 @@ export class PortPolicy {
     };
   }
 
-  #refusal(reason: string): Verdict {
-    return this.verdict({ permit: false, policy: this.server, auditPolicy: null, reason }, null, false);
+  #refusal(cause: Cause, reason: string): Verdict {
+    return this.verdict({ permit: false, cause, policy: this.server, auditPolicy: null, reason }, null, false);
   }
 }
 
@@ -163,19 +209,18 @@ export class ClientPolicy {
   readonly connection: Verdict;
   readonly #port: PortPolicy;
   readonly #caller: Caller;
-  readonly #byRoute = new Map<InboundRoute, Verdict>();
+  readonly #found: Findings;
+  /** By route; null stands for no route. */
+  readonly #byRoute = new Map<InboundRoute | null, Verdict>();
 
   constructor(port: PortPolicy, caller: Caller) {
     this.#port = port;
     this.#caller = caller;
-    const decision = port.decide(caller, null);
-    // A deny of the Server holds for every route; anything else may still be changed by a route's own policies.
-    const open = port.needsRequest && !decision.permit && decision.policy.kind === "default";
-    this.connection = port.verdict(
-      open ? { ...decision, permit: true, reason: "decided for each request" } : decision,
-      null,
-      port.needsRequest,
-    );
+    this.#found = port.findings(caller);
+    const decision = port.decideConnection(caller, this.#found);
+    // A deny of the Server holds for every route; anything else is for each request to decide.
+    const open = port.needsRequest && (decision.permit || decision.cause === "default");
+    this.connection = port.verdict(open ? { ...OPEN, policy: port.server } : decision, null, port.needsRequest);
   }
 
   /** The verdict about a request; remembered on its block. */
@@ -192,24 +237,28 @@ export class ClientPolicy {
 
   /** A refusal that no policy has asked for does not hold for a probe. */
   #orProbe(verdict: Verdict, block: HeaderBlock): Verdict {
-    const { kind, policy } = verdict;
-    const isDenied = policy.kind === "AuthorizationPolicy" || this.connection.policy.kind === "AuthorizationPolicy";
-    if (kind === "permit" || isDenied || !this.#port.isProbe(this.#caller, block)) return verdict;
-    return { ...verdict, kind: "permit", policy: PROBE, reason: "a probe of the kubelet" };
+    const isDenied = verdict.cause === "policy" ||
+      this.connection.kind === "deny" && this.connection.cause === "policy";
+    if (verdict.kind === "permit" || isDenied || !this.#port.isProbe(this.#caller, block)) return verdict;
+    return { ...verdict, kind: "permit", cause: "probe", policy: PROBE, reason: "a probe of the kubelet" };
   }
 
   #request(block: HeaderBlock): Verdict {
     const route = this.#port.routeOf(block);
-    if ("kind" in route) return route;
+    if (route !== null && "kind" in route) return route;
     let verdict = this.#byRoute.get(route);
     if (verdict === undefined) {
-      verdict = this.#port.verdict(this.#port.decide(this.#caller, route), route, false);
+      verdict = route === null
+        ? this.#port.withoutRoute(this.#caller, this.#found)
+        : this.#port.verdict(this.#port.decideRoute(this.#caller, this.#found, route), route, false);
       this.#byRoute.set(route, verdict);
     }
     return verdict;
   }
 }
 
+/** Of a connection whose requests are decided about one by one. */
+const OPEN = { permit: true, cause: "requests", auditPolicy: null, reason: "decided for each request" } as const;
 /** Named as the policy that admitted a probe. */
 const PROBE: ResourceRef = defaultResource("probe");
 /** Path of a gRPC probe; the proto's package grpc.health.v1. */

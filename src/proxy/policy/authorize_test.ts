@@ -164,8 +164,48 @@ test("authorizeConnection() marks what a policy in audit mode would have changed
   const rows = [1, 2, 3].map((p) => authorizeConnection(audited, p, client(FRONT)));
   expect(rows.map((v) => [v.kind, v.audit, v.auditPolicy?.name])).toEqual([
     ["permit", true, "would-deny"],
-    ["deny", true, "would-allow"],
+    ["permit", false, undefined], // its only allow is on trial, and holds
     ["permit", false, undefined],
+  ]);
+});
+
+test("a port whose admissions are all in audit mode refuses nobody for want of one, and says whom it would refuse", () => {
+  const trial = [policy("trial", "allow", [mesh(FRONT)], "audit")];
+  const enforced = policy("enforced", "allow", [mesh("spiffe://cluster.local/ns/ops/*")]);
+  const banned = policy("banned", "deny", [net(OUTSIDE)]);
+  const all = view([
+    port({ port: 1, authorizations: [...trial, banned] }),
+    port({ port: 2, authorizations: [...trial, enforced] }),
+    port({ port: 3, routes: [route("/r", trial)] }),
+    port({ port: 4, routes: [route("/r", trial), route("/s", [enforced])] }),
+    port({ port: 5, authorizations: trial, defaultPolicy: "all-authenticated" }),
+  ]);
+  const said = (number: number, who: ReturnType<typeof client>, path: string) => {
+    const { kind, cause, auditPolicy } = authorizeRequest(all.port(number), who, request(path));
+    return [kind, cause, auditPolicy?.name];
+  };
+  expect([
+    said(1, client(FRONT), "/"),
+    said(1, client(BACK), "/"),
+    said(1, client(BACK, OUTSIDE), "/"),
+    said(2, client(BACK), "/"),
+    said(2, client(FRONT), "/"),
+    said(3, client(BACK), "/r"),
+    said(3, client(FRONT), "/none"),
+    said(4, client(BACK), "/r"),
+    said(4, client(FRONT), "/none"),
+    said(5, client(null), "/"),
+  ]).toEqual([
+    ["permit", "default", undefined],
+    ["permit", "default", "trial"],
+    ["deny", "policy", undefined],
+    ["deny", "default", undefined],
+    ["deny", "default", "trial"],
+    ["permit", "default", "trial"],
+    ["permit", "no_route", "trial"],
+    ["permit", "default", "trial"],
+    ["deny", "no_route", undefined],
+    ["deny", "default", undefined],
   ]);
 });
 
@@ -288,10 +328,20 @@ test("authorize: without policies the default decides, declared port or not", ()
   }));
 });
 
-test("authorize: a policy in audit mode changes no outcome", () => {
+test("authorize: a denial in audit mode changes no outcome", () => {
   fc.assert(fc.property(somePort, someAuthorization, someClient, (parts, extra, who) => {
     const before = port(parts);
-    const after = { ...before, authorizations: [...before.authorizations, { ...extra, mode: "audit" as const }] };
+    const audit: Authorization = { ...extra, action: "deny", mode: "audit" };
+    const after = { ...before, authorizations: [...before.authorizations, audit] };
+    expect(kinds(after, who)).toEqual(kinds(before, who));
+  }));
+});
+
+test("authorize: an admission in audit mode changes no outcome where another one is enforced", () => {
+  fc.assert(fc.property(somePort, someAuthorization, someClient, (parts, extra, who) => {
+    const before = port({ ...parts, authorizations: [...parts.authorizations, policy("a", "allow", [mesh(BACK)])] });
+    const audit: Authorization = { ...extra, action: "allow", mode: "audit" };
+    const after = { ...before, authorizations: [...before.authorizations, audit] };
     expect(kinds(after, who)).toEqual(kinds(before, who));
   }));
 });

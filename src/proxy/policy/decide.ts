@@ -3,16 +3,29 @@ import type { Authorization, DefaultPolicy } from "../../model/inbound.ts";
 import { blockContains, type IpAddress, type IpBlock } from "../../model/ip.ts";
 import { defaultResource, resourceKey, type ResourceRef } from "../../model/resource.ts";
 import { compileCredential, type Credential } from "./credentials.ts";
+import type { Cause } from "./verdict.ts";
 
 /** An authorization ready to be asked. */
 export interface Rule {
   readonly policy: ResourceRef;
   readonly key: string;
-  readonly deny: boolean;
-  readonly audit: boolean;
   /** All must hold. */
   readonly credentials: readonly Credential[];
 }
+
+/** One value for each sort of rule: enforced or in audit mode, deny or allow. */
+export interface BySort<T> {
+  readonly deny: T;
+  readonly auditDeny: T;
+  readonly allow: T;
+  readonly auditAllow: T;
+}
+
+/** The rules of one target, each sort in the order of their names, so that the order they came in shows in no result. */
+export type RuleSet = BySort<readonly Rule[]>;
+
+/** Of each sort the first rule that holds for a caller. */
+export type Findings = BySort<Rule | null>;
 
 /** Who asks, as the rules see it. */
 export interface Caller {
@@ -21,107 +34,145 @@ export interface Caller {
   readonly ip: IpAddress | null;
 }
 
+/** What holds where no enforced allow does. */
+export interface Fallback {
+  readonly policy: DefaultPolicy;
+  /**
+   * Set when nothing is refused for want of an allow, only reported: names whose refusal it would have been. So it is with
+   * the default audit, and with deny while the allows of the target are all in audit mode.
+   */
+  readonly trial: ResourceRef | null;
+  /** What "inside" means for the cluster-* defaults. */
+  readonly clusterNetworks: readonly IpBlock[];
+}
+
 /** Outcome before it is put in words for a port or route. */
 export interface Decision {
   readonly permit: boolean;
+  readonly cause: Cause;
   readonly policy: ResourceRef;
   readonly auditPolicy: ResourceRef | null;
   readonly reason: string;
 }
 
-/** Compiles authorizations into an order of their own, so that theirs does not show in any result. */
-export function compileRules(authorizations: readonly Authorization[]): Rule[] {
-  const rules = authorizations.map((authorization): Rule => ({
-    policy: authorization.policy,
-    key: resourceKey(authorization.policy),
-    deny: authorization.action === "deny",
-    audit: authorization.mode === "audit",
-    credentials: authorization.authentications.map(compileCredential),
-  }));
-  return rules.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+/** Compiles the authorizations of one target. */
+export function compileRules(authorizations: readonly Authorization[]): RuleSet {
+  const set: BySort<Rule[]> = { deny: [], auditDeny: [], allow: [], auditAllow: [] };
+  for (const { policy, action, mode, authentications } of authorizations) {
+    const rule = { policy, key: resourceKey(policy), credentials: authentications.map(compileCredential) };
+    if (action === "deny") (mode === "audit" ? set.auditDeny : set.deny).push(rule);
+    else (mode === "audit" ? set.auditAllow : set.allow).push(rule);
+  }
+  const byKey = (a: Rule, b: Rule) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+  for (const list of [set.deny, set.auditDeny, set.allow, set.auditAllow]) list.sort(byKey);
+  return set;
+}
+
+/** What holds at a target with these rules where no enforced allow does. */
+export function fallbackOf(
+  policy: DefaultPolicy,
+  sets: readonly RuleSet[],
+  clusterNetworks: readonly IpBlock[],
+): Fallback {
+  return { policy, trial: trialOf(policy, sets), clusterNetworks };
+}
+
+function trialOf(policy: DefaultPolicy, sets: readonly RuleSet[]): ResourceRef | null {
+  if (policy === "audit") return defaultResource(policy);
+  if (policy !== "deny" || sets.some(({ allow }) => allow.length > 0)) return null;
+  let first: Rule | null = null;
+  for (const { auditAllow } of sets) first = firstOf(first, auditAllow[0] ?? null);
+  return first === null ? null : first.policy;
+}
+
+/** Asks each rule once, as far as needed. Depends on the caller alone: keep the result for the connection's life. */
+export function findingsFor(set: RuleSet, caller: Caller): Findings {
+  return {
+    deny: firstHolding(set.deny, caller),
+    auditDeny: firstHolding(set.auditDeny, caller),
+    allow: firstHolding(set.allow, caller),
+    auditAllow: firstHolding(set.auditAllow, caller),
+  };
+}
+
+/** The findings of two targets that both hold, as if their rules stood in one list. */
+export function joinFindings(a: Findings, b: Findings): Findings {
+  return {
+    deny: firstOf(a.deny, b.deny),
+    auditDeny: firstOf(a.auditDeny, b.auditDeny),
+    allow: firstOf(a.allow, b.allow),
+    auditAllow: firstOf(a.auditAllow, b.auditAllow),
+  };
 }
 
 /**
- * Decides for a caller: an enforced deny refuses; else an enforced allow admits; else the default holds. Rules in audit
- * mode change nothing; the first whose effect would have been another is named.
- *
- * @param lists rules of the Server, and of the route when there is one
- * @param clusterNetworks what "inside" means for the cluster-* defaults
+ * Decides: an enforced deny refuses; else an enforced allow admits; else the fallback holds. What a rule in audit mode, or
+ * a fallback on trial, would have changed is named in `auditPolicy`, and changes nothing.
  */
-export function decide(
-  lists: readonly (readonly Rule[])[],
-  fallback: DefaultPolicy,
-  clusterNetworks: readonly IpBlock[],
-  caller: Caller,
+export function decide(found: Findings, fallback: Fallback, caller: Caller): Decision {
+  const { deny, allow } = found;
+  if (deny !== null) return decision(false, "policy", deny.policy, null, "denied by policy");
+  const auditDeny = found.auditDeny?.policy ?? null;
+  if (allow !== null) return decision(true, "policy", allow.policy, auditDeny, "allowed by policy");
+  const auditAllow = found.auditAllow?.policy ?? null;
+  if (fallback.trial !== null) {
+    const policy = fallback.policy === "audit" || auditAllow === null ? defaultResource("audit") : auditAllow;
+    if (auditAllow !== null) return decision(true, "default", policy, auditDeny, "allowed by a policy in audit mode");
+    const reason = "no policy allows it, and what would refuse it only audits";
+    return decision(true, "default", policy, auditDeny ?? fallback.trial, reason);
+  }
+  const policy = defaultResource(fallback.policy);
+  const refusal = defaultRefusal(fallback, caller);
+  if (refusal === null) return decision(true, "default", policy, auditDeny, `allowed by default ${fallback.policy}`);
+  return decision(false, "default", policy, auditDeny === null ? auditAllow : null, refusal);
+}
+
+function decision(
+  permit: boolean,
+  cause: Cause,
+  policy: ResourceRef,
+  auditPolicy: ResourceRef | null,
+  reason: string,
 ): Decision {
-  const deny = firstHolding(lists, true, false, caller);
-  if (deny !== null) return { permit: false, policy: deny.policy, auditPolicy: null, reason: "denied by policy" };
-  const auditDeny = firstHolding(lists, true, true, caller)?.policy ?? null;
-  const allow = firstHolding(lists, false, false, caller);
-  if (allow !== null) {
-    return { permit: true, policy: allow.policy, auditPolicy: auditDeny, reason: "allowed by policy" };
-  }
-  const policy = defaultResource(fallback);
-  if (fallback === "audit") {
-    return {
-      permit: true,
-      policy,
-      auditPolicy: auditDeny ?? policy,
-      reason: "no policy allows it; the default only audits",
-    };
-  }
-  const refusal = defaultRefusal(fallback, clusterNetworks, caller);
-  if (refusal === null) {
-    return { permit: true, policy, auditPolicy: auditDeny, reason: `allowed by default ${fallback}` };
-  }
-  const auditAllow = firstHolding(lists, false, true, caller)?.policy ?? null;
-  return { permit: false, policy, auditPolicy: auditAllow, reason: refusal };
+  return { permit, cause, policy, auditPolicy, reason };
 }
 
 /** @returns why the default refuses the caller, or null */
-function defaultRefusal(fallback: DefaultPolicy, networks: readonly IpBlock[], caller: Caller): string | null {
-  switch (fallback) {
+function defaultRefusal({ policy, clusterNetworks }: Fallback, caller: Caller): string | null {
+  switch (policy) {
     case "all-unauthenticated":
     case "audit":
       return null;
     case "all-authenticated":
-      return caller.identity === "" ? "no policy allows it, and the client has no mesh identity" : null;
+      return caller.identity === "" ? NO_IDENTITY : null;
     case "cluster-unauthenticated":
-      return isInside(networks, caller)
-        ? null
-        : "no policy allows it, and the client is outside of the cluster's networks";
+      return isInside(clusterNetworks, caller) ? null : NOT_INSIDE;
     case "cluster-authenticated":
-      if (caller.identity === "") return "no policy allows it, and the client has no mesh identity";
-      return isInside(networks, caller)
-        ? null
-        : "no policy allows it, and the client is outside of the cluster's networks";
+      if (caller.identity === "") return NO_IDENTITY;
+      return isInside(clusterNetworks, caller) ? null : NOT_INSIDE;
     case "deny":
       return "no policy allows it";
     default:
-      return fallback satisfies never;
+      return policy satisfies never;
   }
 }
+
+const NO_IDENTITY = "no policy allows it, and the client has no mesh identity";
+const NOT_INSIDE = "no policy allows it, and the client is outside of the cluster's networks";
 
 function isInside(networks: readonly IpBlock[], caller: Caller): boolean {
   const ip = caller.ip;
   return ip !== null && networks.some((block) => blockContains(block, ip));
 }
 
-/** The holding rule with the lowest key, over all lists. */
-function firstHolding(
-  lists: readonly (readonly Rule[])[],
-  deny: boolean,
-  audit: boolean,
-  caller: Caller,
-): Rule | null {
-  let best: Rule | null = null;
-  for (const list of lists) {
-    const rule = list.find((rule) => rule.deny === deny && rule.audit === audit && holds(rule, caller));
-    if (rule !== undefined && (best === null || rule.key < best.key)) best = rule;
-  }
-  return best;
+/** The one with the lower key. */
+function firstOf(a: Rule | null, b: Rule | null): Rule | null {
+  if (a === null) return b;
+  return b === null || a.key <= b.key ? a : b;
 }
 
-function holds(rule: Rule, caller: Caller): boolean {
-  return rule.credentials.every((credential) => credential.holds(caller.identity, caller.ip));
+function firstHolding(rules: readonly Rule[], caller: Caller): Rule | null {
+  return rules.find(({ credentials }) =>
+    credentials.every((credential) => credential.holds(caller.identity, caller.ip))
+  ) ?? null;
 }
