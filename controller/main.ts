@@ -1,6 +1,6 @@
 /** `tulle controller`: flags → parts, wired together; waits for a signal. */
 import { errorText, UsageError } from "../src/base/error.ts";
-import { createLogger, type Logger } from "../src/base/log.ts";
+import type { Logger } from "../src/base/log.ts";
 import { VERSION } from "../src/base/version.ts";
 import { DiscoveryService } from "../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { IdentityService } from "../proto/gen/tulle/identity/v1/identity_pb.ts";
@@ -9,6 +9,7 @@ import { ClusterDuties } from "./_cluster_duties.ts";
 import { openSource } from "./_source.ts";
 import { type ControllerOptions, type Endpoint, parseOptions } from "./cli/controller_options.ts";
 import { CONTROLLER, MESH_NAMESPACE, WEBHOOK_SERVICE } from "./core/cluster_names.ts";
+import { lineQueue, serviceLog } from "./core/log_lines.ts";
 import { Registry } from "./core/metrics.ts";
 import { WorldSource } from "./index/world_source.ts";
 import type { CertificateAuthority, KeyedCertificate } from "./issuer/authority.ts";
@@ -19,6 +20,7 @@ import { IdentityHandler } from "./serve/identity_service.ts";
 import { serveMetrics } from "./serve/metrics.ts";
 import { ControlServer } from "./serve/server.ts";
 
+const STDOUT = 1;
 /** How long open calls may take to end after SIGTERM, milliseconds: streams are ended at once, so only unary calls need it. */
 const SHUTDOWN_GRACE_MS = 2000;
 /** Names by which an API server may reach us. */
@@ -38,13 +40,9 @@ const MAX_RENEW_WAIT_MS = 24 * 3_600_000;
 export async function runController(argv: string[]): Promise<void> {
   const options = parseOptions(argv);
   if (options === null) return;
-  const log = createLogger({
-    level: options.logLevel,
-    write: (line) => void process.stderr.write(line),
-    now: Date.now,
-  });
+  const log = serviceLog(options.logLevel);
   const controller = await start(options, log);
-  process.stdout.write(JSON.stringify({ ready: true, version: VERSION, ...controller.addresses }) + "\n");
+  lineQueue(STDOUT).offer(JSON.stringify({ ready: true, version: VERSION, ...controller.addresses }) + "\n");
   const signal = await new Promise<string>((resolve) => {
     process.once("SIGTERM", () => resolve("SIGTERM"));
     process.once("SIGINT", () => resolve("SIGINT"));

@@ -1,5 +1,5 @@
 /** `tulle agent`: one per node. Installs the plugin, answers it, repairs pods, and goes without leaving anything. */
-import { createLogger, type Logger } from "../../src/base/log.ts";
+import type { Logger } from "../../src/base/log.ts";
 import { errorText } from "../../src/base/error.ts";
 import { VERSION } from "../../src/base/version.ts";
 import { ApiError } from "../api/api_error.ts";
@@ -8,6 +8,7 @@ import { chooseTarget } from "../api/kube_target.ts";
 import { ListWatch } from "../api/list_watch.ts";
 import { TYPES } from "../api/resource_type.ts";
 import { AGENT, MESH_NAMESPACE } from "../core/cluster_names.ts";
+import { serviceLog } from "../core/log_lines.ts";
 import { Registry } from "../core/metrics.ts";
 import { type PodKey, serveAgentSocket } from "./agent_socket.ts";
 import { serveAgentAdmin } from "./agent_admin.ts";
@@ -30,11 +31,7 @@ export interface AgentSettings {
 
 /** Runs until SIGTERM or SIGINT. @throws Error that names the remedy when the plugin cannot be installed */
 export async function runAgent(settings: AgentSettings): Promise<void> {
-  const log = createLogger({
-    level: settings.logLevel,
-    write: (line) => void process.stderr.write(line),
-    now: Date.now,
-  });
+  const log = serviceLog(settings.logLevel);
   const client = new KubeClient(
     chooseTarget({ file: settings.kubeconfig, context: settings.context }, process.env),
   );

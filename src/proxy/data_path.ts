@@ -1,5 +1,6 @@
 /** The data path of one thread with all that it counts and reports: the main thread has one, and each worker. */
 import type { ProxyConfig } from "../config/proxy_config.ts";
+import { LOST_LINES } from "../base/line_queue.ts";
 import type { Logger } from "../base/log.ts";
 import type { Identity } from "../identity/identity.ts";
 import { waitingBudget } from "../http/waiting_budget.ts";
@@ -23,8 +24,10 @@ export interface DataPathOptions {
   readonly listeners: Listeners;
   readonly source: TargetSource;
   readonly tap: TapHub;
-  /** Writes lines of the access log; resolves when it takes more. */
-  readonly writeAccessLog: (text: string) => Promise<unknown>;
+  /** Writes lines of the access log; resolves when it takes more, with how many were lost. */
+  readonly writeAccessLog: (text: string) => Promise<number>;
+  /** Lines of this thread's own log that were lost so far. */
+  readonly lostLogLines: () => number;
 }
 
 export class DataPath {
@@ -49,7 +52,8 @@ export class DataPath {
     this.#accessLog = config.accessLog === "off" ? null : new AccessLog({
       write: options.writeAccessLog,
       now: () => Date.now(),
-      onDrop: () => metrics.accessLogDropped.add(1),
+      onDrop: (lines) => metrics.accessLogDropped.add(lines),
+      onRecovered: (lines) => log.warn(LOST_LINES, { log: "access", lines }),
     });
     if (config.dialMark !== null) setDialMark(config.dialMark);
     onSocketBug((error) =>
@@ -79,6 +83,7 @@ export class DataPath {
       log.warn("ended what its receiver does not read", { direction, reason, peer, bytes });
     };
     const balancers = new BalancerMetrics(metrics, this.proxy.upstreams, this.proxy.outboundHttp.holds);
+    metrics.registry.onCollect(() => metrics.setLogDropped(options.lostLogLines()));
     metrics.registry.onCollect(reportOpenConnections);
     metrics.registry.onCollect(() => balancers.collect(this.proxy.targets.all()));
   }

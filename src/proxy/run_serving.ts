@@ -13,6 +13,7 @@ import { DataPath } from "./data_path.ts";
 import { type GivenSockets, Listeners } from "./listeners.ts";
 import { type PathReport, reportPath } from "./path_report.ts";
 import type { Control, ControlUser } from "./run_control.ts";
+import { lostLines, writeAccessLines } from "./run_log.ts";
 import type { Upgradable } from "./run_upgrade/upgrade.ts";
 import type { WorkerPool } from "./run_workers/pool.ts";
 
@@ -27,7 +28,6 @@ export class Serving implements ControlUser, Upgradable {
   readonly #path: DataPath;
   #adminDeps: AdminDeps | null = null;
   #admin: AdminServer | null = null;
-  #written: Promise<unknown> = Promise.resolve();
 
   /** @param workers further threads of the data path, null for none */
   constructor(config: ProxyConfig, log: Logger, control: Control, workers: WorkerPool | null) {
@@ -41,7 +41,8 @@ export class Serving implements ControlUser, Upgradable {
       listeners: this.#listeners,
       source: control.source(),
       tap: new TapHub((isWatched) => workers?.tap(isWatched)),
-      writeAccessLog: (text) => this.#writeAccessLog(text),
+      writeAccessLog: writeAccessLines,
+      lostLogLines: lostLines,
     });
     registerProcessMetrics(this.#path.metrics.registry);
   }
@@ -67,7 +68,7 @@ export class Serving implements ControlUser, Upgradable {
       control: this.#control,
       path: this.#path,
       listeners: this.#listeners,
-      writeAccessLog: (text) => this.#writeAccessLog(text),
+      writeAccessLog: writeAccessLines,
     });
   }
 
@@ -179,12 +180,6 @@ export class Serving implements ControlUser, Upgradable {
 
   #listenAdmin(at: ListenAt): void {
     if (this.#adminDeps !== null) this.#admin = listenAdmin(createAdmin(this.#adminDeps), at);
-  }
-
-  /** One write at a time, also of several threads: lines must not mix. */
-  #writeAccessLog(text: string): Promise<unknown> {
-    const write = () => Bun.write(Bun.stdout, text);
-    return this.#written = this.#written.then(write, write);
   }
 
   /** Collects garbage in the other threads. */

@@ -6,6 +6,8 @@ export const MAX_BUFFERED_CHARS = 1 << 20;
 export const FLUSH_CHARS = 16 * 1024;
 /** … or after this time, milliseconds, so that a quiet service shows its requests too. */
 export const FLUSH_AFTER_MS = 200;
+/** Time for the last lines, milliseconds: a log that nobody reads must not keep a process from its end. */
+export const FLUSH_AT_END_MS = 500;
 
 /** One line. Facts only: no header and no body, and of the path no query, which may carry secrets. */
 export interface AccessEntry {
@@ -34,12 +36,14 @@ export interface AccessEntry {
 }
 
 export interface AccessLogOptions {
-  /** Writes text; resolves when it may be called again. */
-  readonly write: (text: string) => Promise<unknown>;
+  /** Writes lines; resolves when it may be called again, with how many of them were lost. */
+  readonly write: (text: string) => Promise<number>;
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number;
-  /** Called with each line that is dropped. */
-  readonly onDrop: () => void;
+  /** Called with the number of lines that are dropped. */
+  readonly onDrop: (lines: number) => void;
+  /** Called when lines are written again, with the number of those that were dropped. */
+  readonly onRecovered: (dropped: number) => void;
 }
 
 /** Collects lines and writes them in batches; never more than one write at a time, never without bound. */
@@ -49,6 +53,8 @@ export class AccessLog {
   #isWriting = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #written: Promise<void> = Promise.resolve();
+  /** Lines that were dropped, and nobody was told. */
+  #dropped = 0;
 
   constructor(options: AccessLogOptions) {
     this.#options = options;
@@ -57,7 +63,7 @@ export class AccessLog {
   /** Adds a line. */
   log(entry: AccessEntry): void {
     if (this.#buffer.length >= MAX_BUFFERED_CHARS) {
-      this.#options.onDrop();
+      this.#drop(1);
       return;
     }
     this.#buffer += formatEntry(entry, this.#options.now());
@@ -65,12 +71,17 @@ export class AccessLog {
     else if (this.#timer === null && !this.#isWriting) this.#timer = setTimeout(() => this.#write(), FLUSH_AFTER_MS);
   }
 
-  /** Writes what waits; resolves when it is written or cannot be. For the end of the process. */
+  /** Writes what waits; resolves when it is written or lost, or after a time. For the end of the process. */
   async flush(): Promise<void> {
-    while (this.#buffer !== "" || this.#isWriting) {
+    const end = Promise.withResolvers<void>();
+    const timer = setTimeout(end.resolve, FLUSH_AT_END_MS);
+    let isOver = false;
+    void end.promise.then(() => isOver = true);
+    while (!isOver && (this.#buffer !== "" || this.#isWriting)) {
       this.#write();
-      await this.#written;
+      await Promise.race([this.#written, end.promise]);
     }
+    clearTimeout(timer);
   }
 
   #write(): void {
@@ -83,14 +94,19 @@ export class AccessLog {
     this.#written = this.#finish(text);
   }
 
+  #drop(lines: number): void {
+    this.#dropped += lines;
+    this.#options.onDrop(lines);
+  }
+
   async #finish(text: string): Promise<void> {
-    try {
-      await this.#options.write(text);
-    } catch {
-      // Nobody reads any more: the lines are lost, and the proxy's work is not.
-      this.#options.onDrop();
-    }
+    const lost = await this.#options.write(text);
     this.#isWriting = false;
+    if (lost > 0) this.#drop(lost);
+    else if (this.#dropped > 0) {
+      this.#options.onRecovered(this.#dropped);
+      this.#dropped = 0;
+    }
     if (this.#buffer.length > 0 && this.#timer === null) {
       this.#timer = setTimeout(() => this.#write(), this.#buffer.length >= FLUSH_CHARS ? 0 : FLUSH_AFTER_MS);
     }

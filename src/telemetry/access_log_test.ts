@@ -21,15 +21,16 @@ const ENTRY: AccessEntry = {
 
 function fixture() {
   const written: string[] = [];
-  const blocked: (() => void)[] = [];
-  const counts = { dropped: 0 };
+  const blocked: ((lost?: number) => void)[] = [];
+  const counts = { dropped: 0, told: 0 };
   const log = new AccessLog({
     write: (text) => {
       written.push(text);
-      return new Promise<void>((resolve) => blocked.push(resolve));
+      return new Promise<number>((resolve) => blocked.push((lost = 0) => resolve(lost)));
     },
     now: () => 0,
-    onDrop: () => counts.dropped++,
+    onDrop: (lines) => counts.dropped += lines,
+    onRecovered: (dropped) => counts.told += dropped,
   });
   return { log, written, blocked, counts };
 }
@@ -69,4 +70,24 @@ test("log() drops and counts lines when nobody reads", () => {
   for (let i = 0; i < lines; i++) log.log(ENTRY);
   expect(written.length).toBe(1);
   expect(counts.dropped).toBeGreaterThan(lines / 3);
+});
+
+test("lines that could not be written are counted, and told of once some are", async () => {
+  const { log, written, blocked, counts } = fixture();
+  while (written.length === 0) log.log(ENTRY);
+  log.log(ENTRY);
+  const flushed = log.flush();
+  blocked[0]?.(40);
+  while (written.length < 2) await Promise.resolve();
+  expect(counts).toEqual({ dropped: 40, told: 0 });
+  blocked[1]?.();
+  await flushed;
+  expect(counts).toEqual({ dropped: 40, told: 40 });
+});
+
+test("flush() ends after a time when nobody reads", async () => {
+  const { log, written } = fixture();
+  log.log(ENTRY);
+  await log.flush();
+  expect(written.length).toBe(1);
 });

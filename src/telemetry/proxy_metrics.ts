@@ -57,8 +57,10 @@ export class ProxyMetrics {
   readonly certRefreshSeconds: GaugeSeries;
   /** 1 while the stream to the controller is open. */
   readonly controllerConnected: GaugeSeries;
-  /** Lines of the access log that were not written because nobody read fast enough. */
+  /** Lines of the access log that were not written: nobody read fast enough, or the disk was full. */
   readonly accessLogDropped: CounterSeries;
+  readonly #logDropped: CounterSeries;
+  #logDroppedSoFar = 0;
   #roots: readonly string[] = [];
   #signing: readonly string[] = [];
   readonly #idle = new IdleTracker();
@@ -93,6 +95,7 @@ export class ProxyMetrics {
     this.certRefreshSeconds = this.#gauge("control_identity_cert_refresh_timestamp_seconds", []);
     this.controllerConnected = this.#gauge("tulle_controller_connected", []);
     this.accessLogDropped = this.#counter("tulle_access_log_dropped_total", []);
+    this.#logDropped = this.#counter("tulle_log_dropped_total", []);
     this.#gauge("proxy_build_info", [["version", VERSION], ["commit", COMMIT]]).set(1);
     registry.onCollect(() => this.#idle.sweep(nowMs()));
   }
@@ -122,6 +125,12 @@ export class ProxyMetrics {
   /** Requests for which no route matched on a port that has some. */
   routeNotFound(labels: PolicyLabels): CounterSeries {
     return this.#counter("inbound_http_route_not_found_total", policyLabels(labels));
+  }
+
+  /** Lines of the process log that were lost since the start. */
+  setLogDropped(lines: number): void {
+    this.#logDropped.add(lines - this.#logDroppedSoFar);
+    this.#logDroppedSoFar = lines;
   }
 
   /** The roots that are trusted now. @param fingerprints of all of them */
@@ -266,6 +275,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ["tulle_refusals_total", "Connections and streams ended because of what their client did or used up, by reason."],
   ["tulle_forced_closes_total", "Connections ended before they were done, by reason."],
   ["tulle_access_log_dropped_total", "Lines of the access log that were not written."],
+  ["tulle_log_dropped_total", "Lines of the proxy's own log that were not written."],
 ];
 
 const GAUGES: readonly (readonly [name: string, help: string])[] = [

@@ -35,7 +35,7 @@ export type ToWorker =
   /** Events are wanted, or no longer. */
   | { readonly type: "tap"; readonly isWatched: boolean }
   /** The access log takes more. */
-  | { readonly type: "log_written" }
+  | { readonly type: "log_written"; readonly lost: number }
   | { readonly type: "trim" }
   | { readonly type: "ask"; readonly id: number; readonly what: "metrics" | "report" | "drain" | "retire" }
   /** Cuts off what is left, for this reason. The last request: answered when the access log is out. */

@@ -36,7 +36,7 @@ export interface PoolParts {
   readonly control: Control;
   readonly path: DataPath;
   readonly listeners: Listeners;
-  readonly writeAccessLog: (text: string) => Promise<unknown>;
+  readonly writeAccessLog: (text: string) => Promise<number>;
 }
 
 export class WorkerPool implements LinkOwner {
@@ -209,8 +209,8 @@ export class WorkerPool implements LinkOwner {
   }
 
   async #writeLog(link: WorkerLink, text: string): Promise<void> {
-    await this.#started().writeAccessLog(text).catch(() => {}); // the reader is gone: nothing to be done
-    link.post({ type: "log_written" });
+    const lost = await this.#started().writeAccessLog(text);
+    link.post({ type: "log_written", lost });
   }
 
   #wake(thread: number, socket: number): void {

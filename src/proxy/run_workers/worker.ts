@@ -8,7 +8,7 @@ import { DataPath } from "../data_path.ts";
 import { listenerNames, Listeners } from "../listeners.ts";
 import { trimHeap } from "../memory.ts";
 import { reportPath } from "../path_report.ts";
-import { processLog } from "../run_log.ts";
+import { lostLines, processLog } from "../run_log.ts";
 import { SWEEP_MS } from "../run_sweep.ts";
 import { EventBatch } from "./event_batch.ts";
 import type { Answers, FromWorker, ToWorker } from "./messages.ts";
@@ -44,7 +44,7 @@ class Worker {
   readonly #source: RemoteSource;
   readonly #shares = new Map<number, AcceptShare>();
   readonly #events: EventBatch;
-  #logWritten: () => void = () => {};
+  #logWritten: (lost: number) => void = () => {};
   #unsubscribe: (() => void) | null = null;
 
   constructor(start: Extract<ToWorker, { readonly type: "start" }>, post: (message: FromWorker) => void) {
@@ -76,6 +76,7 @@ class Worker {
       source: this.#source,
       tap: new TapHub(),
       writeAccessLog: (text) => this.#writeLog(text),
+      lostLogLines: lostLines,
     });
     this.#path.metrics.registry.keepClosed();
     this.#path.proxy.upstreams.onTrip = (trip) => post({ type: "breaker", trip });
@@ -102,7 +103,7 @@ class Worker {
       case "tap":
         return this.#tap(message.isWatched);
       case "log_written":
-        return this.#logWritten();
+        return this.#logWritten(message.lost);
       case "trim":
         return trimHeap();
       case "ask":
@@ -135,7 +136,7 @@ class Worker {
   }
 
   /** The main thread writes, so that lines of several threads do not mix. */
-  #writeLog(text: string): Promise<void> {
+  #writeLog(text: string): Promise<number> {
     this.#post({ type: "write_log", text });
     return new Promise((resolve) => this.#logWritten = resolve);
   }
