@@ -79,7 +79,7 @@ class Reader {
     let min = c === "+" ? 1 : 0;
     let max = c === "?" ? 1 : -1;
     if (c === "{") {
-      const m = COUNT.exec(this.text.slice(this.at, this.at + 16)) as RegExpExecArray; // checked by #atCount
+      const m = this.#count() as RegExpExecArray; // checked by #atCount
       min = Number(m[1]);
       max = m[2] === undefined ? min : m[3] === "" ? -1 : Number(m[3]);
       if (min > MAX_REPEAT || max > MAX_REPEAT || (max >= 0 && max < min)) {
@@ -97,7 +97,13 @@ class Reader {
 
   /** A brace that is no count is a literal, as in RE2. */
   #atCount(): boolean {
-    return this.text[this.at] === "{" && COUNT.test(this.text.slice(this.at, this.at + 16));
+    return this.text[this.at] === "{" && this.#count() !== null;
+  }
+
+  /** However many digits there are: a count that is too high is an error, and no literal. */
+  #count(): RegExpExecArray | null {
+    COUNT.lastIndex = this.at;
+    return COUNT.exec(this.text);
   }
 
   atom(): Node {
@@ -249,7 +255,7 @@ class Reader {
   }
 }
 
-const COUNT = /^\{(\d{1,4})(,(\d{0,4}))?\}/;
+const COUNT = /\{(0|[1-9]\d*)(,(0|[1-9]\d*|))?\}/y;
 const SIMPLE = "tnrfva";
 const SIMPLE_CODES = [9, 10, 13, 12, 11, 7];
 const DIGIT = ranges("09");
