@@ -70,6 +70,7 @@ export const TYPES = {
   AuthorizationPolicy: of("policy.tulle.dev", "v1alpha1", "authorizationpolicies", "AuthorizationPolicy"),
   MeshTLSAuthentication: of("policy.tulle.dev", "v1alpha1", "meshtlsauthentications", "MeshTLSAuthentication"),
   NetworkAuthentication: of("policy.tulle.dev", "v1alpha1", "networkauthentications", "NetworkAuthentication"),
+  RateLimitPolicy: of("policy.tulle.dev", "v1alpha1", "ratelimitpolicies", "RateLimitPolicy"),
   ExternalWorkload: of("workload.tulle.dev", "v1alpha1", "externalworkloads", "ExternalWorkload"),
 } as const satisfies Readonly<Record<string, ResourceType>>;
 

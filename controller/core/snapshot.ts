@@ -133,6 +133,20 @@ export interface InboundPort {
   readonly defaultPolicy: DefaultPolicy;
   /** Paths that the kubelet asks for. */
   readonly probePaths: readonly string[];
+  readonly rateLimit: RateLimit | null;
+}
+
+export interface Rate {
+  readonly requestsPerSecond: number;
+  readonly burst: number;
+}
+
+export interface RateLimit {
+  readonly policy: ResourceRef;
+  readonly total: Rate | null;
+  readonly identity: Rate | null;
+  readonly overrides: readonly { readonly rate: Rate; readonly identities: readonly string[] }[];
+  readonly header: { readonly name: string; readonly rate: Rate } | null;
 }
 
 export interface InboundRoute {

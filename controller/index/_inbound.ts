@@ -6,6 +6,7 @@ import type {
   InboundRoute,
   InboundWorkload,
   Protocol,
+  RateLimit,
   ResourceRef,
 } from "../core/snapshot.ts";
 import { spiffeId } from "../kube/instances.ts";
@@ -13,6 +14,7 @@ import { type AuthorizationPolicy, keyOf, type ObjectRef, type Server } from "..
 import type { ResourceSet } from "../kube/store.ts";
 import { compareAge } from "./_precedence.ts";
 import { protocolOf, serverProtocol } from "./_protocol.ts";
+import { buildRateLimits } from "./_rate_limits.ts";
 import type { Report } from "./_report.ts";
 import { rankRules, type Route } from "./_routes.ts";
 import { selects } from "./_selector.ts";
@@ -28,6 +30,8 @@ export interface PolicyIndex {
   readonly authorizations: ReadonlyMap<string, readonly Authorization[]>;
   /** Routes by "namespace/server". */
   readonly routes: ReadonlyMap<string, readonly Route[]>;
+  /** By "namespace/server". */
+  readonly rateLimits: ReadonlyMap<string, RateLimit>;
 }
 
 export function buildPolicies(
@@ -51,7 +55,7 @@ export function buildPolicies(
     if (list === undefined) authorizations.set(target, [authorization]);
     else list.push(authorization);
   }
-  return { servers, authorizations, routes };
+  return { servers, authorizations, routes, rateLimits: buildRateLimits(set, options, report) };
 }
 
 export function inboundWorkload(
@@ -115,6 +119,7 @@ function openPort(instance: Instance, port: number): InboundPort {
     routes: [],
     defaultPolicy: instance.defaultPolicy,
     probePaths: probePaths(instance, port),
+    rateLimit: null,
   };
 }
 
@@ -147,6 +152,7 @@ function serverPort(server: Server, port: number, instance: Instance, policies: 
     })),
     defaultPolicy: server.accessPolicy,
     probePaths: probePaths(instance, port),
+    rateLimit: policies.rateLimits.get(`${namespace}/${name}`) ?? null,
   };
 }
 

@@ -90,7 +90,7 @@ export function readAuthorizationPolicy(root: Reader): AuthorizationPolicy {
 }
 
 /** A reference whose kind is one of a list and whose group, when given, is that kind's. */
-function readTypedRef(ref: Reader, kinds: readonly string[]) {
+export function readTypedRef(ref: Reader, kinds: readonly string[]) {
   const kind = ref.raw("kind");
   const group = typeof kind === "string" ? GROUP_OF[kind] ?? "" : "";
   const read = readRef(ref, group, null);

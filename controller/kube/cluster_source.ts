@@ -18,6 +18,7 @@ const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolean }[] =
   { kind: "AuthorizationPolicy", optional: true },
   { kind: "MeshTLSAuthentication", optional: true },
   { kind: "NetworkAuthentication", optional: true },
+  { kind: "RateLimitPolicy", optional: true },
   { kind: "ExternalWorkload", optional: true },
 ];
 

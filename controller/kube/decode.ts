@@ -9,6 +9,7 @@ import {
   readNetworkAuthentication,
   readServer,
 } from "./_policy_kinds.ts";
+import { readRateLimitPolicy } from "./_rate_limit_kind.ts";
 import { GATEWAY_GROUP, readGrpcRoute, readHttpRoute } from "./_route_kinds.ts";
 import { readExternalWorkload } from "./_workload_kinds.ts";
 import { suggest } from "../../src/base/suggest.ts";
@@ -47,6 +48,7 @@ const KINDS: Readonly<Record<Kind, KindEntry>> = {
   AuthorizationPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readAuthorizationPolicy },
   MeshTLSAuthentication: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readMeshTlsAuthentication },
   NetworkAuthentication: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readNetworkAuthentication },
+  RateLimitPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readRateLimitPolicy },
   ExternalWorkload: { group: WORKLOAD_GROUP, versions: ["v1alpha1"], own: true, read: readExternalWorkload },
 };
 

@@ -3,6 +3,8 @@
  * whether it came from a file or from an API server.
  */
 
+import type { RateLimitPolicy } from "./rate_limits.ts";
+
 /** Metadata that the mesh reads. */
 export interface Meta {
   /** Empty for objects without a namespace (Namespace). */
@@ -315,6 +317,7 @@ export type Resource =
   | AuthorizationPolicy
   | MeshTLSAuthentication
   | NetworkAuthentication
+  | RateLimitPolicy
   | ExternalWorkload
   | Pod;
 

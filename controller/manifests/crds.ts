@@ -2,6 +2,7 @@
 import { DEFAULT_POLICIES, PROXY_PROTOCOLS } from "../kube/resources.ts";
 import { labels, type Manifest } from "./_common.ts";
 import { list, object, oneOf, port, portOrName, rule, type Schema, selector, text } from "./_schema.ts";
+import { rateLimitSpec } from "./traffic_schemas.ts";
 import type { InstallValues } from "./values.ts";
 
 const MAX_ENTRIES = 1024;
@@ -132,6 +133,15 @@ const DEFINITIONS: readonly Definition[] = [
       },
       ["networks"],
     ),
+  },
+  {
+    group: "policy.tulle.dev",
+    kind: "RateLimitPolicy",
+    plural: "ratelimitpolicies",
+    shortNames: ["ratelimit"],
+    columns: { Server: ".spec.targetRef.name", Total: ".spec.total.requestsPerSecond" },
+    status: null,
+    spec: rateLimitSpec(reference(["Server"], "The Server whose requests it limits.")),
   },
   {
     group: "workload.tulle.dev",

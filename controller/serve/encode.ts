@@ -155,10 +155,21 @@ function inboundWorkload(value: core.InboundWorkload): Init<typeof pb.InboundWor
       })),
       defaultPolicy: DEFAULT_POLICY[port.defaultPolicy],
       probePaths: [...port.probePaths],
+      ...(port.rateLimit === null ? {} : { rateLimit: rateLimit(port.rateLimit) }),
     })),
     defaultPolicy: DEFAULT_POLICY[value.defaultPolicy],
     clusterNetworks: [...value.clusterNetworks],
     probeNetworks: [...value.probeNetworks],
+  };
+}
+
+function rateLimit({ policy, total, identity, overrides, header }: core.RateLimit): Init<typeof pb.RateLimitSchema> {
+  return {
+    policy,
+    ...(total === null ? {} : { total }),
+    ...(identity === null ? {} : { identity }),
+    overrides: overrides.map(({ rate, identities }) => ({ rate, identities: [...identities] })),
+    ...(header === null ? {} : { header }),
   };
 }
 

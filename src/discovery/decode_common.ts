@@ -171,7 +171,8 @@ function editableName(name: string, path: string, check: Check): string {
   return lower;
 }
 
-function fieldName(name: string, path: string, check: Check): string {
+/** A field name, in lower case. */
+export function fieldName(name: string, path: string, check: Check): string {
   if (!TOKEN.test(name)) check.fail(path, JSON.stringify(name), "a field name (RFC 9110 §5.1)");
   return name.toLowerCase();
 }

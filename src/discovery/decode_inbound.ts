@@ -19,6 +19,8 @@ import type { Result } from "../base/result.ts";
 import { parseSpiffeId } from "../model/spiffe_id.ts";
 import { ProtoReader } from "../wire/protobuf/reader.ts";
 import { Check, nested } from "./check.ts";
+import type { RateLimit } from "../model/rate_limit.ts";
+import { readRateLimit } from "./decode_rate_limit.ts";
 import { protocolOf, readHostname, readMatch, readPort, readResource, readWorkload } from "./decode_common.ts";
 
 const DEFAULTS: readonly (DefaultPolicy | undefined)[] = [
@@ -87,6 +89,7 @@ function readInboundPort(r: ProtoReader, path: string, check: Check): Unresolved
   const authorizations: Authorization[] = [];
   const routes: InboundRoute[] = [];
   const probePaths: string[] = [];
+  let rateLimit: RateLimit | null = null;
   while (r.next()) {
     if (r.field === 1) port = readPort(r, `${path}.port`, check);
     else if (r.field === 2) protocol = r.number();
@@ -98,10 +101,12 @@ function readInboundPort(r: ProtoReader, path: string, check: Check): Unresolved
     } else if (r.field === 5) routes.push(nested(r, (m) => readRoute(m, `${path}.routes[${routes.length}]`, check)));
     else if (r.field === 6) defaultPolicy = readDefault(r, `${path}.default_policy`, check);
     else if (r.field === 7) probePaths.push(r.text());
+    else if (r.field === 20) rateLimit = nested(r, (m) => readRateLimit(m, `${path}.rate_limit`, check));
     else r.skip();
   }
   if (port === 0) check.fail(`${path}.port`, "0", "1–65535");
-  return { port: { port, protocol: protocolOf(protocol), server, authorizations, routes, probePaths }, defaultPolicy };
+  const spec = { port, protocol: protocolOf(protocol), server, authorizations, routes, probePaths, rateLimit };
+  return { port: spec, defaultPolicy };
 }
 
 function readRoute(r: ProtoReader, path: string, check: Check): InboundRoute {

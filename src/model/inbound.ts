@@ -2,6 +2,7 @@
 import type { Matchable } from "./http_match.ts";
 import type { IpBlock } from "./ip.ts";
 import type { Protocol } from "./outbound.ts";
+import type { RateLimit } from "./rate_limit.ts";
 import type { ResourceRef } from "./resource.ts";
 
 /** What holds when no authorization says otherwise; names as in the annotation `tulle.dev/default-inbound-policy`. */
@@ -64,6 +65,8 @@ export interface InboundPort {
   readonly defaultPolicy: DefaultPolicy;
   /** Paths that a kubelet asks for: admitted without an identity, from `probeNetworks`, unless a policy denies it. */
   readonly probePaths: readonly string[];
+  /** Null: requests may come as fast as they like. */
+  readonly rateLimit: RateLimit | null;
 }
 
 /** The inbound policy of one workload. */

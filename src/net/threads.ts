@@ -7,6 +7,11 @@ export function setThreads(count: number): void {
   threads = count;
 }
 
+/** How many there are, for what is divided exactly. */
+export function threadCount(): number {
+  return threads;
+}
+
 /** This thread's part of a limit of the process: the parts add up to no more than the limit, but each is at least 1. */
 export function partOf(limit: number): number {
   return Math.max(1, Math.floor(limit / threads));

@@ -32,7 +32,7 @@ const CONNECT: Fields = {
 };
 /** SETTINGS_ENABLE_CONNECT_PROTOCOL = 1, RFC 8441 §3. */
 const ANNOUNCED = [settings({ 8: 1 }), settingsAck()];
-const observer = { onVerdict() {}, onRequest() {}, onFinished() {} };
+const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRateLimited() {} };
 
 /** An application that is asked for upgrades in HTTP/1.1. */
 class Application extends TestEndpoint {

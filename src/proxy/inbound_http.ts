@@ -1,5 +1,7 @@
 /** A request from outside to the application: authorise → hand on with the client's identity → response. */
 import type { Protocol } from "../model/outbound.ts";
+import type { RateLimit } from "../model/rate_limit.ts";
+import { threadCount } from "../net/threads.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange, HttpPipeline } from "./exchange.ts";
@@ -15,7 +17,9 @@ import {
   withReason,
 } from "./header_edits.ts";
 import type { InboundClient } from "./inbound_client.ts";
-import type { HttpObserver } from "./observe.ts";
+import { RateLimiters } from "./limit/rate_limiter.ts";
+import type { InboundHttpObserver } from "./observe.ts";
+import type { Verdict } from "./policy/verdict.ts";
 import { accountOf } from "./retry.ts";
 import { type Failure, failure, unsent } from "./upstream/failure.ts";
 
@@ -25,10 +29,12 @@ const PLAIN = { minorVersion: 1, upgrade: "" } as const;
 const HTTP10 = { minorVersion: 0, upgrade: "" } as const;
 
 export class InboundHttp implements HttpPipeline {
-  readonly #observer: HttpObserver;
+  readonly #observer: InboundHttpObserver;
+  readonly #limiters: RateLimiters;
 
-  constructor(observer: HttpObserver) {
+  constructor(observer: InboundHttpObserver, limiters = new RateLimiters(threadCount())) {
     this.#observer = observer;
+    this.#limiters = limiters;
   }
 
   route(exchange: Exchange): void {
@@ -39,6 +45,8 @@ export class InboundHttp implements HttpPipeline {
     exchange.verdict = verdict;
     this.#observer.onVerdict(exchange, verdict);
     if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.reason));
+    const { rateLimit } = client.portPolicy().spec;
+    if (rateLimit !== null && this.#isTooFast(exchange, client, rateLimit, verdict)) return;
     const timeoutMs = grpcTimeoutMs(head);
     if (timeoutMs > 0) exchange.limit(0, timeoutMs);
     this.#send(exchange, client, head);
@@ -68,6 +76,19 @@ export class InboundHttp implements HttpPipeline {
 
   finished(exchange: Exchange): void {
     this.#observer.onFinished(exchange);
+  }
+
+  /** Answers a request that came too early. What a kubelet asks is not held against anybody. */
+  #isTooFast(exchange: Exchange, client: InboundClient, spec: RateLimit, { policy }: Verdict): boolean {
+    if (policy.kind === "default" && policy.name === "probe") return false;
+    const now = exchange.context.clock();
+    const excess = this.#limiters.of(client.port, spec).admit(client.peer.identity ?? "", exchange.request, now);
+    if (excess === null) return false;
+    const { namespace, name } = spec.policy;
+    this.#observer.onRateLimited(exchange, spec.policy, excess.scope);
+    const detail = `more requests than RateLimitPolicy ${namespace}/${name} lets in (${excess.scope})`;
+    exchange.fail({ ...unsent("rate_limited", detail), retryAfterMs: excess.waitMs });
+    return true;
   }
 
   #send(exchange: Exchange, client: InboundClient, head: HeaderBlock): void {

@@ -1,5 +1,7 @@
 /** Metrics, access log and tap of what reaches the workload. */
 import type { Logger } from "../base/log.ts";
+import type { ResourceRef } from "../model/resource.ts";
+import type { RateScope } from "./limit/rate_limiter.ts";
 import type { HttpSeries } from "../telemetry/http_series.ts";
 import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import type { CounterSeries } from "../telemetry/series.ts";
@@ -9,7 +11,7 @@ import type { Exchange } from "./exchange.ts";
 import { type EventSink, isSuccess, latencyOf } from "./events.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
-import type { Detected, HttpObserver, InboundObserver } from "./observe.ts";
+import type { Detected, InboundHttpObserver, InboundObserver } from "./observe.ts";
 import { type Refusal, refusalOf } from "../http/refusal.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { FailureCode } from "./upstream/failure.ts";
@@ -20,7 +22,7 @@ interface VerdictSeries {
   readonly decision: CounterSeries;
 }
 
-export class InboundMetrics implements HttpObserver, InboundObserver {
+export class InboundMetrics implements InboundHttpObserver, InboundObserver {
   readonly #metrics: ProxyMetrics;
   readonly #events: EventSink;
   readonly #log: Logger;
@@ -41,6 +43,11 @@ export class InboundMetrics implements HttpObserver, InboundObserver {
     series.decision.add(1);
     series.http.onRequest();
     if (verdict.audit) this.#audit(clientOf(exchange), verdict);
+  }
+
+  onRateLimited(exchange: Exchange, policy: ResourceRef, scope: RateScope): void {
+    const labels = this.#labels(clientOf(exchange), exchange.verdict as Verdict); // decided before
+    this.#metrics.rateLimited(labels, policy, scope).add(1);
   }
 
   onRequest(): void {}

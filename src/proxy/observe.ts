@@ -1,6 +1,8 @@
 /** What the pipelines report; metrics, access log and tap stand behind it. */
 import type { Refusal } from "../http/refusal.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
+import type { ResourceRef } from "../model/resource.ts";
+import type { RateScope } from "./limit/rate_limiter.ts";
 import type { Exchange } from "./exchange.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { Verdict } from "./policy/verdict.ts";
@@ -24,6 +26,11 @@ export type RetryOutcome = "requests" | "limit_exceeded" | "overflow";
 
 export interface OutboundHttpObserver extends HttpObserver {
   onRetry(exchange: Exchange, outcome: RetryOutcome): void;
+}
+
+export interface InboundHttpObserver extends HttpObserver {
+  /** A request came faster than its policy admits. */
+  onRateLimited(exchange: Exchange, policy: ResourceRef, scope: RateScope): void;
 }
 
 export interface OutboundObserver {

@@ -34,6 +34,7 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   not_http2: { status: 502, grpc: UNAVAILABLE },
   no_upgrade: { status: 501, grpc: 12 },
   bad_request: { status: 400, grpc: 3 },
+  rate_limited: { status: 429, grpc: 8 },
 };
 
 /** A response that the proxy makes: its head and its body, which may be empty. */
@@ -63,6 +64,11 @@ export function errorResponse(failure: Failure, isGrpc: boolean, toSidecar: bool
     ]
     : ["content-type", "text/plain; charset=utf-8", "content-length", String(body.length)];
   fields.push("tulle-error", failure.code, "tulle-error-detail", detail);
+  if (failure.retryAfterMs !== undefined) {
+    // RFC 9110 §10.2.3: whole seconds; a gRPC client is told in its own words (gRFC A6).
+    if (isGrpc) fields.push("grpc-retry-pushback-ms", String(Math.ceil(failure.retryAfterMs)));
+    else fields.push("retry-after", String(Math.ceil(failure.retryAfterMs / 1000)));
+  }
   if (toSidecar && failure.unprocessed && ELSEWHERE.has(failure.code)) fields.push(UNPROCESSED, "1");
   return { head: headerBlock({ ...RESPONSE, status: isGrpc ? 200 : status }, fields), body };
 }

@@ -102,7 +102,8 @@ export function policyLabels(labels: PolicyLabels): Labels {
   ];
 }
 
-function resourceLabels(prefix: string, resource: ResourceLabels | undefined): Labels {
+/** @returns labels of an object; none without one */
+export function resourceLabels(prefix: string, resource: ResourceLabels | undefined): Labels {
   if (resource === undefined) return [];
   return [
     [`${prefix}_group`, resource.group ?? ""],

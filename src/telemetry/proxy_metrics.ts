@@ -9,7 +9,7 @@ import { type HttpFamilies, HttpSeries } from "./http_series.ts";
 import { IdleTracker } from "./idle.ts";
 import type { Labels } from "./labels.ts";
 import { type ConnectionLabels, connectionLabels, type PolicyLabels, policyLabels } from "./proxy_labels.ts";
-import { type RequestLabels, requestLabels } from "./proxy_labels.ts";
+import { type RequestLabels, requestLabels, type ResourceLabels, resourceLabels } from "./proxy_labels.ts";
 import { Registry } from "./registry.ts";
 import { CounterSeries, GaugeSeries } from "./series.ts";
 import { SeriesCache } from "./series_cache.ts";
@@ -133,6 +133,12 @@ export class ProxyMetrics {
     this.#logDroppedSoFar = lines;
   }
 
+  /** Requests that came faster than a policy admits. @param scope which of its rates */
+  rateLimited(labels: PolicyLabels, policy: ResourceLabels, scope: string): CounterSeries {
+    const pairs: Labels = [...policyLabels(labels), ...resourceLabels("ratelimit", policy), ["ratelimit_scope", scope]];
+    return this.#counter("inbound_http_local_ratelimit_total", pairs);
+  }
+
   /** The roots that are trusted now. @param fingerprints of all of them */
   setTrustedRoots(fingerprints: readonly string[]): void {
     this.#roots = this.#markRoots("tulle_trust_root", this.#roots, fingerprints);
@@ -253,6 +259,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ["inbound_tcp_authz_allow_total", "Connections that policy let in."],
   ["inbound_tcp_authz_deny_total", "Connections that policy refused."],
   ["inbound_http_route_not_found_total", "Requests that no route of the server matched."],
+  ["inbound_http_local_ratelimit_total", "Requests that a RateLimitPolicy refused, by which of its rates."],
   ["inbound_http_errors_total", "Requests that the proxy answered with an error of its own."],
   ["outbound_http_errors_total", "Requests that the proxy answered with an error of its own."],
   ["outbound_http_route_retry_requests_total", "Requests that were sent once more."],

@@ -277,5 +277,6 @@ function undeclared(policy: InboundPolicy): InboundPort {
     routes: [],
     defaultPolicy: policy.defaultPolicy,
     probePaths: [],
+    rateLimit: null,
   };
 }

@@ -60,6 +60,7 @@ function port(parts: Partial<InboundPort>): InboundPort {
     routes: [],
     defaultPolicy: "deny",
     probePaths: [],
+    rateLimit: null,
     ...parts,
   };
 }
@@ -282,6 +283,7 @@ const somePort = fc.record({
   routes: fc.array(fc.array(someAuthorization, { maxLength: 3 }).map((a) => route("/r", a)), { maxLength: 1 }),
   defaultPolicy: someDefault,
   probePaths: fc.constant([]),
+  rateLimit: fc.constant(null),
 });
 
 function kinds(p: InboundPort, who: { ip: string; identity: string | null }): string[] {

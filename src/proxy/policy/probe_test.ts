@@ -18,7 +18,16 @@ function block(cidr: string) {
 function policy(defaultPolicy: DefaultPolicy, authorizations: Authorization[], routes: InboundRoute[]): InboundPolicy {
   const probePaths = ["/healthz", "/grpc.health.v1.Health/Check"];
   const server = { ...NO_RESOURCE, kind: "Server", name: "web" };
-  const port = { port: 80, protocol: "http1" as const, server, authorizations, routes, defaultPolicy, probePaths };
+  const port = {
+    port: 80,
+    protocol: "http1" as const,
+    server,
+    authorizations,
+    routes,
+    defaultPolicy,
+    probePaths,
+    rateLimit: null,
+  };
   return {
     version: "1",
     workload: "shop/web-0",

@@ -49,7 +49,9 @@ export type FailureCode =
   /** The application does not switch to the protocol that the request asks for. */
   | "no_upgrade"
   /** The request asks for what only the proxies themselves may send. */
-  | "bad_request";
+  | "bad_request"
+  /** The client sends faster than a RateLimitPolicy lets it; the answer says when to come again. */
+  | "rate_limited";
 
 /** A failure as a value. */
 export interface Failure {
@@ -58,6 +60,8 @@ export interface Failure {
   readonly detail: string;
   /** The peer certainly did not act on the request: it may be sent elsewhere. */
   readonly unprocessed: boolean;
+  /** When the client may come again, milliseconds from now. */
+  readonly retryAfterMs?: number;
 }
 
 /** Makes a failure of which the peer saw nothing. */
