@@ -57,6 +57,10 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Show the certificate that a sidecar uses now",
     run: async (argv) => (await import("../controller/cli/identity.ts")).runIdentity(argv),
   }],
+  ["diagnostics", {
+    summary: "Show what sidecars and controller know, or gather it for a report",
+    run: async (argv) => (await import("../controller/cli/diagnostics/diagnostics.ts")).runDiagnostics(argv),
+  }],
   ["proxy", {
     isService: true,
     hasNoOptions: true,
@@ -87,7 +91,7 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
 const GROUPS: readonly { readonly title: string; readonly faces: readonly string[] }[] = [
   { title: "Run a mesh on this machine", faces: ["up"] },
   { title: "Run a mesh on a cluster", faces: ["install", "upgrade", "uninstall", "check", "ca", "inject", "uninject"] },
-  { title: "See what it does", faces: ["stat", "identity", "version", "completion"] },
+  { title: "See what it does", faces: ["stat", "identity", "diagnostics", "version", "completion"] },
   { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller", "agent"] },
 ];
 

@@ -1,6 +1,8 @@
 /** The three commands of a new user, on a fresh cluster: install, annotate, look. And the way back. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { TYPES } from "../../controller/api/resource_type.ts";
 import { eventually } from "../support/eventually.ts";
+import { temporaryFolder } from "../support/temporary_folder.ts";
 import { Cluster, IMAGE } from "./support/cluster.ts";
 import {
   inPod,
@@ -136,6 +138,38 @@ describe.skipIf(TEST_BED === null)("a fresh cluster", () => {
     expect(code).toBe(0);
   });
 
+  test("tulle diagnostics shows sidecars and endpoints, and gathers a file without a Secret", async () => {
+    const endpoints = await cluster.tulle(["diagnostics", "endpoints", "svc/web", "-n", "shop", "-o", "json"]);
+    const { services } = JSON.parse(endpoints.stdout) as {
+      services: { service: string; ports: { port: number; endpoints: string[] }[] }[];
+    };
+    const webs = await podAddresses(cluster, "shop", "app=web", 2);
+    expect(services.map(({ service }) => service)).toEqual(["shop/web"]);
+    expect(services[0]?.ports[0]?.endpoints.map((text) => text.split(":")[0]).sort()).toEqual([...webs].sort());
+    const config = await cluster.tulle(["diagnostics", "config", "pod/front", "-n", "shop"]);
+    expect(JSON.parse(config.stdout)).toMatchObject({ workload: "shop/front" });
+    const metrics = await cluster.tulle(["diagnostics", "metrics", "deploy/web", "-n", "shop"]);
+    expect(metrics.stdout.match(/^# sidecar of shop\/web-/gm)).toHaveLength(2);
+    using folder = temporaryFolder();
+    const file = `${folder.path}/bundle.tar.gz`;
+    const bundle = await cluster.tulle(["diagnostics", "bundle", "-f", file]);
+    expect(`${bundle.code} ${bundle.stdout}`).toMatch(/^0 .*files of 3 sidecars\n$/);
+    const files = await new Bun.Archive(await Bun.file(file).bytes()).files();
+    const names = [...files.keys()].map((name) => name.replace(/(web|controller|cni)-[^/]*/, "$1-X"));
+    expect(names).toContain("check.txt");
+    expect(names).toContain("controller/config.json");
+    expect(names).toContain("namespaces/shop/services.json");
+    expect(names).toContain("logs/tulle/cni-X/agent.log");
+    expect(names).toContain("sidecars/shop/web-X/config.json");
+    expect(names).toContain("sidecars/shop/front/tulle-proxy.log");
+    const { data = {} } = await cluster.client.get(TYPES.Secret, "tulle", "issuer") as {
+      data?: Record<string, string>;
+    };
+    const key = Buffer.from(data["tls.key"] ?? "", "base64").toString().split("\n")[1] ?? "";
+    expect(key.length).toBeGreaterThan(30);
+    for (const content of files.values()) expect(await content.text()).not.toContain(key);
+  });
+
   test("tulle ca rotate exchanges the root under load without a failed request or a restarted pod", async () => {
     const restarts = ["-n", "shop", "get", "pods", "-o", "jsonpath={range .items[*]}{.metadata.uid} {end}"];
     const before = await cluster.kubectl(restarts);
@@ -194,11 +228,7 @@ spec:
   hostNetwork: true
   containers: [{name: sleep, image: "busybox:1.35", imagePullPolicy: Never, command: [sleep, "600"]}]
 `);
-    const pod = await cluster.client.get(
-      { group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true },
-      "shop",
-      "host",
-    );
+    const pod = await cluster.client.get(TYPES.Pod, "shop", "host");
     expect(pod.metadata.annotations?.["tulle.dev/not-injected"]).toBe("host_network");
   });
 

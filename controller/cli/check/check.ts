@@ -52,10 +52,19 @@ function hasError(findings: readonly Finding[]): boolean {
 }
 
 async function look(client: KubeClient, options: CheckOptions): Promise<readonly Finding[]> {
-  const cluster = await checkCluster(client, options.pre === true);
-  if (options.pre === true || hasError(cluster.findings)) return cluster.findings;
+  if (options.pre === true) return (await checkCluster(client, true)).findings;
+  return await allFindings(client, options.namespace ?? null);
+}
+
+/** Everything but the state before an install. @param namespace of the pods; null: all @throws ApiError */
+export async function allFindings(client: KubeClient, namespace: string | null): Promise<readonly Finding[]> {
+  const { findings } = await checkCluster(client, false);
+  return hasError(findings) ? findings : [...findings, ...await meshFindings(client, namespace)];
+}
+
+async function meshFindings(client: KubeClient, namespace: string | null): Promise<readonly Finding[]> {
   const { section, bundlePem } = await checkControlPlane(client, Date.now());
-  if (section.findings.length === 1) return [...cluster.findings, ...section.findings]; // it is not installed
-  const pods = await checkDataPlane(client, options.namespace ?? null, bundlePem, Date.now());
-  return [...cluster.findings, ...section.findings, ...pods.findings];
+  if (section.findings.length === 1) return section.findings; // it is not installed
+  const pods = await checkDataPlane(client, namespace, bundlePem, Date.now());
+  return [...section.findings, ...pods.findings];
 }

@@ -51,9 +51,19 @@ test("PeakEwma rises to a peak at once and comes down with time", () => {
   expect(ewma.value(0)).toBe(5);
   ewma.observe(500, 10);
   expect(ewma.value(10)).toBe(500);
-  ewma.observe(5, 10_010);
-  expect(ewma.value(10_010)).toBeLessThan(200);
-  expect(ewma.value(10_010)).toBeGreaterThan(5);
+  ewma.observe(5, 9_010);
+  expect(ewma.value(9_010)).toBeLessThan(220);
+  expect(ewma.value(9_010)).toBeGreaterThan(200);
+});
+
+test("PeakEwma forgets what is older than its decay once something new is measured", () => {
+  const ewma = new PeakEwma(30, 10_000, 0);
+  expect(ewma.isKnown(0)).toBe(false);
+  ewma.observe(500, 0);
+  expect(ewma.isKnown(9_999)).toBe(true);
+  expect(ewma.isKnown(10_000)).toBe(false);
+  ewma.observe(5, 10_000);
+  expect(ewma.value(10_000)).toBe(5);
 });
 
 test("EndpointBreaker opens after failures in a row, probes once, and doubles its penalty", () => {

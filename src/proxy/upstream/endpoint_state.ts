@@ -83,9 +83,12 @@ export class EndpointState implements Candidate {
     this.#credentials = credentials;
   }
 
-  /** An endpoint of which nothing is known yet is tried at once, by one request at a time. */
+  /**
+   * An endpoint of which nothing is known is tried at once, by one request at a time: it is new, or was so slow that it was
+   * not asked for long (its peak alone would keep requests away for most of a minute after it is well again).
+   */
   load(nowMs: number): number {
-    if (this.pending === 0 && !this.ewma.isMeasured) return 0;
+    if (this.pending === 0 && !this.ewma.isKnown(nowMs)) return 0;
     const latencyMs = this.ewma.value(nowMs);
     // One that has stopped answering is no faster than it has been silent: nothing else would tell, as nothing is measured.
     const silentMs = this.unanswered > 0 ? nowMs - this.silentSinceMs : 0;

@@ -43,6 +43,22 @@ test("load() of an endpoint that was never used draws one request, not a stamped
   expect(pick([known, fresh], 1, Math.random)).toBe(known);
 });
 
+test("load() of an endpoint that was slow draws one request when nothing was heard of it for the time of its decay", () => {
+  const [busy, slow] = [state("10.0.0.1"), state("10.0.0.2")];
+  busy.ewma.observe(5, 0);
+  slow.ewma.atLeast(10_000, 0); // it was stuck
+  for (let now = 1_000; now < 10_000; now += 1_000) {
+    busy.ewma.observe(5, now);
+    expect(pick([busy, slow], now, Math.random)).toBe(busy);
+  }
+  expect(pick([busy, slow], 10_000, Math.random)).toBe(slow);
+  slow.pending = 1;
+  expect(pick([busy, slow], 10_001, Math.random)).toBe(busy);
+  slow.pending = 0;
+  slow.ewma.observe(4, 10_004); // it is well
+  expect(slow.load(10_005)).toBeLessThan(busy.load(10_005));
+});
+
 test("two equal endpoints share the requests of one sequential client", () => {
   const both = [state("10.0.0.1"), state("10.0.0.2")];
   const counts = new Map<EndpointState, number>();

@@ -2,7 +2,8 @@
  * Peak EWMA of a latency: rises to a new peak at once, comes down with time. So an endpoint that turns slow is avoided
  * from its first slow answer on, and is trusted again slowly.
  *
- * value(t + d) = value(t)·e^(−d/decay) + rtt·(1 − e^(−d/decay)), or rtt when that is more.
+ * value(t + d) = value(t)·e^(−d/decay) + rtt·(1 − e^(−d/decay)), or rtt when that is more, or when nothing was measured for
+ * longer than `decay`: what was then is no longer known.
  */
 export class PeakEwma {
   readonly #decayMs: number;
@@ -26,7 +27,7 @@ export class PeakEwma {
   observe(rttMs: number, nowMs: number): void {
     const age = nowMs - this.#atMs;
     this.#atMs = nowMs;
-    if (!this.#seen || rttMs > this.#value) {
+    if (!this.#seen || rttMs > this.#value || age >= this.#decayMs) {
       this.#seen = true;
       this.#value = rttMs;
       return;
@@ -47,9 +48,9 @@ export class PeakEwma {
     this.#atMs = nowMs;
   }
 
-  /** Something was measured. */
-  get isMeasured(): boolean {
-    return this.#seen;
+  /** Something was measured, lately enough to be worth more than a new try. */
+  isKnown(nowMs: number): boolean {
+    return this.#seen && nowMs - this.#atMs < this.#decayMs;
   }
 
   /** The estimate now, milliseconds: the default until something is measured; forgotten while nothing is. */
