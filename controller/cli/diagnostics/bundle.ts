@@ -1,6 +1,7 @@
 /** One file with what somebody needs who is to find out why a mesh does not do what it should. Never a Secret. */
 import { errorText } from "../../../src/base/error.ts";
 import { VERSION } from "../../../src/base/version.ts";
+import { ApiError } from "../../api/api_error.ts";
 import type { KubeClient, KubeObject } from "../../api/client.ts";
 import { resourcePath, type ResourceType, TYPES } from "../../api/resource_type.ts";
 import { MESH_NAMESPACE, SIDECAR_CONTAINER } from "../../core/cluster_names.ts";
@@ -95,9 +96,19 @@ class Gatherer {
   objects(type: ResourceType, namespace: string | null): Part {
     const folder = namespace === null ? "objects" : `namespaces/${namespace}`;
     return [`${folder}/${type.plural}.json`, async () => {
-      const items = (await this.#client.list(type, namespace)).map(withoutNoise);
+      const items = (await this.#list(type, namespace)).map(withoutNoise);
       return `${JSON.stringify({ items }, null, 2)}\n`;
     }];
+  }
+
+  /** A kind that the cluster does not know, such as the Gateway API's, has no objects. */
+  async #list(type: ResourceType, namespace: string | null): Promise<readonly KubeObject[]> {
+    try {
+      return await this.#client.list(type, namespace);
+    } catch (error) {
+      if (error instanceof ApiError && error.isNotFound) return [];
+      throw error;
+    }
   }
 
   /** Logs of the control plane and the agents, those before a restart included. */
