@@ -24,6 +24,12 @@ function annotation(key: string, places: readonly Place[], form: string, help: s
 export const ANNOTATIONS: readonly Annotation[] = [
   annotation("tulle.dev/inject", WORKLOAD, "enabled or disabled", "Whether pods get a sidecar."),
   annotation("tulle.dev/injected", ["workload"], "written by the injector", "Version of the sidecar in the pod."),
+  annotation(
+    "tulle.dev/not-injected",
+    ["workload"],
+    "written by the injector",
+    "Why the pod has no sidecar although it asks for one.",
+  ),
   annotation("tulle.dev/optional", ["service"], "true or false", "The Service may be missing."),
   annotation("tulle.dev/skip-inbound-ports", WORKLOAD, PORTS, "Connections to these ports do not pass the sidecar."),
   annotation("tulle.dev/skip-outbound-ports", WORKLOAD, PORTS, "Connections to these ports leave as they are."),

@@ -53,6 +53,8 @@ export const TOKEN_AUDIENCE = "identity.tulle.dev";
 
 /** Written by the injector: the version of the sidecar, "1" for the form of this annotation. */
 export const INJECTED_ANNOTATION = "tulle.dev/injected";
+/** On a pod that should have had a sidecar and could not: why, where the pod is looked at. */
+export const REFUSED_ANNOTATION = "tulle.dev/not-injected";
 /** Label on injected pods, for selectors of PodMonitors and of people. */
 export const MESHED_LABEL = "tulle.dev/meshed";
 /** Label on namespaces and objects of the control plane: no webhook ever sees them. */

@@ -4,8 +4,11 @@ import type { Target } from "./target.ts";
 
 /** The world at one moment. Equal questions to the same directory give the same object. */
 export interface Directory {
-  /** What a client in a namespace must know about a target; `known` is false for what the mesh does not have. */
-  outbound(target: Target, sourceNamespace: string): OutboundTarget;
+  /**
+   * What a client must know about a target; `known` is false for what the mesh does not have.
+   * @param sourceName of the client's workload; "" when it does not matter on which node it is
+   */
+  outbound(target: Target, sourceNamespace: string, sourceName: string): OutboundTarget;
   /** Who may reach a workload, or null when there is no such workload. */
   inbound(namespace: string, name: string): InboundWorkload | null;
 }

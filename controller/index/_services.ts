@@ -23,6 +23,8 @@ export interface ServiceContext {
   readonly workloads: Workloads;
   readonly services: Services;
   readonly report: Report;
+  /** Node of the client; "" when it has none, or when no Service that is asked for depends on it. */
+  readonly node: string;
 }
 
 export function buildServices(set: ResourceSet, addresses: Addresses, report: Report): Services {
@@ -134,10 +136,12 @@ function addSelected(
 function addSlices(
   service: Service,
   port: ServicePort,
-  { workloads, services, report }: ServiceContext,
+  { workloads, services, report, node }: ServiceContext,
   endpoints: Map<string, Endpoint>,
   declared: Set<string | null>,
 ): void {
+  // As kube-proxy has it: where the node has none, there is none. A client without a node is told of all.
+  const isElsewhere = (nodeName: string) => service.nodeLocal && node !== "" && nodeName !== node;
   for (const slice of services.slicesOf.get(`${service.meta.namespace}/${service.meta.name}`) ?? []) {
     if (slice.addressType === "FQDN") {
       report.warn(keyOf(slice), "endpoints by name (FQDN) are not supported, ignored");
@@ -152,6 +156,7 @@ function addSlices(
     declared.add(own.appProtocol);
     for (const endpoint of slice.endpoints) {
       if (endpoint.terminating || (!endpoint.ready && !service.publishNotReadyAddresses)) continue;
+      if (isElsewhere(endpoint.nodeName)) continue;
       for (const ip of endpoint.addresses) {
         const instance = workloads.byAddress.get(ip);
         const zone = endpoint.zone ?? "";

@@ -32,11 +32,11 @@ export function world(text: string, addresses = "{}", objects = resources(text))
   return new World(store, "workloads" in parsed ? parsed : NO_ADDRESSES, OPTIONS);
 }
 
-/** What a client in a namespace is told about a target. */
-export function outbound(from: World, target: string, namespace = "shop"): OutboundTarget {
+/** What a client in a namespace, or a certain one in it, is told about a target. */
+export function outbound(from: World, target: string, namespace = "shop", name = ""): OutboundTarget {
   const parsed = parseTarget(target);
   if (parsed === null) throw new Error(`no target: ${target}`);
-  return from.outbound(parsed, namespace);
+  return from.outbound(parsed, namespace, name);
 }
 
 /** An ExternalWorkload in YAML. */

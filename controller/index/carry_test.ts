@@ -86,7 +86,7 @@ const TARGETS = ["10.9.0.1:80", "10.9.1.1:80", "web.shop:80", "10.0.0.1:8080", "
 function answers(world: World): unknown {
   const outbound = TARGETS.flatMap((text) => {
     const target = parseTarget(text);
-    return target === null ? [] : ["shop", "other", "third"].map((from) => world.outbound(target, from));
+    return target === null ? [] : ["shop", "other", "third"].map((from) => world.outbound(target, from, ""));
   });
   return [outbound, world.inbound("shop", "web-0"), world.inbound("other", "api-0")];
 }
@@ -117,7 +117,7 @@ test("answers that a change does not touch stay the same objects", () => {
   const rest = [workload("web", "10.0.0.1"), service("web", "10.9.0.1"), inOther(service("api", "10.9.1.1"))].join("");
   store.replace(resources(rest + inOther(workload("api", "10.0.1.1"))));
   const ask = () =>
-    ["10.9.0.1:80", "10.9.1.1:80"].map((text) => source.current.outbound(parseTarget(text) as never, "third"));
+    ["10.9.0.1:80", "10.9.1.1:80"].map((text) => source.current.outbound(parseTarget(text) as never, "third", ""));
   const [web, api] = ask();
   store.replace(resources(rest + inOther(workload("api", "10.0.1.2"))));
   const [webAfter, apiAfter] = ask();

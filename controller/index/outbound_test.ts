@@ -98,6 +98,42 @@ test("outbound() takes ready endpoints of slices, with the identity of workloads
   ]);
 });
 
+const LOCAL = `---
+apiVersion: v1
+kind: Service
+metadata: {name: log, namespace: shop}
+spec: {clusterIP: 10.96.0.9, internalTrafficPolicy: Local, ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: log-1, namespace: shop, labels: {kubernetes.io/service-name: log}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.1.1], nodeName: n1}, {addresses: [10.0.2.1], nodeName: n2}, {addresses: [10.0.9.1]}]
+ports: [{port: 8080}]
+`;
+
+function pod(name: string, node: string): string {
+  return `---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: shop}
+spec: {nodeName: ${node}, containers: [{name: app}]}
+`;
+}
+
+test.each([
+  ["a client on a node with an endpoint", "on-1", ["10.0.1.1"]],
+  ["a client on another node", "on-2", ["10.0.2.1"]],
+  ["a client on a node without an endpoint", "on-3", []],
+  ["a client without a node", "", ["10.0.1.1", "10.0.2.1", "10.0.9.1"]],
+])("outbound() of a Service with internalTrafficPolicy Local tells %s", (_, client, expected) => {
+  const pods = pod("on-1", "n1") + pod("on-2", "n2") + pod("on-3", "n3");
+  const from = world(WEB + LOCAL + pods + httpRoute("to-log", "[{backendRefs: [{name: log, port: 80}]}]"));
+  const [direct] = outbound(from, "log:80", "shop", client).backends;
+  const routed = outbound(from, "web:80", "shop", client).backends[1];
+  for (const backend of [direct, routed]) expect(backend?.endpoints.map(({ ip }) => ip)).toEqual(expected);
+});
+
 test.each([
   ["[{port: 80, targetPort: http, appProtocol: http}]", "", "http1"],
   ["[{port: 80, targetPort: http, appProtocol: kubernetes.io/h2c}]", "", "http2"],

@@ -83,16 +83,18 @@ export class World implements Directory {
       report: this.#report,
       routes: toServices,
       clusterDomain: options.clusterDomain,
+      node: "",
     };
   }
 
-  outbound(target: Target, sourceNamespace: string): OutboundTarget {
+  outbound(target: Target, sourceNamespace: string, sourceName: string): OutboundTarget {
     const service = this.#serviceOf(target, sourceNamespace);
     if (service !== null) {
-      // Only routes of its own make a namespace see a Service differently from the others.
+      // Only routes of its own make a namespace see a Service differently from the others, and only node-local ones a node.
       const viewer = this.#consumers(service).has(sourceNamespace) ? sourceNamespace : "";
-      const key = `${viewer} ${keyOf(service)} ${target.port}`;
-      return memo(this.#targets, key, () => this.#serviceTarget(service, target.port, sourceNamespace));
+      const node = this.#isNodeLocal(service) ? this.#nodeOf(sourceNamespace, sourceName) : "";
+      const key = `${viewer} ${node} ${keyOf(service)} ${target.port}`;
+      return memo(this.#targets, key, () => this.#serviceTarget(service, target.port, sourceNamespace, node));
     }
     const instance = target.kind === "address" ? this.#workloads.byAddress.get(target.ip) : undefined;
     if (instance === undefined || target.kind !== "address" || PROXY_PORTS.has(target.port)) return unknown(target);
@@ -119,7 +121,7 @@ export class World implements Directory {
         for (const { port, protocol } of service.ports) {
           const text = `${service.meta.name}.${service.meta.namespace}:${port}`;
           const target = protocol === "TCP" ? parseTarget(text) : null;
-          if (target !== null) this.outbound(target, namespace);
+          if (target !== null) this.outbound(target, namespace, "");
         }
       }
     }
@@ -156,6 +158,24 @@ export class World implements Directory {
     return new Set(routes.map(({ route }) => route.meta.namespace).filter((namespace) => namespace !== meta.namespace));
   }
 
+  /** Whether what a client is told of a Service depends on its node: its own word, or that of a backend of its routes. */
+  #isNodeLocal(service: Service): boolean {
+    if (service.nodeLocal) return true;
+    const routes = this.#context.routes.get(`${service.meta.namespace}/${service.meta.name}`) ?? [];
+    return routes.some(({ route }) =>
+      route.rules.some(({ backendRefs }) =>
+        backendRefs.some((ref) =>
+          this.#set.get("Service", ref.namespace ?? route.meta.namespace, ref.name)?.nodeLocal === true
+        )
+      )
+    );
+  }
+
+  #nodeOf(namespace: string, name: string): string {
+    const workload = this.#workloads.byName.get(`${namespace}/${name}`)?.workload;
+    return workload?.kind === "Pod" ? workload.nodeName : "";
+  }
+
   #takeOver(before: World, changes: Changes): void {
     for (const [key, target] of before.#targets) {
       if (!changes.touchTarget(target, key.slice(0, key.indexOf(" ")))) this.#targets.set(key, target);
@@ -165,10 +185,10 @@ export class World implements Directory {
     }
   }
 
-  #serviceTarget(service: Service, port: number, sourceNamespace: string): OutboundTarget {
+  #serviceTarget(service: Service, port: number, sourceNamespace: string, node = ""): OutboundTarget {
     const declared = servicePort(service, port);
     if (declared === null) return undeclaredPort(service, port, this.#options.clusterDomain);
-    return serviceTarget(service, declared, sourceNamespace, this.#context);
+    return serviceTarget(service, declared, sourceNamespace, { ...this.#context, node });
   }
 
   #serviceOf(target: Target, sourceNamespace: string): Service | null {

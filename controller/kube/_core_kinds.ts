@@ -41,14 +41,15 @@ export function readService(root: Reader): Service {
   const { clusterIPs, headless } = readClusterIps(spec);
   const externalName = spec.textOr("externalName", null, "a DNS name");
   const publishNotReadyAddresses = spec.boolOr("publishNotReadyAddresses", false);
-  spec.ignore("sessionAffinity", "sessionAffinityConfig", "externalIPs", "loadBalancerIP", "loadBalancerSourceRanges");
-  spec.ignore(
-    "loadBalancerClass",
-    "externalTrafficPolicy",
-    "internalTrafficPolicy",
-    "healthCheckNodePort",
-    "ipFamilies",
-  );
+  const internalTrafficPolicy = spec.oneOf("internalTrafficPolicy", ["Cluster", "Local"], "Cluster");
+  if (spec.oneOf("sessionAffinity", ["None", "ClientIP"], "None") === "ClientIP") {
+    spec.warn(
+      [...spec.path, "sessionAffinity"],
+      "the mesh does not keep it: requests of one client go to all endpoints",
+    );
+  }
+  spec.ignore("sessionAffinityConfig", "externalIPs", "loadBalancerIP", "loadBalancerSourceRanges");
+  spec.ignore("loadBalancerClass", "externalTrafficPolicy", "healthCheckNodePort", "ipFamilies");
   spec.ignore("ipFamilyPolicy", "allocateLoadBalancerNodePorts", "trafficDistribution");
   spec.done();
   const external = type === "ExternalName" ? externalName ?? "" : null;
@@ -63,6 +64,7 @@ export function readService(root: Reader): Service {
     headless,
     externalName: external,
     publishNotReadyAddresses,
+    nodeLocal: internalTrafficPolicy === "Local" && !headless,
   };
 }
 
@@ -121,9 +123,10 @@ export function readEndpointSlice(root: Reader): EndpointSlice {
     ref?.ignore("apiVersion", "uid", "resourceVersion", "fieldPath");
     ref?.done();
     const zone = item.textOr("zone", null, "the name of a zone");
-    item.ignore("hostname", "nodeName", "hints", "deprecatedTopology");
+    const nodeName = item.textOr("nodeName", "", "the name of a node");
+    item.ignore("hostname", "hints", "deprecatedTopology");
     item.done();
-    return { addresses, ready, serving, terminating, zone, target };
+    return { addresses, ready, serving, terminating, zone, nodeName, target };
   });
   const ports = root.objects("ports", 100, (item) => {
     const port = {

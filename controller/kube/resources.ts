@@ -39,6 +39,8 @@ export interface Service {
   /** type ExternalName: a DNS alias, no endpoints. */
   readonly externalName: string | null;
   readonly publishNotReadyAddresses: boolean;
+  /** internalTrafficPolicy Local: a client gets the endpoints of its own node and no others. */
+  readonly nodeLocal: boolean;
 }
 
 export interface ServicePort {
@@ -67,6 +69,8 @@ export interface SliceEndpoint {
   readonly serving: boolean;
   readonly terminating: boolean;
   readonly zone: string | null;
+  /** "" when unknown. */
+  readonly nodeName: string;
   readonly target: ObjectRef | null;
 }
 

@@ -1,6 +1,7 @@
 /** Admission: reviews in, answers out. Knows no transport. */
 import { errorText } from "../../src/base/error.ts";
 import type { Logger } from "../../src/base/log.ts";
+import { REFUSED_ANNOTATION } from "../core/cluster_names.ts";
 import type { Registry } from "../core/metrics.ts";
 import { type InjectOptions, injectPod } from "../inject/inject.ts";
 import type { PodTemplate } from "../inject/pod.ts";
@@ -31,8 +32,6 @@ export interface AdmissionResponse {
   readonly status?: { readonly code: number; readonly reason: string; readonly message: string };
 }
 
-/** Written onto a pod that should have had a sidecar and could not, so that it is seen where the pod is looked at. */
-export const REFUSED_ANNOTATION = "tulle.dev/not-injected";
 /** Most warnings of one answer, and their longest text, as the API server takes them. */
 const MAX_WARNINGS = 10;
 const MAX_WARNING = 250;

@@ -188,7 +188,7 @@ export class ProxySession {
   /** null: the workload is gone; its proxy keeps what it has until it goes too. */
   #encode(target: Target | null): Encoded | null {
     const { current } = this.#options.source;
-    if (target !== null) return encodeOutbound(current.outbound(target, this.workload.namespace));
+    if (target !== null) return encodeOutbound(current.outbound(target, this.workload.namespace, this.workload.name));
     const inbound = current.inbound(this.workload.namespace, this.workload.name);
     return inbound === null ? null : encodeInbound(inbound);
   }

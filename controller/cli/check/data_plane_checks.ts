@@ -8,6 +8,7 @@ import {
   BUNDLE_KEY,
   INJECTED_ANNOTATION,
   MESH_NAMESPACE,
+  REFUSED_ANNOTATION,
   SIDECAR_CONTAINER,
 } from "../../core/cluster_names.ts";
 import { certificatesOf } from "../../core/pem.ts";
@@ -17,7 +18,6 @@ import { isReady } from "./control_plane_checks.ts";
 import { Section } from "./finding.ts";
 
 const INJECT = "tulle.dev/inject";
-const NOT_INJECTED = "tulle.dev/not-injected";
 /** Sidecars asked at once. */
 const BATCH = 20;
 /** A certificate that ends sooner should have been renewed: leaves live a day and are renewed at 70 %. */
@@ -69,7 +69,7 @@ function checkUnmeshed(
     const wanted = annotations[INJECT] ?? annotated.get(namespace);
     if (wanted !== "enabled" || hasSidecar(pod) || namespace === MESH_NAMESPACE) continue;
     found++;
-    const reason = annotations[NOT_INJECTED];
+    const reason = annotations[REFUSED_ANNOTATION];
     if (reason !== undefined) {
       section.warn(
         "pods that ask for it are meshed",

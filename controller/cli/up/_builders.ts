@@ -35,6 +35,7 @@ export function service(name: string, with_: Partial<Service> = {}): Service {
     headless: false,
     externalName: null,
     publishNotReadyAddresses: false,
+    nodeLocal: false,
     ...with_,
   };
 }

@@ -38,7 +38,7 @@ export const target: Target = {
       for (const { port } of ports) {
         const text = `${name}.${namespace}:${port}`;
         const parsed = parseTarget(text);
-        if (parsed !== null) taken(`outbound/${text}`, encodeOutbound(world.outbound(parsed, namespace)));
+        if (parsed !== null) taken(`outbound/${text}`, encodeOutbound(world.outbound(parsed, namespace, "")));
       }
     }
     for (const { workload } of world.workloads()) {
