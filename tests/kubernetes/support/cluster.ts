@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeClient } from "../../../controller/api/client.ts";
 import { kubeconfigTarget } from "../../../controller/api/kube_target.ts";
-import { run } from "../../support/process.ts";
+import { type Finished, run } from "../../support/process.ts";
 import { REPOSITORY, TEST_BED } from "./test_bed.ts";
 
 /** A cluster starts in 6 s on a quiet machine, and its images are loaded in 10. */
@@ -13,6 +13,8 @@ const KUBECTL_TIMEOUT_MS = 120_000;
 
 /** The image of every part, as the nodes know it. */
 export const IMAGE = "tulle:test";
+/** The same under the name of a later version. */
+export const NEXT_IMAGE = "tulle:next";
 
 export interface ClusterOptions {
   /** 1 to 6 lower-case letters; clusters of one machine differ in it. */
@@ -47,20 +49,27 @@ export class Cluster implements AsyncDisposable {
     const { code, stdout, stderr } = await run({ argv, timeoutMs: START_TIMEOUT_MS });
     if (code !== 0) throw new Error(`no cluster: ${stderr.slice(-800)}`);
     const cluster = new Cluster(name, bed, readExports(stdout));
-    await cluster.#loadImage();
+    const entry = ["--user", "2102", "--entrypoint", '["/usr/local/bin/tulle"]'];
+    await cluster.makeImage([IMAGE, NEXT_IMAGE], [...entry, `${binary()}=/usr/local/bin/tulle`]);
     return cluster;
   }
 
   /** Runs kubectl. @returns its output @throws Error with its words when it fails */
   async kubectl(args: readonly string[], input = ""): Promise<string> {
-    const finished = await run({
-      argv: ["kubectl", ...args],
-      env: this.#env,
-      stdin: input,
-      timeoutMs: KUBECTL_TIMEOUT_MS,
-    });
+    const finished = await this.try(args, input);
     if (finished.code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${finished.stderr.slice(-800)}`);
     return finished.stdout;
+  }
+
+  /** Runs kubectl, whatever it says. */
+  async try(args: readonly string[], input = ""): Promise<Finished> {
+    const argv = [this.program("kubectl"), ...args];
+    return await run({ argv, env: this.#env, stdin: input, timeoutMs: KUBECTL_TIMEOUT_MS });
+  }
+
+  /** Path of a program of the test bed, such as "kubectl". */
+  program(name: string): string {
+    return Bun.which(name, { PATH: this.#env["PATH"] ?? "" }) ?? name;
   }
 
   /** Applies manifests in YAML. */
@@ -69,7 +78,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** Runs `tulle` against this cluster. */
-  async tulle(args: readonly string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+  async tulle(args: readonly string[], input = ""): Promise<Finished> {
     return await run({ argv: [binary(), ...args], env: this.#env, stdin: input, timeoutMs: KUBECTL_TIMEOUT_MS });
   }
 
@@ -85,36 +94,40 @@ export class Cluster implements AsyncDisposable {
 
   /** Puts images of the test bed onto the nodes: "deb", "echo-basic". */
   async load(...images: readonly string[]): Promise<void> {
-    const finished = await run({
-      argv: [join(this.#bed, "load"), "--name", this.name, "all", ...images],
-      timeoutMs: START_TIMEOUT_MS,
-    });
-    if (finished.code !== 0) throw new Error(`load ${images.join(" ")}: ${finished.stderr.slice(-400)}`);
+    await this.#loadOnto("all", images);
+  }
+
+  /**
+   * Makes an image of files of this machine, on top of the test bed's "deb", and puts it onto nodes.
+   *
+   * @param names "app:1", several names of one image between commas
+   * @param args of mkimage.py: options, and SOURCE=TARGET for each file or folder
+   * @param nodes "all", or the name of one
+   */
+  async makeImage(names: readonly string[], args: readonly string[], nodes = "all"): Promise<void> {
+    const folder = mkdtempSync(join(tmpdir(), "tulle-image-"));
+    try {
+      const archive = join(folder, "image.tar");
+      const full = names.map((name) => `docker.io/library/${name}`).join(",");
+      const made = await run({
+        argv: [join(this.#bed, "mkimage.py"), archive, full, "--base", "deb", ...args],
+        timeoutMs: START_TIMEOUT_MS,
+      });
+      if (made.code !== 0) throw new Error(`no image ${names.join()}: ${made.stderr.slice(-400)}`);
+      await this.#loadOnto(nodes, [archive]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await run({ argv: [join(this.#bed, "down"), "--name", this.name], timeoutMs: START_TIMEOUT_MS });
   }
 
-  async #loadImage(): Promise<void> {
-    const folder = mkdtempSync(join(tmpdir(), "tulle-image-"));
-    try {
-      const archive = join(folder, "tulle.tar");
-      const made = await run({
-        argv: [
-          join(this.#bed, "mkimage.py"),
-          archive,
-          `docker.io/library/${IMAGE}`,
-          ...["--base", "deb", "--user", "2102", "--entrypoint", '["/usr/local/bin/tulle"]'],
-          `${binary()}=/usr/local/bin/tulle`,
-        ],
-        timeoutMs: START_TIMEOUT_MS,
-      });
-      if (made.code !== 0) throw new Error(`no image: ${made.stderr.slice(-400)}`);
-      await this.load(archive);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+  async #loadOnto(nodes: string, images: readonly string[]): Promise<void> {
+    const argv = [join(this.#bed, "load"), "--name", this.name, nodes, ...images];
+    const finished = await run({ argv, timeoutMs: START_TIMEOUT_MS });
+    if (finished.code !== 0) throw new Error(`load ${images.join(" ")}: ${finished.stderr.slice(-400)}`);
   }
 }
 
