@@ -8,6 +8,7 @@ import { reportOpenConnections, resetOpenConnections } from "../net/connection_s
 import { onSocketBug, setDialMark } from "../net/socket.ts";
 import { turnMs } from "../net/turn_clock.ts";
 import { AccessLog } from "../telemetry/access_log.ts";
+import { registerHeapMetrics } from "../telemetry/heap_metrics.ts";
 import { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import { TapHub } from "../telemetry/tap.ts";
 import { BalancerMetrics } from "./balancer_metrics.ts";
@@ -84,6 +85,7 @@ export class DataPath {
     };
     const balancers = new BalancerMetrics(metrics, this.proxy.upstreams, this.proxy.outboundHttp.holds);
     metrics.registry.onCollect(() => metrics.setLogDropped(options.lostLogLines()));
+    registerHeapMetrics(metrics.registry);
     metrics.registry.onCollect(reportOpenConnections);
     metrics.registry.onCollect(() => balancers.collect(this.proxy.targets.all()));
   }
