@@ -8,7 +8,8 @@ export type Script =
   | "closed_loop.ts"
   | "opaque_client.ts"
   | "connect_loop.ts"
-  | "hold_connections.ts";
+  | "hold_connections.ts"
+  | "mixed_load.ts";
 
 /**
  * Runs a generator of this folder. It prints "begin" and "end" around its measured time, then its result as JSON.

@@ -38,8 +38,17 @@ export async function tulleHop(_program: string, rig: Rig, variant: Variant): Pr
   return subjectOf(variant.proxy, "hop", targetsOf(ports, true), sides);
 }
 
-/** Null when several workers are asked for and this binary has none. */
-export async function tullePair(program: string, rig: Rig, variant: Variant): Promise<Subject | null> {
+/**
+ * Null when several workers are asked for and this binary has none.
+ *
+ * @param env of the sidecars, beside their own
+ */
+export async function tullePair(
+  program: string,
+  rig: Rig,
+  variant: Variant,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Subject | null> {
   if (variant.threads > 1 && !knowsWorkers(program)) return null;
   const { h1, h2, grpc, opaque } = rig.backends;
   const ports = [
@@ -67,7 +76,7 @@ export async function tullePair(program: string, rig: Rig, variant: Variant): Pr
     tulle: [program],
     controllerCore: LOAD_CORE,
     sidecarCore: coresOf(variant),
-    ...(variant.threads > 1 ? { env: { TULLE_WORKERS: String(variant.threads) } } : {}),
+    env: { ...(variant.threads > 1 ? { TULLE_WORKERS: String(variant.threads) } : {}), ...env },
   });
   await mesh.sidecar(LATE).child().stop(STOP_MS);
   const target = (name: string, port: number) => ({ ...mesh.to("front", `${name}:${port}`), tls: false });
