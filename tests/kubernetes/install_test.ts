@@ -159,7 +159,7 @@ describe.skipIf(TEST_BED === null)("a fresh cluster", () => {
     expect(names).toContain("check.txt");
     expect(names).toContain("controller/config.json");
     expect(names).toContain("namespaces/shop/services.json");
-    expect(names).toContain("logs/tulle/cni-X/agent.log");
+    expect(names).toContain("logs/tulle/cni-X/cni.log");
     expect(names).toContain("sidecars/shop/web-X/config.json");
     expect(names).toContain("sidecars/shop/front/tulle-proxy.log");
     const { data = {} } = await cluster.client.get(TYPES.Secret, "tulle", "issuer") as {
