@@ -79,7 +79,11 @@ const DEFINITIONS: readonly Definition[] = [
           "Conditions that must all hold; an empty list holds for everyone.",
         ),
         action: oneOf(["Allow", "Deny"], "Allow", "What it says about those for whom the conditions hold; Deny wins."),
-        mode: oneOf(["enforce", "audit"], "enforce", "audit changes nothing and counts what it would have changed."),
+        mode: oneOf(
+          ["enforce", "audit"],
+          "enforce",
+          "audit lets in what the policy would refuse, and counts it as would-deny.",
+        ),
       },
       ["targetRef", "requiredAuthenticationRefs"],
     ),

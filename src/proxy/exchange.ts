@@ -23,6 +23,7 @@ import type { ExtendedConnect } from "./extended_connect.ts";
 import { ignoredUpgrade } from "./header_edits.ts";
 import { ReplayBody, type ReplayOwner } from "./replay_body.ts";
 import { errorResponse } from "./respond.ts";
+import { endBegun } from "./revoke.ts";
 import { isIdempotent } from "./methods.ts";
 import { abortCode, opensTunnel, tunnelHead } from "./tunnel_heads.ts";
 import { TunnelRequest } from "./tunnel_request.ts";
@@ -229,8 +230,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.#slow();
     this.#leaveUpstream(CANCEL, error.code !== "timeout");
     if (this.#responseStarted) {
-      // Too late for a status: the client must see that the response is not complete.
-      this.down.abort(CANCEL);
+      endBegun(this.down, this.request, error);
       return this.#finish();
     }
     const { head, body } = errorResponse(error, (this.request.flags & IS_GRPC) !== 0, this.context.clientId !== null);

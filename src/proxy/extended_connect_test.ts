@@ -32,7 +32,7 @@ const CONNECT: Fields = {
 };
 /** SETTINGS_ENABLE_CONNECT_PROTOCOL = 1, RFC 8441 §3. */
 const ANNOUNCED = [settings({ 8: 1 }), settingsAck()];
-const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRateLimited() {} };
+const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRateLimited() {}, onRevoked() {} };
 
 /** An application that is asked for upgrades in HTTP/1.1. */
 class Application extends TestEndpoint {
@@ -55,7 +55,7 @@ class Rig {
       mark: new ClientMark(""),
       application: this.app.state,
       policy: () => ({ request: () => ({ kind: "allow" }) }),
-      portPolicy: () => ({ spec: { protocol: declared } }),
+      portPolicy: () => ({ spec: { protocol: declared, rateLimit: null } }),
     } as unknown as InboundClient; // what the pipeline asks for
     this.client = clientOf(new InboundHttp(observer), true, () => 1, route);
     this.client.peer.send(PREFACE, settings(), settingsAck());

@@ -13,10 +13,10 @@ import type { RawSocket, SocketOwner } from "../net/socket.ts";
 import { HeadCache } from "../wire/http1/head_cache.ts";
 import type { RequestHead } from "../wire/http1/request_head.ts";
 import type { Applications } from "./applications.ts";
-import type { HttpPipeline } from "./exchange.ts";
 import type { ClientMarks } from "./client_marks.ts";
 import { InboundClient, type InboundPolicyHolder } from "./inbound_client.ts";
 import { InboundConnection } from "./inbound_connection.ts";
+import type { InboundHttp } from "./inbound_http.ts";
 import type { Live } from "./live.ts";
 import type { InboundObserver } from "./observe.ts";
 import { Handshakes } from "./handshakes.ts";
@@ -24,7 +24,7 @@ import { Peers } from "./peers.ts";
 
 export interface InboundDeps {
   readonly policy: InboundPolicyHolder;
-  readonly pipeline: HttpPipeline;
+  readonly pipeline: InboundHttp;
   readonly observer: InboundObserver;
   readonly live: Live;
   readonly applications: Applications;

@@ -13,16 +13,19 @@ import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import { CONNECT_ERROR } from "../wire/http2/error_code.ts";
 import { Downstream, type DownstreamOwner } from "./downstream.ts";
 import { TCP_PROTOCOL } from "./header_edits.ts";
+import { Exchange } from "./exchange.ts";
 import type { HttpContext } from "./http_context.ts";
 import type { Inbound } from "./inbound.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import { ConnectionLife, type LifeSpan } from "../net/connection_life.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
+import type { Verdict } from "./policy/verdict.ts";
 import { errorResponse } from "./respond.ts";
+import { underWay } from "./revoke.ts";
 import type { Peer } from "./peers.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
-import { type Failure, unsent } from "./upstream/failure.ts";
+import { type Failure, failure, unsent } from "./upstream/failure.ts";
 
 /** How long a client that policy refuses may take to show that it speaks HTTP, and get the reason. */
 const REFUSED_SILENCE_MS = 1000;
@@ -58,6 +61,13 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   /** Drain: lets what runs finish. */
   shutdown(patient: boolean): void {
     this.#shutdown?.(patient);
+  }
+
+  rejudge(): void {
+    for (const item of underWay(this.#socket.data)) {
+      if (item instanceof Exchange) this.#inbound.deps.pipeline.rejudge(item);
+      else if (item instanceof Tunnel) this.#rejudgeTunnel(item);
+    }
   }
 
   onTimer(_kind: number): void {
@@ -123,12 +133,12 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
     const { deps } = this.#inbound;
     if (this.#sniffer !== null) deps.observer.onDetected(serverFirst ? "server_first" : "not_http");
     this.#sniffer = null;
-    if (tunnel === null) {
-      const refusal = this.#refusal();
-      if (refusal !== null) {
-        deps.observer.onTcpError(refusal.code);
-        return resetConnection(socket);
-      }
+    const refusal = this.#refusal(); // also of one that was connected ahead: policy may have changed since
+    if (refusal !== null) {
+      deps.observer.onTcpError(refusal.code);
+      tunnel?.cancel();
+      resetConnection(socket);
+      return this.#gone(refusal.code);
     }
     const running = tunnel ?? this.#tunnel();
     const leg = new TcpLeg(socket, null, running, null, this.#peer.share);
@@ -183,11 +193,22 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
 
   /** Why bytes that are not HTTP may not pass, or null. */
   #refusal(): Failure | null {
+    const verdict = this.#opaqueVerdict();
+    this.#inbound.deps.observer.onTcpVerdict(this.#client, verdict);
+    if (verdict.kind === "permit") return null;
+    return unsent(verdict.cause === "unclassified" ? "unclassified" : "forbidden", verdict.reason);
+  }
+
+  #opaqueVerdict(): Verdict {
     const verdict = this.#client.policy().connection;
-    const { unclassified } = this.#client.portPolicy();
-    this.#inbound.deps.observer.onTcpVerdict(this.#client, verdict.needsRequest ? unclassified : verdict);
-    if (verdict.kind === "deny") return unsent("forbidden", verdict.reason);
-    return verdict.needsRequest ? unsent("unclassified", unclassified.reason) : null;
+    return verdict.kind === "permit" && verdict.needsRequest ? this.#client.portPolicy().unclassified : verdict;
+  }
+
+  #rejudgeTunnel(tunnel: Tunnel): void {
+    const verdict = this.#opaqueVerdict();
+    if (verdict.kind === "permit") return;
+    this.#inbound.deps.observer.onTcpRevoked(this.#client, verdict);
+    tunnel.end(failure("revoked", verdict.reason));
   }
 
   // --- tunnel of a plain connection

@@ -39,9 +39,8 @@ export class InboundHttp implements HttpPipeline {
 
   route(exchange: Exchange): void {
     const client = clientOf(exchange);
-    // Decided on what the application will see: an upgrade travels between sidecars as CONNECT, and is a GET to it.
     const head = inboundRequest(exchange.request, client.mark, client.isMesh);
-    const verdict = client.policy().request(decidedRequest(head));
+    const verdict = verdictOn(client, head);
     exchange.verdict = verdict;
     this.#observer.onVerdict(exchange, verdict);
     if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.reason));
@@ -50,6 +49,15 @@ export class InboundHttp implements HttpPipeline {
     const timeoutMs = grpcTimeoutMs(head);
     if (timeoutMs > 0) exchange.limit(0, timeoutMs);
     this.#send(exchange, client, head);
+  }
+
+  /** Ends a request that is under way, or the tunnel it has become, if the policy in force does not permit it. */
+  rejudge(exchange: Exchange): void {
+    const client = clientOf(exchange);
+    const verdict = verdictOn(client, inboundRequest(exchange.request, client.mark, client.isMesh));
+    if (verdict.kind === "permit" || exchange.finished) return;
+    this.#observer.onRevoked(exchange, verdict);
+    exchange.fail(failure("revoked", verdict.reason));
   }
 
   retry(exchange: Exchange, error: Failure): boolean {
@@ -79,8 +87,8 @@ export class InboundHttp implements HttpPipeline {
   }
 
   /** Answers a request that came too early. What a kubelet asks is not held against anybody. */
-  #isTooFast(exchange: Exchange, client: InboundClient, spec: RateLimit, { policy }: Verdict): boolean {
-    if (policy.kind === "default" && policy.name === "probe") return false;
+  #isTooFast(exchange: Exchange, client: InboundClient, spec: RateLimit, { cause }: Verdict): boolean {
+    if (cause === "probe") return false;
     const now = exchange.context.clock();
     const excess = this.#limiters.of(client.port, spec).admit(client.peer.identity ?? "", exchange.request, now);
     if (excess === null) return false;
@@ -124,6 +132,11 @@ export class InboundHttp implements HttpPipeline {
 function declaredBy(exchange: Exchange, client: InboundClient): Protocol {
   const own = client.portPolicy().spec.protocol;
   return own === "detect" && client.isMesh ? declaredToSidecar(exchange.request) : own;
+}
+
+/** Decided on what the application will see: an upgrade travels between sidecars as CONNECT, and is a GET to it. */
+function verdictOn(client: InboundClient, head: HeaderBlock): Verdict {
+  return client.policy().request(decidedRequest(head));
 }
 
 function clientOf(exchange: Exchange): InboundClient {

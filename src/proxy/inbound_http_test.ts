@@ -11,7 +11,7 @@ import { compileInbound } from "./policy/authorize.ts";
 import { compileRoutes } from "./route/compile.ts";
 
 const CALLER = "spiffe://cluster.local/ns/shop/sa/caller";
-const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRateLimited() {} };
+const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRateLimited() {}, onRevoked() {} };
 
 /** A port on which a route with these matches is admitted to everybody, and nothing else is. */
 function policyFor(route: Partial<InboundRoute>): InboundPolicy {

@@ -3,8 +3,7 @@ import type { Logger } from "../base/log.ts";
 import type { ResourceRef } from "../model/resource.ts";
 import type { RateScope } from "./limit/rate_limiter.ts";
 import type { HttpSeries } from "../telemetry/http_series.ts";
-import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
-import type { CounterSeries } from "../telemetry/series.ts";
+import type { AuthzKind, ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import { DetectionCounts } from "./detection_counts.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
@@ -15,11 +14,12 @@ import type { Detected, InboundHttpObserver, InboundObserver } from "./observe.t
 import { type Refusal, refusalOf } from "../http/refusal.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { FailureCode } from "./upstream/failure.ts";
+import { labelsOf, VerdictSeries, whoAndWhere } from "./verdict_series.ts";
 
-/** Series of one client's view of one verdict. */
-interface VerdictSeries {
+/** What is counted of the requests that one client makes under one verdict. */
+interface RequestSeries {
   readonly http: HttpSeries;
-  readonly decision: CounterSeries;
+  readonly verdict: VerdictSeries;
 }
 
 export class InboundMetrics implements InboundHttpObserver, InboundObserver {
@@ -27,8 +27,9 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
   readonly #events: EventSink;
   readonly #log: Logger;
   readonly #detections: DetectionCounts;
-  /** Verdicts are few and shared; the second key is the client's mark and port. */
-  #series = new WeakMap<Verdict, Map<string, VerdictSeries>>();
+  /** Verdicts are few and shared; the second key is the client's identity and port. */
+  readonly #series = new WeakMap<Verdict, Map<string, RequestSeries>>();
+  readonly #tcpSeries = new WeakMap<Verdict, Map<string, VerdictSeries>>();
 
   constructor(metrics: ProxyMetrics, events: EventSink, log: Logger) {
     this.#metrics = metrics;
@@ -38,15 +39,19 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
   }
 
   onVerdict(exchange: Exchange, verdict: Verdict): void {
-    const series = this.#of(clientOf(exchange), verdict);
+    const client = clientOf(exchange);
+    const series = this.#of(client, verdict);
     exchange.series = series;
-    series.decision.add(1);
+    series.verdict.decided(client, this.#log);
     series.http.onRequest();
-    if (verdict.audit) this.#audit(clientOf(exchange), verdict);
+  }
+
+  onRevoked(exchange: Exchange, verdict: Verdict): void {
+    this.#revoked("http", clientOf(exchange), verdict);
   }
 
   onRateLimited(exchange: Exchange, policy: ResourceRef, scope: RateScope): void {
-    const labels = this.#labels(clientOf(exchange), exchange.verdict as Verdict); // decided before
+    const labels = labelsOf(clientOf(exchange), exchange.verdict as Verdict); // decided before
     this.#metrics.rateLimited(labels, policy, scope).add(1);
   }
 
@@ -55,7 +60,7 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
   onFinished(exchange: Exchange): void {
     const error = exchange.error?.code ?? "";
     if (error !== "" && error !== "cancelled") this.#metrics.countError("inbound", "http", error);
-    const series = exchange.series as VerdictSeries; // set by onVerdict, which comes first
+    const series = exchange.series as RequestSeries; // set by onVerdict, which comes first
     const shown = error === "cancelled" && exchange.headMs > 0 ? "" : error;
     series.http.onResponse(exchange.status, exchange.grpcStatus, latencyOf(exchange), isSuccess(exchange), shown);
     if (!this.#events.wanted) return;
@@ -83,13 +88,12 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
   }
 
   onTcpVerdict(client: InboundClient, verdict: Verdict): void {
-    const labels = this.#labels(client, verdict);
-    if (verdict.kind === "permit") this.#metrics.authzAllow("tcp", labels).add(1);
-    else {
-      this.#metrics.authzDeny("tcp", labels).add(1);
-      this.#log.warn("connection refused by policy", { ...this.#where(client), reason: verdict.reason });
-    }
-    if (verdict.audit) this.#audit(client, verdict);
+    const make = () => new VerdictSeries(this.#metrics, "tcp", client, verdict);
+    seriesOf(this.#tcpSeries, client, verdict, make).decided(client, this.#log);
+  }
+
+  onTcpRevoked(client: InboundClient, verdict: Verdict): void {
+    this.#revoked("tcp", client, verdict);
   }
 
   onTcpError(code: FailureCode): void {
@@ -115,71 +119,45 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
     this.#log.warn("peer refused on the mesh port", { code, detail });
   }
 
-  #of(client: InboundClient, verdict: Verdict): VerdictSeries {
+  #of(client: InboundClient, verdict: Verdict): RequestSeries {
     if (client.seriesVerdict !== verdict) {
-      client.series = this.#find(client, verdict);
+      client.series = seriesOf(this.#series, client, verdict, () => this.#make(client, verdict));
       client.seriesVerdict = verdict;
     }
-    return client.series as VerdictSeries; // only written above
+    return client.series as RequestSeries; // only written above
   }
 
-  #find(client: InboundClient, verdict: Verdict): VerdictSeries {
-    let byClient = this.#series.get(verdict);
-    if (byClient === undefined) {
-      byClient = new Map();
-      this.#series.set(verdict, byClient);
-    }
-    const key = client.seriesKey;
-    let series = byClient.get(key);
-    if (series === undefined) {
-      series = this.#make(client, verdict);
-      byClient.set(key, series);
-    }
-    return series;
-  }
-
-  #make(client: InboundClient, verdict: Verdict): VerdictSeries {
-    const labels = this.#labels(client, verdict);
-    const http = this.#metrics.httpSeries({
-      direction: "inbound",
-      tls: labels.tls,
-      clientId: labels.clientId,
-      targetAddr: labels.targetAddr,
-      server: verdict.server,
-      authz: verdict.policy,
-      ...(verdict.route === null ? {} : { route: verdict.route }),
-    });
-    const decision = verdict.kind === "permit"
-      ? this.#metrics.authzAllow("http", labels)
-      : verdict.cause === "no_route"
-      ? this.#metrics.routeNotFound(labels)
-      : this.#metrics.authzDeny("http", labels);
-    return { http, decision };
-  }
-
-  #labels(client: InboundClient, verdict: Verdict) {
+  #make(client: InboundClient, verdict: Verdict): RequestSeries {
     return {
-      tls: client.isMesh ? "true" as const : "no_identity" as const,
-      clientId: client.peer.identity ?? "",
-      targetAddr: client.application.endpoint.key,
-      server: verdict.server,
-      authz: verdict.policy,
-      ...(verdict.route === null ? {} : { route: verdict.route }),
+      http: this.#metrics.httpSeries({ direction: "inbound", ...labelsOf(client, verdict) }),
+      verdict: new VerdictSeries(this.#metrics, "http", client, verdict),
     };
   }
 
-  #audit(client: InboundClient, verdict: Verdict): void {
-    const policy = verdict.auditPolicy === null ? "" : `${verdict.auditPolicy.namespace}/${verdict.auditPolicy.name}`;
-    this.#log.info("policy in audit mode would have decided otherwise", {
-      ...this.#where(client),
-      policy,
-      verdict: verdict.kind,
-    });
+  #revoked(kind: AuthzKind, client: InboundClient, verdict: Verdict): void {
+    this.#metrics.authzTerminate(kind, labelsOf(client, verdict)).add(1);
+    const what = kind === "http" ? "request" : "connection";
+    this.#log.warn(`${what} ended: policy does not admit it any more`, whoAndWhere(client, verdict));
   }
+}
 
-  #where(client: InboundClient): { client: string; client_id: string; port: number } {
-    return { client: client.peer.ip, client_id: client.peer.identity ?? "", port: client.port };
+/** The series of a client's view of a verdict, shared by clients that metrics do not tell apart. */
+function seriesOf<T>(
+  all: WeakMap<Verdict, Map<string, T>>,
+  client: InboundClient,
+  verdict: Verdict,
+  make: () => T,
+): T {
+  let byClient = all.get(verdict);
+  if (byClient === undefined) {
+    byClient = new Map();
+    all.set(verdict, byClient);
   }
+  const known = byClient.get(client.seriesKey);
+  if (known !== undefined) return known;
+  const made = make();
+  byClient.set(client.seriesKey, made);
+  return made;
 }
 
 function clientOf(exchange: Exchange): InboundClient {

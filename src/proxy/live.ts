@@ -13,6 +13,8 @@ export interface Drainable {
    * @param patient an idle connection ends after its next request, which may be on its way, and not at once
    */
   shutdown(patient: boolean): void;
+  /** Ends what the policy in force does not permit; absent where no policy decides. */
+  rejudge?(): void;
 }
 
 export class Live {
@@ -64,6 +66,11 @@ export class Live {
   arrived(): void {
     this.#arriving--;
     this.#look();
+  }
+
+  /** The policy has changed. */
+  rejudge(): void {
+    for (const item of [...this.#all]) item.rejudge?.();
   }
 
   /** Goes on after all: what was asked to finish does so, later ones stay. */

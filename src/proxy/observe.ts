@@ -29,6 +29,8 @@ export interface OutboundHttpObserver extends HttpObserver {
 }
 
 export interface InboundHttpObserver extends HttpObserver {
+  /** The policy in force does not permit any more what it had permitted; the exchange is ended. */
+  onRevoked(exchange: Exchange, verdict: Verdict): void;
   /** A request came faster than its policy admits. */
   onRateLimited(exchange: Exchange, policy: ResourceRef, scope: RateScope): void;
 }
@@ -48,6 +50,8 @@ export interface InboundObserver {
   clients(client: InboundClient): ConnectionCounters;
   onDetected(result: Detected): void;
   onTcpVerdict(client: InboundClient, verdict: Verdict): void;
+  /** An opaque connection that was permitted is not any more; it is ended. */
+  onTcpRevoked(client: InboundClient, verdict: Verdict): void;
   onTcpError(code: FailureCode): void;
   onBadRequest(status: number): void;
   /** A client's connection or stream was ended because of what it did, or used up. @param client its address or identity */

@@ -24,6 +24,7 @@ import { OutboundHttp } from "./outbound_http.ts";
 import type { OutboundMetrics } from "./outbound_metrics.ts";
 import { OutboundTargets, type TargetEntry } from "./outbound_targets.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
+import { Revocation } from "./revoke.ts";
 import { compileRoutes } from "./route/compile.ts";
 import { SelfTest } from "./self_test.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
@@ -80,6 +81,7 @@ export class Proxy {
   readonly outboundHttp: OutboundHttp;
   readonly live = new Live();
   readonly selfTest = new SelfTest();
+  readonly #revocation = new Revocation(this.live);
   readonly #deps: ProxyDeps;
   readonly #policy: { current: InboundView } = { current: compileInbound(NOTHING_ALLOWED, compileRoutes) };
   readonly #applications: Applications;
@@ -163,9 +165,10 @@ export class Proxy {
     return this.#draining;
   }
 
-  /** A new inbound policy is in force from the next decision on. */
+  /** A new inbound policy is in force from the next decision on; what it does not permit is ended soon (revoke.ts). */
   usePolicy(policy: InboundPolicy): void {
     this.#policy.current = compileInbound(policy, compileRoutes);
+    this.#revocation.changed();
   }
 
   /** The inbound policy in force, for /config. */

@@ -1,5 +1,5 @@
 /** Errors as the client sees them: the one table from failure to HTTP status and gRPC status. */
-import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
+import { type HeaderBlock, headerBlock, NO_START } from "../wire/header_block.ts";
 import type { Failure, FailureCode } from "./upstream/failure.ts";
 
 interface Rendering {
@@ -29,6 +29,7 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   deadline: { status: 504, grpc: 4 },
   fail_fast: { status: 503, grpc: UNAVAILABLE },
   forbidden: { status: 403, grpc: 7 },
+  revoked: { status: 403, grpc: 7 },
   unclassified: { status: 403, grpc: 7 },
   no_discovery: { status: 503, grpc: UNAVAILABLE },
   not_http2: { status: 502, grpc: UNAVAILABLE },
@@ -50,18 +51,11 @@ export interface ErrorResponse {
  * @param toSidecar the client is a sidecar, which may send the request elsewhere
  */
 export function errorResponse(failure: Failure, isGrpc: boolean, toSidecar: boolean): ErrorResponse {
-  const { status, grpc } = RENDERINGS[failure.code];
+  const { status } = RENDERINGS[failure.code];
   const detail = headerText(failure.detail);
   const body = isGrpc ? EMPTY : new TextEncoder().encode(`${failure.code}: ${detail}\n`);
   const fields = isGrpc
-    ? [
-      "content-type",
-      "application/grpc",
-      "grpc-status",
-      String(grpc),
-      "grpc-message",
-      percentEncoded(`${failure.code}: ${failure.detail}`),
-    ]
+    ? ["content-type", "application/grpc", ...grpcFields(failure)]
     : ["content-type", "text/plain; charset=utf-8", "content-length", String(body.length)];
   fields.push("tulle-error", failure.code, "tulle-error-detail", detail);
   if (failure.retryAfterMs !== undefined) {
@@ -71,6 +65,16 @@ export function errorResponse(failure: Failure, isGrpc: boolean, toSidecar: bool
   }
   if (toSidecar && failure.unprocessed && ELSEWHERE.has(failure.code)) fields.push(UNPROCESSED, "1");
   return { head: headerBlock({ ...RESPONSE, status: isGrpc ? 200 : status }, fields), body };
+}
+
+/** How a gRPC response that has begun tells of a failure. */
+export function errorTrailers(failure: Failure): HeaderBlock {
+  return headerBlock(NO_START, grpcFields(failure));
+}
+
+function grpcFields(failure: Failure): string[] {
+  const status = String(RENDERINGS[failure.code].grpc);
+  return ["grpc-status", status, "grpc-message", percentEncoded(`${failure.code}: ${failure.detail}`)];
 }
 
 const EMPTY = new Uint8Array(0);

@@ -96,6 +96,15 @@ export class Tunnel implements Waiter {
     this.#finish(error);
   }
 
+  /** Ends the tunnel, running or not. */
+  end(error: Failure): void {
+    if (!this.#accepted) return this.fail(error);
+    if (this.#finished) return;
+    this.up?.abort(CANCEL);
+    this.down?.abort(CANCEL);
+    this.#finish(error);
+  }
+
   // --- events of the pool
 
   onUpstream(leg: Leg): void {

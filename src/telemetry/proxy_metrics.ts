@@ -122,6 +122,21 @@ export class ProxyMetrics {
     return this.#counter(`inbound_${kind}_authz_deny_total`, policyLabels(labels));
   }
 
+  /** Counter of those that were let in, and would not have been if what is in audit mode were enforced. */
+  auditWouldDeny(kind: AuthzKind, labels: PolicyLabels): CounterSeries {
+    return this.#counter(`inbound_${kind}_audit_would_deny_total`, policyLabels(labels));
+  }
+
+  /** Counter of those that were refused, and would not have been if what is in audit mode were enforced. */
+  auditWouldAllow(kind: AuthzKind, labels: PolicyLabels): CounterSeries {
+    return this.#counter(`inbound_${kind}_audit_would_allow_total`, policyLabels(labels));
+  }
+
+  /** Counter of those that were under way when a change of policy ended them. */
+  authzTerminate(kind: AuthzKind, labels: PolicyLabels): CounterSeries {
+    return this.#counter(`inbound_${kind}_authz_terminate_total`, policyLabels(labels));
+  }
+
   /** Requests for which no route matched on a port that has some. */
   routeNotFound(labels: PolicyLabels): CounterSeries {
     return this.#counter("inbound_http_route_not_found_total", policyLabels(labels));
@@ -258,6 +273,12 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ["inbound_http_authz_deny_total", "Requests that policy refused."],
   ["inbound_tcp_authz_allow_total", "Connections that policy let in."],
   ["inbound_tcp_authz_deny_total", "Connections that policy refused."],
+  ["inbound_http_audit_would_deny_total", "Requests let in that policy in audit mode (authz_*) would have refused."],
+  ["inbound_tcp_audit_would_deny_total", "Connections let in that policy in audit mode (authz_*) would have refused."],
+  ["inbound_http_audit_would_allow_total", "Requests refused that policy in audit mode (authz_*) would have let in."],
+  ["inbound_tcp_audit_would_allow_total", "Connections refused that policy in audit mode (authz_*) would have let in."],
+  ["inbound_http_authz_terminate_total", "Requests ended under way by a change of policy."],
+  ["inbound_tcp_authz_terminate_total", "Connections ended by a change of policy."],
   ["inbound_http_route_not_found_total", "Requests that no route of the server matched."],
   ["inbound_http_local_ratelimit_total", "Requests that a RateLimitPolicy refused, by which of its rates."],
   ["inbound_http_errors_total", "Requests that the proxy answered with an error of its own."],

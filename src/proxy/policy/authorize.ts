@@ -94,6 +94,8 @@ export class PortPolicy {
   readonly needsRequest: boolean;
   /** For bytes that are not HTTP on a port with routes: a miss of the detection never weakens policy. */
   readonly unclassified: Verdict;
+  /** For a kubelet's probe. */
+  readonly probe: Verdict;
   readonly #server: TargetRules;
   readonly #routes = new Map<InboundRoute, TargetRules>();
   /** For requests that no route matches; null when they are refused without looking at who asks. */
@@ -120,6 +122,7 @@ export class PortPolicy {
     const all = target(rules, ...[...this.#routes.values()].map((route) => route.rules));
     this.#noRouteTrial = all.trial === null ? null : all;
     this.unclassified = this.#refusal("unclassified", "the port has routes, and the bytes are not HTTP");
+    this.probe = this.verdict(PROBE, null, false);
     this.#noRoute = this.#refusal("no_route", "no route");
     this.#ambiguous = this.#refusal(
       "ambiguous_path",
@@ -240,7 +243,7 @@ export class ClientPolicy {
     const isDenied = verdict.cause === "policy" ||
       this.connection.kind === "deny" && this.connection.cause === "policy";
     if (verdict.kind === "permit" || isDenied || !this.#port.isProbe(this.#caller, block)) return verdict;
-    return { ...verdict, kind: "permit", cause: "probe", policy: PROBE, reason: "a probe of the kubelet" };
+    return this.#port.probe;
   }
 
   #request(block: HeaderBlock): Verdict {
@@ -259,8 +262,13 @@ export class ClientPolicy {
 
 /** Of a connection whose requests are decided about one by one. */
 const OPEN = { permit: true, cause: "requests", auditPolicy: null, reason: "decided for each request" } as const;
-/** Named as the policy that admitted a probe. */
-const PROBE: ResourceRef = defaultResource("probe");
+const PROBE: Decision = {
+  permit: true,
+  cause: "probe",
+  policy: defaultResource("probe"),
+  auditPolicy: null,
+  reason: "a probe of the kubelet",
+};
 /** Path of a gRPC probe; the proto's package grpc.health.v1. */
 const GRPC_HEALTH_CHECK = "/grpc.health.v1.Health/Check";
 

@@ -40,6 +40,8 @@ export type FailureCode =
   | "fail_fast"
   /** Authorization does not admit the request. */
   | "forbidden"
+  /** Authorization does not admit any more what it had admitted: it was ended while it was under way. */
+  | "revoked"
   /** The bytes could not be classified on a port whose policy needs to. */
   | "unclassified"
   /** The controller could not be asked what the target is. */
