@@ -66,6 +66,7 @@ export const TYPES = {
   ),
   HTTPRoute: of("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"),
   GRPCRoute: of("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute"),
+  ReferenceGrant: of("gateway.networking.k8s.io", "v1beta1", "referencegrants", "ReferenceGrant"),
   Server: of("policy.tulle.dev", "v1alpha1", "servers", "Server"),
   AuthorizationPolicy: of("policy.tulle.dev", "v1alpha1", "authorizationpolicies", "AuthorizationPolicy"),
   MeshTLSAuthentication: of("policy.tulle.dev", "v1alpha1", "meshtlsauthentications", "MeshTLSAuthentication"),

@@ -2,6 +2,7 @@
  * What proxies are told, as immutable values: the domain between the cluster's objects and the protocol. The meaning of each
  * field stands in proto/tulle/discovery/v1/discovery.proto.
  */
+import type { HeaderEdit, RoutePlan, ShareFilters } from "./route_plan.ts";
 
 /** Where something comes from. */
 export interface ResourceRef {
@@ -29,6 +30,8 @@ export interface OutboundTarget {
   readonly protocol: Protocol;
   readonly routes: readonly OutboundRoute[];
   readonly backends: readonly Backend[];
+  /** For what is not HTTP; empty: the last of `routes`. */
+  readonly streamRoutes: readonly OutboundRoute[];
 }
 
 export interface OutboundRoute {
@@ -41,6 +44,8 @@ export interface OutboundRoute {
   readonly retry: Retry | null;
   readonly requestHeaders: HeaderEdit | null;
   readonly responseHeaders: HeaderEdit | null;
+  /** null: nothing of it. */
+  readonly plan: RoutePlan | null;
 }
 
 /** Index of a backend that does not exist: its share of the requests is answered with 500. */
@@ -49,12 +54,8 @@ export const INVALID_BACKEND = 0xffffffff;
 export interface WeightedBackend {
   readonly backend: number;
   readonly weight: number;
-}
-
-export interface HeaderEdit {
-  readonly set: readonly { readonly name: string; readonly value: string }[];
-  readonly add: readonly { readonly name: string; readonly value: string }[];
-  readonly remove: readonly string[];
+  /** null: none. */
+  readonly filters: ShareFilters | null;
 }
 
 export interface HttpMatch {

@@ -37,10 +37,13 @@ export class Changes {
         if (workload === null ? this.#touchesWorkloads : namespaces.has(workload.namespace)) return true;
       }
     }
-    for (const { route, backends } of routes) {
+    for (const { route, backends, plan } of routes) {
       if (namespaces.has(route.namespace)) return true;
       // A backend that is missing may be there now, in whatever namespace.
-      for (const { backend } of backends) if (backend === INVALID_BACKEND) return true;
+      if (plan !== null && plan.mirrors.some(isInvalid)) return true;
+      for (const share of backends) {
+        if (isInvalid(share) || (share.filters !== null && share.filters.mirrors.some(isInvalid))) return true;
+      }
     }
     return false;
   }
@@ -48,4 +51,8 @@ export class Changes {
   touchInbound({ workload }: InboundWorkload): boolean {
     return this.#touchesShared || this.#namespaces.has(workload.namespace);
   }
+}
+
+function isInvalid({ backend }: { readonly backend: number }): boolean {
+  return backend === INVALID_BACKEND;
 }

@@ -5,10 +5,10 @@ import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
 import { parseTarget, type Target } from "../core/target.ts";
 import { socketAddress } from "../core/ip.ts";
 import type { Addresses } from "../kube/addresses.ts";
-import { keyOf, type Service } from "../kube/resources.ts";
+import { keyOf, type ParentRef, type Service } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { buildPolicies, inboundWorkload, type PolicyIndex } from "./_inbound.ts";
-import { type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
+import { isMeant, type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
 import { protocolOf } from "./_protocol.ts";
 import { type ConfigWarning, Report } from "./_report.ts";
 import type { Route } from "./_routes.ts";
@@ -228,6 +228,7 @@ function unknown(target: Target): OutboundTarget {
     protocol: "detect",
     routes: [],
     backends: [],
+    streamRoutes: [],
   };
 }
 
@@ -249,22 +250,23 @@ function instanceTarget(instance: Instance, ip: string, port: number): OutboundT
     route: parent,
     hostnames: [],
     matches: [],
-    backends: [{ backend: 0, weight: 1 }],
+    backends: [{ backend: 0, weight: 1, filters: null }],
     requestTimeoutMs: null,
     backendTimeoutMs: null,
     retry: null,
     requestHeaders: null,
     responseHeaders: null,
+    plan: null,
   };
   const endpoints = [instanceEndpoint(instance, ip, port, "")];
   const backend = { backend: parent, port, protocol, endpoints, breaker: null };
   const authority = socketAddress(ip, port);
-  return { known: true, parent, authority, port, protocol, routes: [route], backends: [backend] };
+  return { known: true, parent, authority, port, protocol, routes: [route], backends: [backend], streamRoutes: [] };
 }
 
 /** Sorts routes by what they are attached to; a parent that is not there is a warning. */
 function attachRoutes(set: ResourceSet, report: Report) {
-  const toServices = new Map<string, { route: Route; port: number | null }[]>();
+  const toServices = new Map<string, { route: Route; parent: ParentRef }[]>();
   const toServers = new Map<string, Route[]>();
   for (const route of [...set.list("HTTPRoute"), ...set.list("GRPCRoute")]) {
     for (const parent of route.parents) {
@@ -273,10 +275,11 @@ function attachRoutes(set: ResourceSet, report: Report) {
       if (parent.kind === "Service" && parent.group === "") {
         const service = set.get("Service", namespace, parent.name);
         if (service === null) report.warn(keyOf(route), `its parent Service ${key} does not exist`);
-        else if (parent.port !== null && servicePort(service, parent.port) === null) {
-          report.warn(keyOf(route), `its parent Service ${key} has no TCP port ${parent.port}`);
+        else if (!service.ports.some((port) => port.protocol === "TCP" && isMeant(parent, port))) {
+          const port = parent.port ?? parent.sectionName;
+          report.warn(keyOf(route), `its parent Service ${key} has no TCP port ${port ?? "at all"}`);
         }
-        append(toServices, key, { route, port: parent.port });
+        append(toServices, key, { route, parent });
       } else if (parent.kind === "Server" && parent.group === "policy.tulle.dev") {
         if (namespace !== route.meta.namespace) {
           report.warn(keyOf(route), `its parent Server ${key} is not in its own namespace: it does not hold there`);

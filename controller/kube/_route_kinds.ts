@@ -1,9 +1,9 @@
 /** Decoders of HTTPRoute and GRPCRoute (gateway.networking.k8s.io/v1). Limits are those of the API's own definitions. */
 import type { Reader } from "./_reader.ts";
 import { isLabelName, LABEL_NAME_FORM, readMeta, readRef } from "./_meta.ts";
-import { readFilters } from "./_route_filters.ts";
+import { checkFilters, readFilters } from "./_route_filters.ts";
+import { readDuration, readSession } from "./_route_session.ts";
 import { checkRegex } from "./regex.ts";
-import { DURATION_FORM, parseDuration } from "../../src/base/duration.ts";
 import type {
   BackendRef,
   GrpcRoute,
@@ -54,7 +54,7 @@ export function readGrpcRoute(root: Reader): GrpcRoute {
 function orCatchAll<M>(rules: RouteRule<M>[]): readonly RouteRule<M>[] {
   if (rules.length > 0) return rules;
   const rule = { name: null, matches: [], filters: [], backendRefs: [] };
-  return [{ ...rule, requestTimeoutMs: null, backendTimeoutMs: null, retry: null }];
+  return [{ ...rule, requestTimeoutMs: null, backendTimeoutMs: null, retry: null, session: null }];
 }
 
 function readParents(spec: Reader): ParentRef[] {
@@ -82,6 +82,7 @@ function readHostnames(spec: Reader): string[] {
 
 function readRule<M>(rule: Reader, readMatch: (item: Reader) => M): RouteRule<M> {
   const timeouts = rule.objectOr("timeouts");
+  const session = rule.objectOr("sessionPersistence");
   const retry = rule.objectOr("retry");
   const read: RouteRule<M> = {
     name: rule.textOr("name", null, LABEL_NAME_FORM),
@@ -99,21 +100,17 @@ function readRule<M>(rule: Reader, readMatch: (item: Reader) => M): RouteRule<M>
       attempts: retry.intOr("attempts", null, 0, 100),
       backoffMs: readDuration(retry, "backoff"),
     },
+    session: session === null ? null : readSession(session),
   };
   timeouts?.done();
   retry?.done();
-  rule.ignore("sessionPersistence");
   rule.done();
+  checkFilters(rule, read);
   const { requestTimeoutMs: whole, backendTimeoutMs: one } = read;
   if (whole !== null && one !== null && whole > 0 && one > whole) {
     rule.fail([...rule.path, "timeouts", "backendRequest"], `found ${one}ms, want at most the request's ${whole}ms`);
   }
   return read;
-}
-
-function readDuration(parent: Reader, key: string): number | null {
-  const text = parent.textOr(key, null, DURATION_FORM, (value) => parseDuration(value) !== null);
-  return text === null ? null : parseDuration(text);
 }
 
 function readBackendRef(item: Reader): BackendRef {

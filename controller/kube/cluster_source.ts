@@ -14,6 +14,7 @@ const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolean }[] =
   { kind: "Pod", optional: false },
   { kind: "HTTPRoute", optional: true },
   { kind: "GRPCRoute", optional: true },
+  { kind: "ReferenceGrant", optional: true },
   { kind: "Server", optional: true },
   { kind: "AuthorizationPolicy", optional: true },
   { kind: "MeshTLSAuthentication", optional: true },

@@ -10,6 +10,7 @@ import {
   readServer,
 } from "./_policy_kinds.ts";
 import { readRateLimitPolicy } from "./_rate_limit_kind.ts";
+import { readReferenceGrant } from "./_grant_kind.ts";
 import { GATEWAY_GROUP, readGrpcRoute, readHttpRoute } from "./_route_kinds.ts";
 import { readExternalWorkload } from "./_workload_kinds.ts";
 import { suggest } from "../../src/base/suggest.ts";
@@ -44,6 +45,7 @@ const KINDS: Readonly<Record<Kind, KindEntry>> = {
   Pod: { group: "", versions: ["v1"], own: false, read: readPod },
   HTTPRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readHttpRoute },
   GRPCRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readGrpcRoute },
+  ReferenceGrant: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readReferenceGrant },
   Server: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readServer },
   AuthorizationPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readAuthorizationPolicy },
   MeshTLSAuthentication: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readMeshTlsAuthentication },

@@ -2,6 +2,7 @@
  * Kubernetes objects as far as the mesh reads them, already validated: what comes out of a decoder is what the types say,
  * whether it came from a file or from an API server.
  */
+import type { Cors, Fraction, HeaderEdit, Redirect, Rewrite, Session } from "../core/route_plan.ts";
 
 import type { RateLimitPolicy } from "./rate_limits.ts";
 
@@ -96,26 +97,23 @@ export interface ParentRef extends ObjectRef {
   readonly sectionName: string | null;
 }
 
-export interface BackendRef extends ObjectRef {
+/** A Service's port, or whatever else a reference may name. */
+export interface BackendPort extends ObjectRef {
   readonly port: number | null;
+}
+
+export interface BackendRef extends BackendPort {
   readonly weight: number;
   readonly filters: readonly RouteFilter[];
-}
-
-export interface HeaderEdit {
-  readonly set: readonly HeaderValue[];
-  readonly add: readonly HeaderValue[];
-  readonly remove: readonly string[];
-}
-
-export interface HeaderValue {
-  readonly name: string;
-  readonly value: string;
 }
 
 export type RouteFilter =
   | { readonly kind: "request_headers"; readonly edit: HeaderEdit }
   | { readonly kind: "response_headers"; readonly edit: HeaderEdit }
+  | { readonly kind: "redirect"; readonly redirect: Redirect }
+  | { readonly kind: "rewrite"; readonly rewrite: Rewrite }
+  | { readonly kind: "mirror"; readonly backend: BackendPort; readonly fraction: Fraction }
+  | { readonly kind: "cors"; readonly cors: Cors }
   /** A filter of the Gateway API that the mesh does not carry out; its rule answers 500 rather than ignore it. */
   | { readonly kind: "unsupported"; readonly type: string };
 
@@ -165,6 +163,7 @@ export interface RouteRule<Match> {
   readonly requestTimeoutMs: number | null;
   readonly backendTimeoutMs: number | null;
   readonly retry: RouteRetry | null;
+  readonly session: Session | null;
 }
 
 export interface HttpRoute {
@@ -181,6 +180,27 @@ export interface GrpcRoute {
   readonly parents: readonly ParentRef[];
   readonly hostnames: readonly string[];
   readonly rules: readonly RouteRule<GrpcRouteMatch>[];
+}
+
+/** Allows routes of other namespaces to refer to objects of its own. */
+export interface ReferenceGrant {
+  readonly kind: "ReferenceGrant";
+  readonly meta: Meta;
+  readonly from: readonly GrantFrom[];
+  readonly to: readonly GrantTo[];
+}
+
+export interface GrantFrom {
+  readonly group: string;
+  readonly kind: string;
+  readonly namespace: string;
+}
+
+export interface GrantTo {
+  readonly group: string;
+  readonly kind: string;
+  /** null: all of the kind. */
+  readonly name: string | null;
 }
 
 export interface LabelSelector {
@@ -317,6 +337,7 @@ export type Resource =
   | EndpointSlice
   | HttpRoute
   | GrpcRoute
+  | ReferenceGrant
   | Server
   | AuthorizationPolicy
   | MeshTLSAuthentication

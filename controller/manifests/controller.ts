@@ -60,7 +60,16 @@ function clusterRules(): Manifest[] {
   return [
     { apiGroups: [""], resources: ["pods", "services", "namespaces"], verbs: READ },
     { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
-    { apiGroups: ["gateway.networking.k8s.io"], resources: ["httproutes", "grpcroutes"], verbs: READ },
+    {
+      apiGroups: ["gateway.networking.k8s.io"],
+      resources: ["httproutes", "grpcroutes", "referencegrants"],
+      verbs: READ,
+    },
+    {
+      apiGroups: ["gateway.networking.k8s.io"],
+      resources: ["httproutes/status", "grpcroutes/status"],
+      verbs: ["patch", "update"],
+    },
     { apiGroups: ["policy.tulle.dev", "workload.tulle.dev"], resources: ["*"], verbs: READ },
     { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
     // A list and its watch cannot be limited to a name; writing can, but for the creation.

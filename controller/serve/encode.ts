@@ -2,10 +2,10 @@
 import { createHash } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Duration } from "@bufbuild/protobuf/wkt";
 import * as pb from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { parseIp } from "../core/ip.ts";
 import type * as core from "../core/snapshot.ts";
+import { duration, headerEdit, routePlan, weightedBackend } from "./_encode_plan.ts";
 
 /** A resource ready to be sent. */
 export interface Encoded {
@@ -75,6 +75,7 @@ function outboundTarget(target: core.OutboundTarget): Init<typeof pb.OutboundTar
     protocol: PROTOCOL[target.protocol],
     routes: target.routes.map(outboundRoute),
     backends: target.backends.map(backend),
+    streamRoutes: target.streamRoutes.map(outboundRoute),
   };
 }
 
@@ -83,22 +84,19 @@ function outboundRoute(route: core.OutboundRoute): Init<typeof pb.OutboundRouteS
     route: route.route,
     hostnames: [...route.hostnames],
     matches: route.matches.map(httpMatch),
-    backends: route.backends.map(({ backend, weight }) => ({ backend, weight })),
+    backends: route.backends.map(weightedBackend),
     ...(route.requestTimeoutMs === null ? {} : { requestTimeout: duration(route.requestTimeoutMs) }),
     ...(route.backendTimeoutMs === null ? {} : { backendTimeout: duration(route.backendTimeoutMs) }),
     ...(route.retry === null ? {} : { retry: retry(route.retry) }),
     ...(route.requestHeaders === null ? {} : { requestHeaders: headerEdit(route.requestHeaders) }),
     ...(route.responseHeaders === null ? {} : { responseHeaders: headerEdit(route.responseHeaders) }),
+    ...(route.plan === null ? {} : routePlan(route.plan)),
   };
 }
 
 function retry({ limit, statusCodes, grpcCodes, connectionError, backoffMs }: core.Retry): Init<typeof pb.RetrySchema> {
   const backoff = backoffMs === null ? {} : { backoff: duration(backoffMs) };
   return { limit, statusCodes: [...statusCodes], grpcCodes: [...grpcCodes], connectionError, ...backoff };
-}
-
-function headerEdit(edit: core.HeaderEdit): Init<typeof pb.HeaderEditSchema> {
-  return { set: [...edit.set], add: [...edit.add], remove: [...edit.remove] };
 }
 
 function httpMatch(match: core.HttpMatch): Init<typeof pb.HttpMatchSchema> {
@@ -188,8 +186,4 @@ function authorization(value: core.Authorization): Init<typeof pb.AuthorizationS
         },
     })),
   };
-}
-
-function duration(ms: number): Pick<Duration, "seconds" | "nanos"> {
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 };
 }

@@ -37,6 +37,7 @@ function world(number: number, identity: string | null): Directory {
     protocol: "detect",
     routes: [],
     backends: [],
+    streamRoutes: [],
   };
   const inbound = (namespace: string, name: string): InboundWorkload | null =>
     identity === null ? null : {

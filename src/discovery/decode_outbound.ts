@@ -27,6 +27,7 @@ import {
   readResource,
   readWorkload,
 } from "./decode_common.ts";
+import { PlanReader, ShareReader } from "./decode_plan.ts";
 
 /** Most further tries of a request: more only multiplies an outage. */
 const MAX_RETRIES = 10;
@@ -35,8 +36,15 @@ const MAX_WEIGHT = 1_000_000;
 
 /** A rule whose backends are still numbers. */
 interface UnlinkedRule {
-  readonly rule: Omit<RouteRule, "backends" | "totalWeight">;
-  readonly shares: readonly { readonly index: number; readonly weight: number }[];
+  readonly rule: Omit<RouteRule, "backends" | "totalWeight" | "plan">;
+  readonly shares: readonly UnlinkedShare[];
+  readonly plan: PlanReader;
+}
+
+interface UnlinkedShare {
+  readonly index: number;
+  readonly weight: number;
+  readonly filters: ShareReader;
 }
 
 /**
@@ -50,6 +58,7 @@ export function decodeOutbound(key: string, version: string, bytes: Uint8Array):
   const check = new Check();
   const r = new ProtoReader(bytes);
   const rules: UnlinkedRule[] = [];
+  const streamRules: UnlinkedRule[] = [];
   const backends: Backend[] = [];
   let known = false;
   let parent = NO_RESOURCE;
@@ -65,28 +74,45 @@ export function decodeOutbound(key: string, version: string, bytes: Uint8Array):
     else if (r.field === 6) rules.push(nested(r, (m) => readRoute(m, `outbound.routes[${rules.length}]`, check)));
     else if (r.field === 7) {
       backends.push(nested(r, (m) => readBackend(m, `outbound.backends[${backends.length}]`, check)));
+    } else if (r.field === 30) {
+      streamRules.push(nested(r, (m) => readRoute(m, `outbound.stream_routes[${streamRules.length}]`, check)));
     } else r.skip();
   }
   if (known && port === 0) check.fail("outbound.port", "0", "1–65535 for a known target");
   const routes = rules.map((rule) => link(rule, backends));
-  const target = { key, version, known, parent, authority, port, protocol: protocolOf(protocol), routes, backends };
-  return check.result(target, r, "outbound");
+  const streamRoutes = streamRules.map((rule) => link(rule, backends));
+  const head = { key, version, known, parent, authority, port, protocol: protocolOf(protocol) };
+  return check.result({ ...head, routes, backends, streamRoutes }, r, "outbound");
 }
 
 /** An index past the end stands for a reference that does not resolve. */
 function link(unlinked: UnlinkedRule, backends: readonly Backend[]): RouteRule {
-  const shares = unlinked.shares.map(({ index, weight }): WeightedBackend => ({
+  const matched = matchedPrefix(unlinked.rule.matches);
+  const shares = unlinked.shares.map(({ index, weight, filters }): WeightedBackend => ({
     backend: backends[index] ?? null,
     weight,
+    filters: filters.filters(backends, matched),
   }));
-  return { ...unlinked.rule, backends: shares, totalWeight: shares.reduce((sum, share) => sum + share.weight, 0) };
+  return {
+    ...unlinked.rule,
+    backends: shares,
+    totalWeight: shares.reduce((sum, share) => sum + share.weight, 0),
+    plan: unlinked.plan.plan(backends, matched),
+  };
+}
+
+/** What an edit of the prefix replaces: controllers send one match with each rule. */
+function matchedPrefix(matches: readonly HttpMatch[]): string {
+  const path = matches.length === 1 ? matches[0]?.path ?? null : null;
+  return path?.kind === "prefix" ? path.value : "";
 }
 
 function readRoute(r: ProtoReader, path: string, check: Check): UnlinkedRule {
   let ref = NO_RESOURCE;
   const hostnames: string[] = [];
   const matches: HttpMatch[] = [];
-  const shares: { index: number; weight: number }[] = [];
+  const shares: UnlinkedShare[] = [];
+  const plan = new PlanReader();
   let requestTimeoutMs = 0;
   let backendTimeoutMs = 0;
   let retry: RetryPolicy | null = null;
@@ -102,21 +128,22 @@ function readRoute(r: ProtoReader, path: string, check: Check): UnlinkedRule {
     else if (r.field === 7) retry = nested(r, (m) => readRetry(m, `${path}.retry`, check));
     else if (r.field === 8) requestHeaders = nested(r, (m) => readEdit(m, `${path}.request_headers`, check));
     else if (r.field === 9) responseHeaders = nested(r, (m) => readEdit(m, `${path}.response_headers`, check));
-    else r.skip();
+    else if (!plan.read(r, path, check)) r.skip();
   }
   const timeouts = { requestTimeoutMs, backendTimeoutMs };
-  return { rule: { ref, hostnames, matches, ...timeouts, retry, requestHeaders, responseHeaders }, shares };
+  return { rule: { ref, hostnames, matches, ...timeouts, retry, requestHeaders, responseHeaders }, shares, plan };
 }
 
-function readShare(r: ProtoReader, path: string, check: Check): { index: number; weight: number } {
+function readShare(r: ProtoReader, path: string, check: Check): UnlinkedShare {
+  const filters = new ShareReader();
   let index = 0;
   let weight = 0;
   while (r.next()) {
     if (r.field === 1) index = r.number();
     else if (r.field === 2) weight = check.range(`${path}.weight`, r.number(), 0, MAX_WEIGHT);
-    else r.skip();
+    else if (!filters.read(r, path, check)) r.skip();
   }
-  return { index, weight };
+  return { index, weight, filters };
 }
 
 function readRetry(r: ProtoReader, path: string, check: Check): RetryPolicy {

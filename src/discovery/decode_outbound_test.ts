@@ -82,6 +82,7 @@ test("decodeOutbound() reads every field", () => {
     protocol: "grpc",
     routes: [],
     backends: [],
+    streamRoutes: [],
   });
   expect(target.backends).toEqual([{
     ref: { group: "", kind: "Service", namespace: "shop", name: "web", section: "" },

@@ -24,6 +24,7 @@ function target(key: string, known = true, version = "1"): OutboundTarget {
     protocol: "detect",
     routes: [],
     backends: [],
+    streamRoutes: [],
   };
 }
 

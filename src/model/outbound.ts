@@ -1,6 +1,7 @@
 /** What a client's proxy knows about a destination. Snapshots are replaced as a whole, never edited. */
 import type { HeaderEdit, Matchable } from "./http_match.ts";
 import type { ResourceRef } from "./resource.ts";
+import type { RoutePlan, ShareFilters } from "./route_plan.ts";
 
 /** What a port speaks; "detect" when nobody said. */
 export type Protocol = "detect" | "http1" | "http2" | "grpc" | "opaque";
@@ -51,6 +52,8 @@ export interface WeightedBackend {
   /** Null for a reference that does not resolve: its share is answered with 500. */
   readonly backend: Backend | null;
   readonly weight: number;
+  /** Null for none, as for most. */
+  readonly filters: ShareFilters | null;
 }
 
 /** Further tries of a request. */
@@ -79,6 +82,8 @@ export interface RouteRule extends Matchable {
   readonly retry: RetryPolicy | null;
   readonly requestHeaders: HeaderEdit | null;
   readonly responseHeaders: HeaderEdit | null;
+  /** Null for nothing, as for most. */
+  readonly plan: RoutePlan | null;
 }
 
 /** All that is known about one destination. */
@@ -97,6 +102,8 @@ export interface OutboundTarget {
   /** The first rule that matches wins. */
   readonly routes: readonly RouteRule[];
   readonly backends: readonly Backend[];
+  /** For what is not HTTP: the first whose host names hold for the name that TLS asks for. Empty: the last of `routes`. */
+  readonly streamRoutes: readonly RouteRule[];
 }
 
 /** What a single workload's latency is taken for before it was measured (Linkerd's default). */

@@ -12,13 +12,14 @@ import type { TimerOwner } from "../base/timer_wheel.ts";
 import { Http1Client, type Http1Request } from "../http/http1_client.ts";
 import { Http1Server } from "../http/http1_server.ts";
 import type { Leg } from "../http/leg.ts";
-import type { RouteRule } from "../model/outbound.ts";
+import type { RouteRule, WeightedBackend } from "../model/outbound.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
 import { CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { Attempts } from "./attempts.ts";
 import { Deadlines, PAUSE, TRY_TIMEOUT } from "./deadlines.ts";
 import type { HttpContext } from "./http_context.ts";
+import type { HttpPipeline } from "./http_pipeline.ts";
 import type { ExtendedConnect } from "./extended_connect.ts";
 import { ignoredUpgrade } from "./header_edits.ts";
 import { ReplayBody, type ReplayOwner } from "./replay_body.ts";
@@ -34,27 +35,10 @@ import type { Origin, Waiter } from "./upstream/waiter.ts";
 /** Interim responses to one request: no flow control bounds them, and more than a few are an attack or a loop. */
 export const MAX_INTERIMS = 100;
 
+export type { HttpPipeline } from "./http_pipeline.ts";
+
 const EMPTY = new Uint8Array(0);
 const PLAIN: Http1Request = { minorVersion: 1, upgrade: "" };
-
-/** What inbound and outbound do differently. */
-export interface HttpPipeline {
-  /** Decides about a new request: `exchange.dispatch` or `exchange.fail`, before it returns. */
-  route(exchange: Exchange): void;
-  /** An attempt failed before the response began: dispatches again, now or later, and returns true; or returns false. */
-  retry(exchange: Exchange, failure: Failure): boolean;
-  /** A pause is over: dispatches again, or fails the exchange. */
-  resume(exchange: Exchange): void;
-  /**
-   * The final head has arrived; returns what the client gets, or null to drop it because there will be another attempt.
-   * `end`: nothing follows it.
-   */
-  responseHead(exchange: Exchange, head: HeaderBlock, end: boolean): HeaderBlock | null;
-  /** What the client gets of an interim response. */
-  interimHead(exchange: Exchange, head: HeaderBlock): HeaderBlock;
-  /** The exchange is over. */
-  finished(exchange: Exchange): void;
-}
 
 // long-file: one state machine; what has a state of its own is in replay_body, tunnel_request and deadlines
 export class Exchange implements Waiter, TimerOwner, ReplayOwner {
@@ -79,6 +63,8 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   /** Inbound: what the policy said. */
   verdict: Verdict | null = null;
   rule: RouteRule | null = null;
+  /** The share of the rule's requests that this one belongs to. */
+  via: WeightedBackend | null = null;
   attempts = 0;
   /** What there is to remember once an attempt has failed. */
   history: Attempts | null = null;
@@ -108,7 +94,8 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   #body: ReplayBody | null = null;
   #replayable = true;
   readonly #tunnelRequest: TunnelRequest | null;
-  #requestDone: boolean;
+  /** Nothing more of the request will come. */
+  requestDone: boolean;
   #trailers: HeaderBlock | null = null;
   #waiting = false;
   #responseStarted = false;
@@ -135,7 +122,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.down = down;
     this.request = request;
     this.startedMs = nowMs;
-    this.#requestDone = end;
+    this.requestDone = end;
     this.upgrade = upgrade;
     this.#tunnelRequest = this.wantsTunnel ? new TunnelRequest(request.contentLength) : null;
   }
@@ -234,12 +221,17 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
       return this.#finish();
     }
     const { head, body } = errorResponse(error, (this.request.flags & IS_GRPC) !== 0, this.context.clientId !== null);
+    this.answer(head, body);
+  }
+
+  /** Answers the request here. No attempt may be under way. */
+  answer(head: HeaderBlock, body: Uint8Array): void {
     this.status = head.status;
     this.#responseStarted = true;
     const hasBody = body.length > 0 && this.request.method !== "HEAD";
     this.down.sendHead(head, !hasBody, "");
     if (hasBody) this.down.sendData(body, 0, body.length, true);
-    if (!this.#requestDone) this.down.abort(NO_ERROR);
+    if (!this.requestDone) this.down.abort(NO_ERROR);
     this.#finish();
   }
 
@@ -249,7 +241,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.#waiting = false;
     this.up = leg;
     const kept = this.#body === null ? null : this.#body.first;
-    const ends = this.#requestDone && this.#trailers === null && !this.wantsTunnel;
+    const ends = this.requestDone && this.#trailers === null && !this.wantsTunnel;
     leg.sendHead(this.#head as HeaderBlock, ends && kept === null, ""); // set by dispatch
     if (this.up !== leg) return;
     for (let piece = kept; piece !== null && this.up === leg; piece = piece.next) {
@@ -312,7 +304,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   onTrailers(leg: Leg, trailers: HeaderBlock): void {
     if (leg === this.down) {
       if (this.wantsTunnel) return this.#requestData(EMPTY, 0, 0, true);
-      this.#requestDone = true;
+      this.requestDone = true;
       this.#trailers = trailers;
       if (this.up !== null) this.up.sendTrailers(trailers);
       return;
@@ -391,7 +383,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
 
   #requestData(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     this.requestBytes += end - start;
-    if (fin) this.#requestDone = true;
+    if (fin) this.requestDone = true;
     const request = this.#tunnelRequest;
     if (request === null || this.tunnel) return this.#forward(buffer, start, end, fin);
     const body = request.take(buffer, start, end);
@@ -417,7 +409,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.tunnel = true;
     this.#deadlines?.disarm(); // the request is over, the tunnel has no limit
     const { up, down } = this;
-    if (down instanceof Http1Server) this.#requestDone = false; // its connection goes on
+    if (down instanceof Http1Server) this.requestDone = false; // its connection goes on
     const upTcp = up instanceof Http1Client ? up.detach() : null;
     if (upTcp !== null) this.up = upTcp;
     down.sendHead(tunnelHead(this, head), false, "");
@@ -427,12 +419,12 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
       this.down = downTcp;
       down.drainHeld(downTcp);
     }
-    if (this.up !== null) this.#tunnelRequest?.open(this.up, this.#requestDone);
+    if (this.up !== null) this.#tunnelRequest?.open(this.up, this.requestDone);
     if (upTcp !== null && up instanceof Http1Client && this.up === upTcp) up.drainHeld(upTcp);
   }
 
   #upEnds(): void {
-    this.#upOver = this.#requestDone && !this.wantsTunnel;
+    this.#upOver = this.requestDone && !this.wantsTunnel;
   }
 
   /** The response is complete. */
@@ -440,10 +432,10 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (this.finished) return;
     this.#responseDone = true;
     if (this.tunnel) {
-      if (this.#requestDone) this.#finish();
+      if (this.requestDone) this.#finish();
       return;
     }
-    if (!this.#requestDone) {
+    if (!this.requestDone) {
       // Answered before the request was read to its end: nobody wants the rest.
       this.up?.abort(NO_ERROR);
       this.down.abort(NO_ERROR);

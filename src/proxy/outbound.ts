@@ -27,7 +27,7 @@ import type { OutboundObserver } from "./observe.ts";
 import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
 import { mayHaveConnection } from "./peers.ts";
 import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_share.ts";
-import { pickBackend } from "./route/pick.ts";
+import { pickBackend, streamRule } from "./route/pick.ts";
 import type { SelfTest } from "./self_test.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
@@ -219,9 +219,8 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   #connect(tunnel: Tunnel): void {
     const { deps } = this.#outbound;
     const { target } = (this.#entry as TargetEntry).current; // as above
-    // The last rule is the Service itself: what is not HTTP has no other.
-    const rule = target.routes[target.routes.length - 1];
-    const backend = rule === undefined ? null : pickBackend(rule, deps.random());
+    const rule = streamRule(target);
+    const backend = rule === null ? null : pickBackend(rule, deps.random())?.backend ?? null;
     const endpoint = backend === null ? null : deps.upstreams.pick(backend, tunnel.tried);
     if (endpoint === null) return tunnel.fail(unsent("no_endpoints", `${target.authority} has no ready endpoint`));
     tunnel.dispatch(endpoint);

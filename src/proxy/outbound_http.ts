@@ -14,7 +14,7 @@ import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "./observe.ts";
 import { toldFailure } from "./respond.ts";
 import { type Account, accountOf, accountOfResponse } from "./retry.ts";
-import { applyEdit } from "./route/edit.ts";
+import { answerOf, editedRequest, editedResponse } from "./route_filters.ts";
 import { pickBackend } from "./route/pick.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, failure, unsent } from "./upstream/failure.ts";
@@ -49,6 +49,10 @@ export class OutboundHttp implements HttpPipeline {
     entry.budget.deposit();
     if (rule === null) return exchange.fail(unsent("no_route", `no route of ${current.target.authority} matches`));
     exchange.rule = rule;
+    if (rule.plan !== null) {
+      const answer = answerOf(rule.plan, exchange.request, current.target);
+      if (answer !== null) return exchange.answer(answer, NOTHING);
+    }
     exchange.limit(rule.requestTimeoutMs, grpcTimeoutMs(exchange.request));
     this.#send(exchange, current, rule, false);
   }
@@ -72,9 +76,7 @@ export class OutboundHttp implements HttpPipeline {
     if (isSuspect && exchange.rule !== null && this.#triesAgain(exchange, head, end, meshed)) return null;
     this.#reached(exchange);
     exchange.reason = meshed ? originalReason(head) : exchange.up?.reason ?? "";
-    const out = meshed ? outboundResponse(head) : head;
-    const edit = exchange.rule === null ? null : exchange.rule.responseHeaders;
-    return edit === null ? out : applyEdit(out, edit);
+    return editedResponse(exchange, meshed ? outboundResponse(head) : head);
   }
 
   interimHead(exchange: Exchange, head: HeaderBlock): HeaderBlock {
@@ -172,7 +174,9 @@ export class OutboundHttp implements HttpPipeline {
   /** @param isProbe also to an endpoint that could not be reached a moment ago */
   #send(exchange: Exchange, current: CompiledTarget, rule: RouteRule, isProbe: boolean): void {
     const { context, history } = exchange;
-    const backend = pickBackend(rule, context.random());
+    const share = pickBackend(rule, context.random());
+    const backend = share === null ? null : share.backend;
+    exchange.via = share;
     if (backend === null) {
       return exchange.fail(
         unsent("invalid_backend", `route ${rule.ref.namespace}/${rule.ref.name} refers to no existing backend`),
@@ -233,14 +237,15 @@ export class OutboundHttp implements HttpPipeline {
 
   /** The request with the rule's edits, and with what is left of its time where the client's own word no longer holds. */
   #requestOf(exchange: Exchange, rule: RouteRule): HeaderBlock {
-    const { request, endsByMs } = exchange;
-    const edited = rule.requestHeaders === null ? request : applyEdit(request, rule.requestHeaders);
-    if (endsByMs === 0 || (request.flags & IS_GRPC) === 0) return edited;
+    const { endsByMs } = exchange;
+    const edited = editedRequest(exchange, rule);
+    if (endsByMs === 0 || (edited.flags & IS_GRPC) === 0) return edited;
     if (exchange.isClientsDeadline && exchange.history === null) return edited;
     return withGrpcTimeout(edited, Math.max(1, endsByMs - exchange.context.clock()));
   }
 }
 
+const NOTHING = new Uint8Array(0);
 const PLAIN = { minorVersion: 1, upgrade: "" } as const;
 const HTTP10 = { minorVersion: 0, upgrade: "" } as const;
 

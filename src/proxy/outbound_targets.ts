@@ -119,13 +119,14 @@ function passThrough(key: string, ip: string, port: number): OutboundTarget {
     ref,
     hostnames: [],
     matches: [],
-    backends: [{ backend, weight: 1 }],
+    backends: [{ backend, weight: 1, filters: null }],
     totalWeight: 1,
     requestTimeoutMs: 0,
     backendTimeoutMs: 0,
     retry: null,
     requestHeaders: null,
     responseHeaders: null,
+    plan: null,
   };
   return {
     key,
@@ -137,6 +138,7 @@ function passThrough(key: string, ip: string, port: number): OutboundTarget {
     protocol: "detect",
     routes: [rule],
     backends: [backend],
+    streamRoutes: [],
   };
 }
 

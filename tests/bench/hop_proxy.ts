@@ -55,6 +55,7 @@ const entry: TargetEntry = targets.put(
     protocol: "http1",
     routes: [],
     backends: [],
+    streamRoutes: [],
   },
   upstreamHost,
   upstreamPort,

@@ -48,7 +48,8 @@ export class Hop implements Disposable, SnifferOwner, DownstreamOwner {
     this.#pipeline = new OutboundHttp(this.#upstreams, observer, 0, this.#clock);
     const target = { version: "", known: false, parent: UNKNOWN, authority: "", port: 0, protocol: "http1" } as const;
     const key = `127.0.0.1:${upstreamPort}`;
-    this.#entry = targets.put({ ...target, key, routes: [], backends: [] }, "127.0.0.1", upstreamPort);
+    const unrouted = { ...target, key, routes: [], backends: [], streamRoutes: [] };
+    this.#entry = targets.put(unrouted, "127.0.0.1", upstreamPort);
     const listener = listen({ host: "127.0.0.1", port: 0 }, (socket) => {
       this.open++;
       return new Sniffer(socket, this, "http1", false);

@@ -1,21 +1,26 @@
 /** Picks one of a rule's backends. */
-import type { Backend, RouteRule, WeightedBackend } from "../../model/outbound.ts";
+import type { OutboundTarget, RouteRule, WeightedBackend } from "../../model/outbound.ts";
 
 /**
  * Picks a backend by weight.
  *
  * @param rule the rule that matched
  * @param random in [0, 1)
- * @returns the backend; null when the share belongs to a reference that does not resolve, or no weight is left: the
- *   Gateway API asks for a 500 then
+ * @returns the share; null when no weight is left. The Gateway API asks for a 500 then, and for the share of a reference that
+ *   does not resolve (`backend` is null)
  */
-export function pickBackend(rule: RouteRule, random: number): Backend | null {
+export function pickBackend(rule: RouteRule, random: number): WeightedBackend | null {
   const list = rule.backends;
   let rest = random * rule.totalWeight;
   for (let i = 0; i < list.length; i++) {
     const share = list[i] as WeightedBackend; // in range
-    if (rest < share.weight) return share.backend;
+    if (rest < share.weight) return share;
     rest -= share.weight;
   }
   return null;
+}
+
+/** The rule for a connection that is not HTTP; null when nothing is there. */
+export function streamRule({ routes, streamRoutes }: OutboundTarget): RouteRule | null {
+  return streamRoutes[0] ?? routes[routes.length - 1] ?? null;
 }

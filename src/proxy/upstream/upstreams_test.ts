@@ -33,6 +33,7 @@ const target: OutboundTarget = {
   protocol: "detect",
   routes: [],
   backends: [backend],
+  streamRoutes: [],
 };
 
 test("what one thread finds out about an endpoint spares the others its failures, each by its own clock", () => {
