@@ -49,6 +49,10 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Take the sidecar out of the workloads of manifests",
     run: async (argv) => (await import("../controller/cli/inject.ts")).runUninject(argv),
   }],
+  ["migrate", {
+    summary: "Translate manifests of Linkerd, Istio and SMI",
+    run: async (argv) => (await import("../controller/cli/migrate/migrate.ts")).runMigrate(argv),
+  }],
   ["stat", {
     summary: "Show success rate, rate and latency of workloads and routes",
     run: async (argv) => (await import("../controller/cli/stat.ts")).runStat(argv),
@@ -90,7 +94,10 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
 
 const GROUPS: readonly { readonly title: string; readonly faces: readonly string[] }[] = [
   { title: "Run a mesh on this machine", faces: ["up"] },
-  { title: "Run a mesh on a cluster", faces: ["install", "upgrade", "uninstall", "check", "ca", "inject", "uninject"] },
+  {
+    title: "Run a mesh on a cluster",
+    faces: ["install", "upgrade", "uninstall", "check", "ca", "inject", "uninject", "migrate"],
+  },
   { title: "See what it does", faces: ["stat", "identity", "diagnostics", "version", "completion"] },
   { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller", "agent"] },
 ];

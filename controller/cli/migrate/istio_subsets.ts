@@ -1,0 +1,170 @@
+/** DestinationRule (networking.istio.io): subsets become Services of their own, circuit breaking annotations. */
+import { formatDuration } from "../../../src/base/duration.ts";
+import { goDuration } from "./durations.ts";
+import { asMapping, type Migration, slug, type Source, textMap } from "./migration.ts";
+import { annotateService, type NamedService, portsOf, selectorOf, serviceOf } from "./services.ts";
+import { type Json, View } from "./view.ts";
+
+const NETWORKING = "networking.istio.io";
+
+/** Writes Services for subsets and annotations for circuit breaking; lists the rest of each DestinationRule. */
+export function translateDestinationRules(migration: Migration): void {
+  for (const source of migration.list(NETWORKING, "DestinationRule")) destinationRule(migration, source);
+}
+
+function destinationRule(migration: Migration, source: Source): void {
+  const spec = View.spec(migration, source);
+  const host = spec.text("host") ?? "";
+  const service = serviceOf(migration, host, source.namespace);
+  spec.skip("exportTo");
+  const policy = spec.view("trafficPolicy");
+  const subsets = spec.views("subsets");
+  if (service === null) {
+    policy?.say("lost", "", `${host} is no Service of the cluster`);
+    return;
+  }
+  if (policy !== null) trafficPolicy(migration, policy, service, source);
+  for (const subset of subsets) {
+    const name = subset.text("name") ?? "";
+    subset.skip("labels");
+    const made = subsetService(migration, service, name, source);
+    if (made === null) {
+      subset.say(
+        "lost",
+        "",
+        `the Service ${service.name} is not among the manifests, or ${name} has no labels: give its Service, too`,
+      );
+    }
+    const own = subset.view("trafficPolicy");
+    if (own !== null && made !== null) trafficPolicy(migration, own, made, source);
+    subset.done("lost");
+  }
+  spec.done("lost");
+}
+
+/** The Service of a subset, made when it is first asked for: selector and labels together. */
+export function subsetService(
+  migration: Migration,
+  service: NamedService,
+  subset: string,
+  because: Source,
+): NamedService | null {
+  const base = service.source;
+  if (base === null) return null;
+  const rule = migration.list(NETWORKING, "DestinationRule").find((each) => {
+    const host = asMapping(each.value["spec"])["host"];
+    const meant = typeof host === "string" ? serviceOf(migration, host, each.namespace) : null;
+    return meant?.name === service.name && meant.namespace === service.namespace && subsetLabels(each, subset) !== null;
+  });
+  const labels = rule === undefined ? null : subsetLabels(rule, subset);
+  if (labels === null || rule === undefined) return null;
+  const name = slug(`${service.name}-${subset}`);
+  const known = made.get(migration)?.get(`${service.namespace}/${name}`);
+  if (known !== undefined) return known;
+  const existing = migration.find("", "Service", service.namespace, name);
+  if (existing !== null) {
+    migration.say("note", because, "spec", `the Service ${name} exists: it is taken for the subset ${subset}`);
+    return { namespace: service.namespace, name, source: existing };
+  }
+  const spec = asMapping(base.value["spec"]);
+  const value: Json = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: {
+      name,
+      namespace: service.namespace,
+      ...(Object.keys(base.labels).length > 0 ? { labels: { ...base.labels } } : {}),
+    },
+    spec: { selector: { ...selectorOf(base), ...labels }, ports: stripNodePorts(spec["ports"]) },
+  };
+  migration.emit(rule, value);
+  const result: NamedService = { namespace: service.namespace, name, source: { ...base, name, value } };
+  const all = made.get(migration) ?? new Map<string, NamedService>();
+  all.set(`${service.namespace}/${name}`, result);
+  made.set(migration, all);
+  return result;
+}
+
+/** Services made of subsets, so that each is made once. */
+const made = new WeakMap<Migration, Map<string, NamedService>>();
+
+function stripNodePorts(ports: unknown): unknown {
+  if (!Array.isArray(ports)) return [];
+  return ports.map((port) => {
+    const { nodePort: _, ...rest } = asMapping(port);
+    return rest;
+  });
+}
+
+function subsetLabels(rule: Source, subset: string): Record<string, string> | null {
+  const subsets = asMapping(rule.value["spec"])["subsets"];
+  if (!Array.isArray(subsets)) return null;
+  const found = subsets.map(asMapping).find(({ name }) => name === subset);
+  const labels = textMap(found?.["labels"]);
+  return Object.keys(labels).length > 0 ? labels : null;
+}
+
+const ACCRUAL = "balancer.tulle.dev/failure-accrual";
+
+function trafficPolicy(migration: Migration, view: View, service: NamedService, source: Source): void {
+  const balancer = view.view("loadBalancer");
+  if (balancer !== null) {
+    const simple = balancer.text("simple");
+    if (simple !== null && simple !== "LEAST_REQUEST" && simple !== "LEAST_CONN" && simple !== "UNSPECIFIED") {
+      balancer.say("note", "simple", `instead of ${simple}: the faster of two endpoints chosen at random`);
+    }
+    balancer.done("lost");
+  }
+  const outlier = view.view("outlierDetection");
+  if (outlier !== null) breaker(migration, outlier, service, source);
+  const tls = view.view("tls");
+  const mode = tls?.text("mode") ?? null;
+  if (tls !== null && mode !== "ISTIO_MUTUAL") {
+    const reason = mode === "DISABLE"
+      ? "between sidecars it is always mutual TLS; a server without a sidecar is reached as it is"
+      : "TLS to servers outside of the mesh is the program's own business";
+    tls.say(mode === "DISABLE" ? "note" : "lost", "mode", reason);
+    tls.skip(...tls.keys());
+  }
+  const pool = view.view("connectionPool");
+  for (const group of pool?.keys() ?? []) {
+    pool?.view(group)?.done("lost", "limits are shared out by the sidecar itself");
+  }
+  pool?.done("lost");
+  if (view.has("portLevelSettings")) {
+    view.raw("portLevelSettings");
+    view.say(
+      "lost",
+      "portLevelSettings",
+      `settings are of a Service with all its ports (${portsOf(service).map(({ port }) => port).join(", ")})`,
+    );
+  }
+  view.done("lost");
+}
+
+function breaker(migration: Migration, view: View, service: NamedService, source: Source): void {
+  const failures = view.number("consecutive5xxErrors") ?? view.number("consecutiveErrors") ??
+    view.number("consecutiveGatewayErrors");
+  view.skip("consecutiveErrors", "consecutiveGatewayErrors");
+  const base = view.text("baseEjectionTime");
+  const ms = base === null ? null : goDuration(base);
+  view.done("lost", "an endpoint is left out by its own failures alone, and tried again after a penalty that grows");
+  const annotations = {
+    [ACCRUAL]: "consecutive",
+    ...(failures === null || failures < 1 ? {} : { [`${ACCRUAL}-consecutive-max-failures`]: String(failures) }),
+    ...(ms === null || ms === 0 ? {} : { [`${ACCRUAL}-consecutive-min-penalty`]: formatDuration(ms) }),
+  };
+  const own = made.get(migration)?.get(`${service.namespace}/${service.name}`);
+  if (own?.source != null) {
+    const metadata = asMapping(own.source.value["metadata"]);
+    metadata["annotations"] = { ...asMapping(metadata["annotations"]), ...annotations };
+    return;
+  }
+  if (annotateService(migration, service, annotations, source)) return;
+  const list = Object.entries(annotations).map(([key, value]) => `${key}=${value}`).join(" ");
+  view.say(
+    "lost",
+    "",
+    `the Service is not among the manifests: kubectl annotate -n ${service.namespace} service ${service.name} ${list}`,
+  );
+}
