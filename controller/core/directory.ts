@@ -13,9 +13,15 @@ export interface Directory {
   inbound(namespace: string, name: string): InboundWorkload | null;
 }
 
+/** What a newer directory may say differently. */
+export interface DirectoryChange {
+  /** @param target what was asked; null for inbound. False: the answer is still the one in force */
+  touches(answer: OutboundTarget | InboundWorkload, target: Target | null): boolean;
+}
+
 /** The newest directory, and word when there is a newer one. */
 export interface DirectorySource {
   readonly current: Directory;
   /** @returns how to stop listening */
-  onChange(listener: () => void): () => void;
+  onChange(listener: (change: DirectoryChange) => void): () => void;
 }

@@ -13,11 +13,17 @@ export interface ConfigWarning {
 
 /** Collects warnings, each once. */
 export class Report {
+  /** False: nobody reads it, so what only serves a warning need not be looked at. */
+  readonly isKept: boolean;
   readonly #seen = new Map<string, ConfigWarning>();
+
+  constructor(isKept: boolean) {
+    this.isKept = isKept;
+  }
 
   /** @param object as `keyOf` names it */
   warn(object: string, detail: string): void {
-    if (this.#seen.size < MAX_WARNINGS) this.#seen.set(`${object}\n${detail}`, { object, detail });
+    if (this.isKept && this.#seen.size < MAX_WARNINGS) this.#seen.set(`${object}\n${detail}`, { object, detail });
   }
 
   /** An annotation that cannot be read. */

@@ -3,24 +3,26 @@ import { MESH_PORT } from "../core/sidecar_ports.ts";
 import type { Backend, Endpoint, Protocol, ResourceRef } from "../core/snapshot.ts";
 import type { Addresses } from "../kube/addresses.ts";
 import { type EndpointSlice, keyOf, type Service, type ServicePort } from "../kube/resources.ts";
-import type { ResourceSet } from "../kube/store.ts";
+import { byName, type Change, type ResourceSet } from "../kube/store.ts";
 import { breakerOf, opaquePortsOf } from "./_annotations.ts";
 import { protocolOf } from "./_protocol.ts";
 import type { Report } from "./_report.ts";
 import { selectsLabels } from "./_selector.ts";
-import { type Instance, portNumber, type Workloads } from "./_workloads.ts";
+import type { WorkloadIndex } from "./_workload_index.ts";
+import { type Instance, portNumber } from "./_workloads.ts";
 
 /** Port of a sidecar's mesh listener. */
 
 export interface Services {
   readonly byAddress: ReadonlyMap<string, Service>;
-  readonly slicesOf: ReadonlyMap<string, readonly EndpointSlice[]>;
+  /** By "namespace/service", in order of name. */
+  readonly slicesOf: Map<string, readonly EndpointSlice[]>;
 }
 
 /** What endpoints are computed from. */
 export interface ServiceContext {
   readonly set: ResourceSet;
-  readonly workloads: Workloads;
+  readonly workloads: WorkloadIndex;
   readonly services: Services;
   readonly report: Report;
   /** Node of the client; "" when it has none, or when no Service that is asked for depends on it. */
@@ -36,22 +38,36 @@ export function buildServices(set: ResourceSet, addresses: Addresses, report: Re
       else report.warn(keyOf(service), `its address ${ip} belongs to ${keyOf(holder)} already`);
     }
   }
-  const slicesOf = new Map<string, EndpointSlice[]>();
-  for (const slice of set.list("EndpointSlice")) {
-    const name = slice.meta.labels["kubernetes.io/service-name"];
-    if (name === undefined) {
-      report.warn(keyOf(slice), "it has no label kubernetes.io/service-name, so it belongs to no Service");
-      continue;
-    }
-    if (set.get("Service", slice.meta.namespace, name) === null) {
-      report.warn(keyOf(slice), `its Service ${slice.meta.namespace}/${name} does not exist`);
-    }
-    const key = `${slice.meta.namespace}/${name}`;
-    const before = slicesOf.get(key);
-    if (before === undefined) slicesOf.set(key, [slice]);
-    else before.push(slice);
+  const services: Services = { byAddress, slicesOf: new Map() };
+  for (const slice of set.list("EndpointSlice")) addSlice(services, slice, set, report);
+  return services;
+}
+
+/** Slices came, went or became different; no Service did. */
+export function updateSlices(services: Services, changes: Iterable<Change>, set: ResourceSet, report: Report): void {
+  for (const { before, after } of changes) {
+    const key = before?.kind === "EndpointSlice" ? serviceOfSlice(before) : null;
+    if (key !== null) services.slicesOf.set(key, services.slicesOf.get(key)?.filter((slice) => slice !== before) ?? []);
+    if (after?.kind === "EndpointSlice") addSlice(services, after, set, report);
   }
-  return { byAddress, slicesOf };
+}
+
+/** "namespace/service" of the Service a slice belongs to; null when it does not say. */
+export function serviceOfSlice({ meta }: EndpointSlice): string | null {
+  const name = meta.labels["kubernetes.io/service-name"];
+  return name === undefined ? null : `${meta.namespace}/${name}`;
+}
+
+function addSlice({ slicesOf }: Services, slice: EndpointSlice, set: ResourceSet, report: Report): void {
+  const key = serviceOfSlice(slice);
+  if (key === null) {
+    report.warn(keyOf(slice), "it has no label kubernetes.io/service-name, so it belongs to no Service");
+    return;
+  }
+  if (set.get("Service", slice.meta.namespace, key.slice(key.indexOf("/") + 1)) === null) {
+    report.warn(keyOf(slice), `its Service ${key} does not exist`);
+  }
+  slicesOf.set(key, [...slicesOf.get(key) ?? [], slice].sort(byName));
 }
 
 /** Addresses of a Service: its own, or the one assigned to what leaves it open. */
@@ -112,11 +128,11 @@ function addSelected(
 ): void {
   if (service.selector === null) return;
   let selected = 0;
-  for (const instance of workloads.byNamespace.get(service.meta.namespace) ?? []) {
+  // Of pods Kubernetes' own controller keeps the slices.
+  for (const instance of workloads.externalIn(service.meta.namespace)) {
     const { workload } = instance;
     if (!selectsLabels(service.selector, workload.meta.labels)) continue;
     selected++;
-    if (workload.kind === "Pod") continue; // Kubernetes' own controller keeps the slices
     const target = portNumber(workload, port.targetPort);
     if (target === null) {
       const detail = `its port ${port.port} goes to the port named ${port.targetPort}, which ${
@@ -130,7 +146,9 @@ function addSelected(
     declared.add(own?.appProtocol ?? null);
     for (const ip of instance.addresses) add(endpoints, instanceEndpoint(instance, ip, target, ""));
   }
-  if (selected === 0) report.warn(keyOf(service), "its selector selects no workload");
+  if (selected === 0 && report.isKept && !workloads.selectsPod(service.meta.namespace, service.selector)) {
+    report.warn(keyOf(service), "its selector selects no workload");
+  }
 }
 
 function addSlices(
@@ -158,7 +176,7 @@ function addSlices(
       if (endpoint.terminating || (!endpoint.ready && !service.publishNotReadyAddresses)) continue;
       if (isElsewhere(endpoint.nodeName)) continue;
       for (const ip of endpoint.addresses) {
-        const instance = workloads.byAddress.get(ip);
+        const instance = workloads.at(ip);
         const zone = endpoint.zone ?? "";
         if (instance !== undefined) add(endpoints, instanceEndpoint(instance, ip, number, zone));
         else add(endpoints, { ip, port: number, identity: "", meshPort: 0, zone, workload: null });

@@ -2,8 +2,7 @@
 import type { DefaultPolicy } from "../core/snapshot.ts";
 import { declaredAddresses, identityOf, instanceName, replicasOf, spiffeId } from "../kube/instances.ts";
 import type { Addresses } from "../kube/addresses.ts";
-import type { ExternalWorkload, Meta, Namespace, Pod, Probe } from "../kube/resources.ts";
-import { keyOf } from "../kube/resources.ts";
+import type { ExternalWorkload, Meta, Pod, Probe } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { defaultPolicyOf, injectOf, opaquePortsOf, type PortSet } from "./_annotations.ts";
 import type { Report } from "./_report.ts";
@@ -39,72 +38,8 @@ export interface IndexOptions {
   readonly injectByDefault: boolean;
 }
 
-/** Instances of pods, with the namespace they were made with. */
-export type PodInstances = WeakMap<Pod, { readonly namespace: Namespace | null; readonly instance: Instance }>;
-
-export interface Workloads {
-  /** By "namespace/instance". */
-  readonly byName: ReadonlyMap<string, Instance>;
-  readonly byAddress: ReadonlyMap<string, Instance>;
-  /** By namespace, in order of name. */
-  readonly byNamespace: ReadonlyMap<string, readonly Instance[]>;
-}
-
-export function buildWorkloads(
-  set: ResourceSet,
-  addresses: Addresses,
-  options: IndexOptions,
-  report: Report,
-  known: PodInstances,
-): Workloads {
-  const byName = new Map<string, Instance>();
-  const byAddress = new Map<string, Instance>();
-  const byNamespace = new Map<string, Instance[]>();
-  const add = (instance: Instance) => {
-    byName.set(`${instance.namespace}/${instance.name}`, instance);
-    const inNamespace = byNamespace.get(instance.namespace);
-    if (inNamespace === undefined) byNamespace.set(instance.namespace, [instance]);
-    else inNamespace.push(instance);
-    for (const ip of instance.addresses) {
-      const holder = byAddress.get(ip);
-      if (holder === undefined || isTerminating(holder)) byAddress.set(ip, instance);
-      // An address moves from one pod to the next before everybody has heard of it.
-      else if (!isTerminating(instance)) {
-        const detail = `its address ${ip} belongs to ${holder.namespace}/${holder.name} already`;
-        report.warn(keyOf(instance.workload), detail);
-      }
-    }
-  };
-  for (const pod of set.list("Pod")) {
-    if (!pod.finished) add(knownInstance(pod, set, options, report, known));
-  }
-  for (const workload of set.list("ExternalWorkload")) {
-    for (const instance of instancesOf(workload, set, addresses, options, report)) add(instance);
-  }
-  return { byName, byAddress, byNamespace };
-}
-
-function isTerminating({ workload }: Instance): boolean {
-  return workload.kind === "Pod" && workload.terminating;
-}
-
-/** Most pods are the same from one world to the next. */
-function knownInstance(
-  pod: Pod,
-  set: ResourceSet,
-  options: IndexOptions,
-  report: Report,
-  known: PodInstances,
-): Instance {
-  const namespace = set.get("Namespace", "", pod.meta.namespace);
-  const before = known.get(pod);
-  if (before !== undefined && before.namespace === namespace) return before.instance;
-  const instance = podInstance(pod, set, options, report);
-  known.set(pod, { namespace, instance });
-  return instance;
-}
-
-function podInstance(pod: Pod, set: ResourceSet, options: IndexOptions, report: Report): Instance {
+/** A pod as an instance. */
+export function podInstance(pod: Pod, set: ResourceSet, options: IndexOptions, report: Report): Instance {
   const { meta } = pod;
   const fromNamespace = inherited(meta, set, report);
   return {
@@ -128,7 +63,8 @@ function inherited(meta: Meta, set: ResourceSet, report: Report) {
     read(meta, report) ?? (namespace === null ? null : read(namespace.meta, report));
 }
 
-function instancesOf(
+/** The instances of an ExternalWorkload. */
+export function instancesOf(
   workload: ExternalWorkload,
   set: ResourceSet,
   addresses: Addresses,

@@ -1,4 +1,4 @@
-/** The world at one moment: objects and addresses in, answers out. Built anew after each change, computed on demand. */
+/** The world at one moment: objects and addresses in, answers out. Each change makes another, which takes over what still holds; answers are computed on demand. */
 import { ADMIN_PORT, INBOUND_PORT, MESH_PORT, OUTBOUND_PORT } from "../core/sidecar_ports.ts";
 import type { Directory } from "../core/directory.ts";
 import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
@@ -6,15 +6,17 @@ import { parseTarget, type Target } from "../core/target.ts";
 import { socketAddress } from "../core/ip.ts";
 import type { Addresses } from "../kube/addresses.ts";
 import { keyOf, type ParentRef, type Service } from "../kube/resources.ts";
-import type { ResourceSet } from "../kube/store.ts";
+import type { Change, ResourceSet } from "../kube/store.ts";
 import { buildPolicies, inboundWorkload, type PolicyIndex } from "./_inbound.ts";
 import { isMeant, type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
 import { protocolOf } from "./_protocol.ts";
 import { type ConfigWarning, Report } from "./_report.ts";
 import type { Route } from "./_routes.ts";
-import { addressesOf, buildServices, instanceEndpoint, servicePort } from "./_services.ts";
-import { Changes } from "./_changes.ts";
-import { buildWorkloads, type IndexOptions, type Instance, type PodInstances, type Workloads } from "./_workloads.ts";
+import { addressesOf, buildServices, instanceEndpoint, servicePort, updateSlices } from "./_services.ts";
+import { Changes, EndpointChanges } from "./_changes.ts";
+import { Touched } from "./_touched.ts";
+import { type PodInstances, WorkloadIndex } from "./_workload_index.ts";
+import type { IndexOptions, Instance } from "./_workloads.ts";
 
 export type { ConfigWarning } from "./_report.ts";
 export type { IndexOptions } from "./_workloads.ts";
@@ -22,11 +24,10 @@ export type { IndexOptions } from "./_workloads.ts";
 /** Ports of the sidecar itself: they are reached as they are, never through the mesh. */
 const PROXY_PORTS = new Set([OUTBOUND_PORT, MESH_PORT, INBOUND_PORT, ADMIN_PORT]);
 
-/** Answers of an earlier world, and what has changed since. */
+/** An earlier world, which is used up by this, and what has changed since. */
 export interface Carry {
   readonly world: World;
-  /** Keys of the objects that changed, "Service shop/web". */
-  readonly changed: ReadonlySet<string>;
+  readonly changed: ReadonlyMap<string, Change>;
 }
 
 /** A Service as /config shows it. */
@@ -52,35 +53,52 @@ export interface WorkloadSummary {
 const NOBODY: ReadonlySet<string> = new Set();
 
 export class World implements Directory {
-  readonly #report = new Report();
+  /** Answers of the world before that do not hold any more. */
+  readonly touched = new Touched();
+  readonly #report: Report;
   readonly #set: ResourceSet;
   readonly #addresses: Addresses;
   readonly #options: IndexOptions;
-  readonly #workloads: Workloads;
+  readonly #workloads: WorkloadIndex;
   readonly #policies: PolicyIndex;
   readonly #context: OutboundContext;
-  readonly #targets = new Map<string, OutboundTarget>();
-  readonly #inbound = new Map<string, InboundWorkload>();
+  readonly #targets: Map<string, OutboundTarget>;
+  readonly #inbound: Map<string, InboundWorkload>;
   readonly #instances: PodInstances;
 
   /**
    * @param carry answers that still hold are taken over from it, and stay the same objects: they need neither be computed nor
-   * encoded nor sent anew. Warnings about them are not, so they come from a world without.
+   * encoded nor sent anew. When only pods and slices changed, what they are looked up in is taken over as well. Warnings are
+   * not, so they come from a world without.
    */
   constructor(set: ResourceSet, addresses: Addresses, options: IndexOptions, carry: Carry | null = null) {
     this.#set = set;
     this.#addresses = addresses;
     this.#options = options;
+    const report = this.#report = new Report(carry === null);
     this.#instances = carry === null ? new WeakMap() : carry.world.#instances;
-    this.#workloads = buildWorkloads(set, addresses, options, this.#report, this.#instances);
-    if (carry !== null) this.#takeOver(carry.world, new Changes(carry.changed));
-    const { toServices, toServers } = attachRoutes(set, this.#report);
-    this.#policies = buildPolicies(set, toServers, options, this.#report);
+    this.#targets = carry === null ? new Map() : carry.world.#targets;
+    this.#inbound = carry === null ? new Map() : carry.world.#inbound;
+    const endpointChanges = carry === null ? null : EndpointChanges.of(carry.changed);
+    if (carry !== null && endpointChanges !== null) {
+      this.#workloads = carry.world.#workloads;
+      this.#policies = carry.world.#policies;
+      this.#context = carry.world.#context;
+      this.#workloads.update(carry.changed.values(), report);
+      updateSlices(this.#context.services, carry.changed.values(), set, report);
+      this.#forgetEndpoints(endpointChanges);
+      return;
+    }
+    this.touched.isAll = true;
+    if (carry !== null) this.#forget(new Changes(carry.changed.keys()));
+    this.#workloads = new WorkloadIndex(set, addresses, options, report, this.#instances);
+    const { toServices, toServers } = attachRoutes(set, report);
+    this.#policies = buildPolicies(set, toServers, options, report);
     this.#context = {
       set,
       workloads: this.#workloads,
-      services: buildServices(set, addresses, this.#report),
-      report: this.#report,
+      services: buildServices(set, addresses, report),
+      report,
       routes: toServices,
       clusterDomain: options.clusterDomain,
       node: "",
@@ -96,7 +114,7 @@ export class World implements Directory {
       const key = `${viewer} ${node} ${keyOf(service)} ${target.port}`;
       return memo(this.#targets, key, () => this.#serviceTarget(service, target.port, sourceNamespace, node));
     }
-    const instance = target.kind === "address" ? this.#workloads.byAddress.get(target.ip) : undefined;
+    const instance = target.kind === "address" ? this.#workloads.at(target.ip) : undefined;
     if (instance === undefined || target.kind !== "address" || PROXY_PORTS.has(target.port)) return unknown(target);
     const key = `ip ${instance.namespace}/${instance.name} ${target.text}`;
     return memo(this.#targets, key, () => instanceTarget(instance, target.ip, target.port));
@@ -104,7 +122,7 @@ export class World implements Directory {
 
   inbound(namespace: string, name: string): InboundWorkload | null {
     const key = `${namespace}/${name}`;
-    const instance = this.#workloads.byName.get(key);
+    const instance = this.#workloads.get(key);
     if (instance === undefined) return null;
     return memo(this.#inbound, key, () => inboundWorkload(instance, this.#policies, this.#options, this.#report));
   }
@@ -125,7 +143,7 @@ export class World implements Directory {
         }
       }
     }
-    for (const instance of this.#workloads.byName.values()) this.inbound(instance.namespace, instance.name);
+    for (const instance of this.#workloads.all()) this.inbound(instance.namespace, instance.name);
     return this.#report.list();
   }
 
@@ -142,7 +160,7 @@ export class World implements Directory {
   }
 
   workloads(): readonly WorkloadSummary[] {
-    return [...this.#workloads.byName.values()].map(({ namespace, name, addresses, identity, meshed, workload }) => ({
+    return [...this.#workloads.all()].map(({ namespace, name, addresses, identity, meshed, workload }) => ({
       workload: `${namespace}/${name}`,
       addresses,
       identity,
@@ -172,17 +190,31 @@ export class World implements Directory {
   }
 
   #nodeOf(namespace: string, name: string): string {
-    const workload = this.#workloads.byName.get(`${namespace}/${name}`)?.workload;
+    const workload = this.#workloads.get(`${namespace}/${name}`)?.workload;
     return workload?.kind === "Pod" ? workload.nodeName : "";
   }
 
-  #takeOver(before: World, changes: Changes): void {
-    for (const [key, target] of before.#targets) {
-      if (!changes.touchTarget(target, key.slice(0, key.indexOf(" ")))) this.#targets.set(key, target);
+  #forget(changes: Changes): void {
+    for (const [key, target] of this.#targets) {
+      if (changes.touchTarget(target, key.slice(0, key.indexOf(" ")))) this.#targets.delete(key);
     }
-    for (const [key, inbound] of before.#inbound) {
-      if (!changes.touchInbound(inbound)) this.#inbound.set(key, inbound);
+    for (const [key, inbound] of this.#inbound) if (changes.touchInbound(inbound)) this.#inbound.delete(key);
+  }
+
+  #forgetEndpoints(changes: EndpointChanges): void {
+    const { answers } = this.touched;
+    for (const [key, target] of this.#targets) {
+      if (!changes.touchTarget(target)) continue;
+      this.#targets.delete(key);
+      answers.add(target);
     }
+    for (const pod of changes.pods) {
+      const inbound = this.#inbound.get(pod);
+      if (inbound === undefined) continue;
+      this.#inbound.delete(pod);
+      answers.add(inbound);
+    }
+    for (const address of changes.addresses) this.touched.addresses.add(address);
   }
 
   #serviceTarget(service: Service, port: number, sourceNamespace: string, node = ""): OutboundTarget {

@@ -8,8 +8,17 @@ export interface ResourceSet {
   list<K extends Kind>(kind: K): readonly ResourceOf<K>[];
 }
 
-/** Called after a change with the keys ("Service shop/web") of what is new, different or gone. Never empty. */
-export type ChangeListener = (changed: ReadonlySet<string>) => void;
+/** An object before and after a change; null where there was or is none. */
+export interface Change {
+  readonly before: Resource | null;
+  readonly after: Resource | null;
+}
+
+/** Called after a change with what is new, different or gone, by key ("Service shop/web"). Never empty. */
+export type ChangeListener = (changed: ReadonlyMap<string, Change>) => void;
+
+/** Most changes that are made to a sorted list one by one; beyond that it is sorted anew. */
+const MAX_PIECEMEAL = 64;
 
 export class ResourceStore implements ResourceSet {
   readonly #byKey = new Map<string, Resource>();
@@ -37,27 +46,26 @@ export class ResourceStore implements ResourceSet {
 
   /** Sets and removes objects, then tells the listeners once. Objects that are equal to what is there do not count. */
   apply(upserts: Iterable<Resource>, removed: Iterable<string>): void {
-    const changed = new Set<string>();
+    const changed = new Map<string, Change>();
     for (const key of removed) {
       const before = this.#byKey.get(key);
       if (before === undefined) continue;
       this.#byKey.delete(key);
       this.#byKind.get(before.kind)?.delete(key);
-      this.#lists.delete(before.kind);
-      changed.add(key);
+      changed.set(key, { before, after: null });
     }
     for (const resource of upserts) {
       const key = keyOf(resource);
-      const before = this.#byKey.get(key);
-      if (before !== undefined && same(before, resource)) continue;
+      const before = this.#byKey.get(key) ?? null;
+      if (before !== null && same(before, resource)) continue;
       this.#byKey.set(key, resource);
       const ofKind = this.#byKind.get(resource.kind);
       if (ofKind === undefined) this.#byKind.set(resource.kind, new Map([[key, resource]]));
       else ofKind.set(key, resource);
-      this.#lists.delete(resource.kind);
-      changed.add(key);
+      changed.set(key, { before: changed.get(key)?.before ?? before, after: resource });
     }
     if (changed.size === 0) return;
+    this.#updateLists(changed);
     for (const listener of this.#listeners) listener(changed);
   }
 
@@ -65,6 +73,17 @@ export class ResourceStore implements ResourceSet {
   replace(all: readonly Resource[]): void {
     const keep = new Set(all.map(keyOf));
     this.apply(all, [...this.#byKey.keys()].filter((key) => !keep.has(key)));
+  }
+
+  /** Lists that somebody has asked for stay sorted: to sort thousands of pods anew for each change would cost more than all else. */
+  #updateLists(changed: ReadonlyMap<string, Change>): void {
+    const changes = Map.groupBy(changed.values(), ({ before, after }) => (before ?? after)?.kind);
+    for (const [kind, ofKind] of changes) {
+      const list = kind === undefined ? undefined : this.#lists.get(kind);
+      if (kind === undefined || list === undefined) continue;
+      if (ofKind.length > MAX_PIECEMEAL) this.#lists.delete(kind);
+      else this.#lists.set(kind, withChanges(list, ofKind));
+    }
   }
 
   /** @returns how to stop listening */
@@ -79,6 +98,32 @@ export function byName(a: Resource, b: Resource): number {
   const left = `${a.meta.namespace}/${a.meta.name}`;
   const right = `${b.meta.namespace}/${b.meta.name}`;
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** A sorted list with some of its objects replaced, added or gone. */
+function withChanges(list: readonly Resource[], changes: readonly Change[]): readonly Resource[] {
+  const next = [...list];
+  for (const { before, after } of changes) {
+    const object = after ?? before;
+    if (object === null) continue;
+    const at = placeOf(next, object);
+    if (after === null) next.splice(at, 1);
+    else next.splice(at, before === null ? 0 : 1, after);
+  }
+  return next;
+}
+
+/** Index of the object of that name in a sorted list, or where it belongs. */
+function placeOf(list: readonly Resource[], object: Resource): number {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const found = list[middle];
+    if (found !== undefined && byName(found, object) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Decoded resources hold plain data in the decoder's order, so equal text is equal content. */

@@ -3,9 +3,9 @@
  * queued but names, so a slow proxy skips to the newest version of each resource and costs no more than a quick one.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { DirectorySource } from "../core/directory.ts";
+import type { DirectoryChange, DirectorySource } from "../core/directory.ts";
 import { parseTarget, type Target, TARGET_FORM } from "../core/target.ts";
-import type { WorkloadRef } from "../core/snapshot.ts";
+import type { InboundWorkload, OutboundTarget, WorkloadRef } from "../core/snapshot.ts";
 import { type Encoded, encodeInbound, encodeOutbound } from "./encode.ts";
 import type { ServeMetrics } from "./metrics.ts";
 
@@ -31,6 +31,8 @@ export interface ResourceStatus {
 
 interface ResourceState {
   target: Target | null;
+  /** What was read last; null before, and while there is none. */
+  answer: OutboundTarget | InboundWorkload | null;
   sent: string;
   inForce: string;
   refused: ResourceStatus["refused"];
@@ -78,7 +80,7 @@ export class ProxySession {
     const refusal = this.#ownership();
     if (refusal !== null) throw refusal;
     this.#add(INBOUND, null);
-    this.#unsubscribe = options.source.onChange(() => this.#onChange());
+    this.#unsubscribe = options.source.onChange((change) => this.#onChange(change));
   }
 
   /** Number of targets watched. */
@@ -149,15 +151,24 @@ export class ProxySession {
   #add(name: string, target: Target | null): void {
     const sent = this.#known.get(name) ?? "";
     this.#known.delete(name);
-    this.#resources.set(name, { target, sent, inForce: sent, refused: null });
+    this.#resources.set(name, { target, answer: null, sent, inForce: sent, refused: null });
     this.#pending.add(name);
   }
 
-  #onChange(): void {
-    const refusal = this.#ownership();
-    if (refusal !== null && refusal.code === Code.PermissionDenied) return this.end(refusal);
+  #onChange(change: DirectoryChange): void {
+    const own = this.#resources.get(INBOUND)?.answer ?? null;
+    // Its own workload is another now: that may be on another node, and be told of other endpoints.
+    const isOther = own === null || change.touches(own, null);
+    if (isOther) {
+      const refusal = this.#ownership();
+      if (refusal !== null && refusal.code === Code.PermissionDenied) return this.end(refusal);
+    }
+    const pending = this.#pending.size;
+    for (const [name, { answer, target }] of this.#resources) {
+      if (isOther || answer === null || change.touches(answer, target)) this.#pending.add(name);
+    }
+    if (this.#pending.size === pending) return;
     this.#changedMs ??= performance.now();
-    for (const name of this.#resources.keys()) this.#pending.add(name);
     this.#wakeUp();
   }
 
@@ -174,7 +185,7 @@ export class ProxySession {
       this.#pending.delete(name);
       const state = this.#resources.get(name);
       if (state === undefined) continue;
-      const encoded = this.#encode(state.target);
+      const encoded = this.#encode(state);
       if (encoded === null || encoded.version === state.sent) continue;
       state.sent = encoded.version;
       metrics.responses.add({ kind: state.target === null ? "inbound" : "outbound" });
@@ -186,10 +197,12 @@ export class ProxySession {
   }
 
   /** null: the workload is gone; its proxy keeps what it has until it goes too. */
-  #encode(target: Target | null): Encoded | null {
+  #encode(state: ResourceState): Encoded | null {
     const { current } = this.#options.source;
-    if (target !== null) return encodeOutbound(current.outbound(target, this.workload.namespace, this.workload.name));
-    const inbound = current.inbound(this.workload.namespace, this.workload.name);
+    const { target } = state;
+    const { namespace, name } = this.workload;
+    if (target !== null) return encodeOutbound(state.answer = current.outbound(target, namespace, name));
+    const inbound = state.answer = current.inbound(namespace, name);
     return inbound === null ? null : encodeInbound(inbound);
   }
 

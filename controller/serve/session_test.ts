@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Directory, DirectorySource } from "../core/directory.ts";
+import type { Directory, DirectoryChange, DirectorySource } from "../core/directory.ts";
 import { Registry } from "../core/metrics.ts";
 import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
 import { serveMetrics } from "./metrics.ts";
@@ -11,16 +11,16 @@ const IDENTITY = "spiffe://cluster.local/ns/shop/sa/front";
 /** A world in which every target's authority is the number of the world. */
 class Worlds implements DirectorySource {
   current: Directory = world(0, IDENTITY);
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(change: DirectoryChange) => void>();
 
-  onChange(listener: () => void): () => void {
+  onChange(listener: (change: DirectoryChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  set(next: Directory): void {
+  set(next: Directory, isTouched = true): void {
     this.current = next;
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) listener({ touches: () => isTouched });
   }
 
   get listeners(): number {
@@ -124,4 +124,19 @@ test("ack() keeps the version in force apart from the one that was refused", asy
     inForce: first?.version ?? "",
     refused: { version: "v2", reason: "no", atMs: 0 },
   }]);
+});
+
+test("next() passes over what a change does not touch, though not what a change before did", async () => {
+  const source = new Worlds();
+  const session = open(source);
+  session.watch(["web:80"], []);
+  await session.next();
+  await session.next();
+  source.set(world(1, IDENTITY), false);
+  source.set(world(2, IDENTITY));
+  source.set(world(3, IDENTITY), false);
+  expect(authority(await session.next())).toBe("world-3");
+  source.set(world(4, IDENTITY), false);
+  session.end(null);
+  expect(await session.next()).toBe(null);
 });
