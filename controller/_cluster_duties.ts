@@ -13,6 +13,7 @@ import type { ResourceStore } from "./kube/store.ts";
 import { Admission, type NamespaceMeta } from "./serve/admission.ts";
 import { WebhookServer } from "./serve/webhook.ts";
 import { BundleWriter } from "./writers/bundles.ts";
+import { UnmeshedPods } from "./writers/unmeshed_pods.ts";
 import { WebhookTrust } from "./writers/webhook_trust.ts";
 
 export interface DutyDeps {
@@ -28,6 +29,7 @@ export class ClusterDuties {
   readonly #lease: Lease;
   readonly #bundles: BundleWriter;
   readonly #trust: WebhookTrust;
+  readonly #unmeshed: UnmeshedPods;
   #webhook: WebhookServer | null = null;
 
   constructor(deps: DutyDeps) {
@@ -50,6 +52,14 @@ export class ClusterDuties {
       isWriter,
       random,
       onTrouble: (detail) => log.warn("cannot write the webhook's trust; trying again", { detail }),
+    });
+    this.#unmeshed = new UnmeshedPods({
+      client,
+      store,
+      isWriter,
+      now: Date.now,
+      gauge: deps.registry.gauge("unmeshed_pods", "Pods that ask for a sidecar and have none."),
+      onTrouble: (pod, detail) => log.warn("cannot write an event", { pod, detail }),
     });
     this.#lease = new Lease({
       client,
@@ -85,6 +95,7 @@ export class ClusterDuties {
     authority.onBundle(() => this.#look());
     this.#bundles.start();
     this.#trust.start();
+    this.#unmeshed.start();
     this.#lease.start();
   }
 
@@ -96,6 +107,7 @@ export class ClusterDuties {
     this.#webhook?.close();
     this.#bundles.close();
     this.#trust.close();
+    this.#unmeshed.close();
     await this.#lease.close();
   }
 

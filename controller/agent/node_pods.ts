@@ -2,7 +2,7 @@
 import { errorText } from "../../src/base/error.ts";
 import type { Logger } from "../../src/base/log.ts";
 import type { KubeClient } from "../api/client.ts";
-import { TYPES } from "../api/resource_type.ts";
+import { writeEvent } from "../api/event.ts";
 import type { Registry } from "../core/metrics.ts";
 import type { PodKey } from "./agent_socket.ts";
 import { captureOf, type NodePod } from "./pod_capture.ts";
@@ -115,21 +115,10 @@ export class NodePods {
   /** Says it where people look: among the pod's events. */
   async #report(pod: NodePod, reason: string, message: string): Promise<void> {
     const { namespace = "", name = "", uid = "" } = pod.metadata;
-    const time = new Date().toISOString();
+    const about = { apiVersion: "v1", kind: "Pod", namespace, name, uid };
+    const text = { type: "Warning", reason, message, component: "tulle-agent" } as const;
     try {
-      await this.#deps.client.create(TYPES.Event, namespace, {
-        apiVersion: "v1",
-        kind: "Event",
-        metadata: { namespace, generateName: `${name}.` },
-        involvedObject: { apiVersion: "v1", kind: "Pod", namespace, name, uid },
-        type: "Warning",
-        reason,
-        message,
-        source: { component: "tulle-agent" },
-        firstTimestamp: time,
-        lastTimestamp: time,
-        count: 1,
-      });
+      await writeEvent(this.#deps.client, about, text, Date.now());
     } catch (error) {
       this.#deps.log.warn("cannot write an event", { pod: keyOf(pod), reason: errorText(error) });
     }

@@ -59,8 +59,6 @@ export const REFUSED_ANNOTATION = "tulle.dev/not-injected";
 export const MESHED_LABEL = "tulle.dev/meshed";
 /** Label on namespaces and objects of the control plane: no webhook ever sees them. */
 export const CONTROL_PLANE_LABEL = "tulle.dev/control-plane";
-/** Condition type of pods that the agent found unmeshed or repaired; also the reason of its Events. */
-export const CAPTURE_CONDITION = "tulle.dev/captured";
 
 /** User of the sidecar; capture exempts it, and no other container of a pod may run as it. */
 export const PROXY_UID = 2102;

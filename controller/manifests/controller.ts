@@ -55,7 +55,7 @@ export function controllerManifests(values: InstallValues): Manifest[] {
   ];
 }
 
-/** Reads the world; writes the trust bundle into namespaces, and nothing else outside its own. */
+/** Reads the world; writes trust bundles and events into namespaces, and nothing else outside its own. */
 function clusterRules(): Manifest[] {
   return [
     { apiGroups: [""], resources: ["pods", "services", "namespaces"], verbs: READ },
@@ -72,6 +72,7 @@ function clusterRules(): Manifest[] {
     },
     { apiGroups: ["policy.tulle.dev", "workload.tulle.dev"], resources: ["*"], verbs: READ },
     { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
+    { apiGroups: [""], resources: ["events"], verbs: ["create"] },
     // A list and its watch cannot be limited to a name; writing can, but for the creation.
     { apiGroups: [""], resources: ["configmaps"], verbs: ["list", "watch", "create"] },
     {

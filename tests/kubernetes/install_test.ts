@@ -230,6 +230,19 @@ spec:
 `);
     const pod = await cluster.client.get(TYPES.Pod, "shop", "host");
     expect(pod.metadata.annotations?.["tulle.dev/not-injected"]).toBe("host_network");
+    expect(await notMeshed(cluster, "shop", "host")).toContain(
+      "It has no sidecar, because it cannot have one: host_network",
+    );
+  });
+
+  test("pods that are older than the annotation are told, where people look", async () => {
+    await cluster.kubectl(["create", "namespace", "older"]);
+    await cluster.apply(shellManifest("older", "early"));
+    await cluster.kubectl(["annotate", "namespace", "older", "tulle.dev/inject=enabled"]);
+    expect(await notMeshed(cluster, "older", "early")).toContain("it is older than the annotation");
+    const { stdout } = await cluster.tulle(["check", "-n", "older"]);
+    expect(stdout).toContain("older/early has no sidecar");
+    await cluster.kubectl(["delete", "namespace", "older", "--wait=false"]);
   });
 
   test("a policy with a mistake is refused, naming the key and the wanted form", async () => {
@@ -277,3 +290,12 @@ spec: {networks: [{cidr: 10.0.0.0/40}]}
     expect(await cluster.kubectl(["get", "configmaps,clusterroles,crds", "-A", "-o", "name"])).not.toContain("tulle");
   });
 });
+
+/** What `kubectl describe` says of a pod that should be meshed. */
+function notMeshed(cluster: Cluster, namespace: string, pod: string): Promise<string> {
+  return eventually(async () => {
+    const text = await cluster.kubectl(["-n", namespace, "describe", "pod", pod]);
+    if (!text.includes("NotMeshed")) throw new Error(text);
+    return text;
+  }, READY_TIMEOUT_MS);
+}
