@@ -1,5 +1,6 @@
 /** Binds the admin server: hono behind the proxy's own HTTP/1.1 engine, whose sockets can be handed to another process. */
 import { listen, type ListenAt, type Listener } from "../net/listener.ts";
+import { openSockets } from "../net/open_sockets.ts";
 import { resetConnection } from "../net/reset.ts";
 import type { RawSocket, SocketOwner } from "../net/socket.ts";
 import { Http1Server } from "../http/http1_server.ts";
@@ -11,6 +12,8 @@ import { AdminExchange } from "./exchange.ts";
 
 /** Connections at a time: probes, a Prometheus or two, and people. More would be somebody who means harm. */
 const MAX_CONNECTIONS = 256;
+/** Where descriptors are few, so much of those that are not for the data path. */
+const RESERVE_SHARE = 0.8;
 /** How long answers may take to leave once the server has stopped listening, milliseconds. */
 const RETIRE_MS = 2000;
 /** Distinct heads that are remembered; a power of two. */
@@ -38,6 +41,7 @@ class Server implements AdminServer {
   readonly connections = new Set<Connection>();
   onIdle: () => void = () => {};
   readonly #listener: Listener;
+  readonly #most = Math.min(MAX_CONNECTIONS, Math.floor(openSockets.reserved * RESERVE_SHARE));
 
   constructor(admin: Admin, at: ListenAt) {
     this.admin = admin;
@@ -46,8 +50,12 @@ class Server implements AdminServer {
 
   /** Ends the connection that has waited longest without a request, when there are too many: a probe must always get in. */
   makeRoom(): void {
-    if (this.connections.size < MAX_CONNECTIONS) return;
+    if (!this.isFull) return;
     for (const connection of this.connections) if (connection.isWaiting) return connection.end();
+  }
+
+  get isFull(): boolean {
+    return this.connections.size >= this.#most;
   }
 
   get port(): number {
@@ -83,7 +91,7 @@ class Accept implements SocketOwner {
 
   onOpen(socket: RawSocket): void {
     this.#server.makeRoom();
-    if (this.#server.connections.size >= MAX_CONNECTIONS) return resetConnection(socket);
+    if (this.#server.isFull) return resetConnection(socket);
     new Connection(this.#server, socket);
   }
 

@@ -12,6 +12,7 @@ export const libc = dlopen("libc.so.6", {
   recv: { args: [i32, FFIType.ptr, FFIType.u64, i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
   close: { args: [i32], returns: i32 },
+  getrlimit: { args: [i32, FFIType.ptr], returns: i32 },
 }).symbols;
 
 const F_DUPFD_CLOEXEC = 1030;

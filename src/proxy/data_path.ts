@@ -5,6 +5,7 @@ import type { Logger } from "../base/log.ts";
 import type { Identity } from "../identity/identity.ts";
 import { waitingBudget } from "../http/waiting_budget.ts";
 import { reportOpenConnections, resetOpenConnections } from "../net/connection_stats.ts";
+import { LOOK_MS, openSockets } from "../net/open_sockets.ts";
 import { onSocketBug, setDialMark } from "../net/socket.ts";
 import { turnMs } from "../net/turn_clock.ts";
 import { AccessLog } from "../telemetry/access_log.ts";
@@ -38,6 +39,7 @@ export class DataPath {
   readonly #options: DataPathOptions;
   readonly #accessLog: AccessLog | null;
   readonly #credentials: Credentials;
+  readonly #looks: ReturnType<typeof setInterval>;
 
   constructor(options: DataPathOptions) {
     this.#options = options;
@@ -84,6 +86,8 @@ export class DataPath {
       log.warn("ended what its receiver does not read", { direction, reason, peer, bytes });
     };
     const balancers = new BalancerMetrics(metrics, this.proxy.upstreams, this.proxy.outboundHttp.holds);
+    openSockets.look();
+    this.#looks = setInterval(() => openSockets.look(), LOOK_MS);
     metrics.registry.onCollect(() => metrics.setLogDropped(options.lostLogLines()));
     registerHeapMetrics(metrics.registry);
     metrics.registry.onCollect(reportOpenConnections);
@@ -118,6 +122,7 @@ export class DataPath {
 
   /** Closes everything and writes what is left of the access log. */
   async close(): Promise<void> {
+    clearInterval(this.#looks);
     this.proxy.close();
     await this.#accessLog?.flush();
   }

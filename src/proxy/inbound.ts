@@ -21,6 +21,7 @@ import type { Live } from "./live.ts";
 import type { InboundObserver } from "./observe.ts";
 import { Handshakes } from "./handshakes.ts";
 import { Peers } from "./peers.ts";
+import { refuseConnection } from "./refused_connection.ts";
 
 export interface InboundDeps {
   readonly policy: InboundPolicyHolder;
@@ -97,11 +98,14 @@ class PlainAccept implements SocketOwner {
 
   onOpen(socket: RawSocket): void {
     const { deps } = this.#inbound;
-    if (deps.live.isFull) {
-      deps.observer.onTcpError("overloaded");
-      return resetConnection(socket);
-    }
     const peer = plainIp(socket.remoteAddress);
+    const refusal = deps.live.refusal(socket.fd);
+    if (refusal !== null) {
+      deps.observer.onTcpError(refusal.code);
+      const target = originalDestination(socket.fd, peer.includes(":"));
+      const mayBeHttp = target !== null && mayAnswer(this.#inbound.client(target, peer, null, false));
+      return refuseConnection(socket, refusal, mayBeHttp);
+    }
     if (!this.#inbound.mayEnter(peer)) return resetConnection(socket);
     probeSilentPeer(socket);
     const address = originalDestination(socket.fd, peer.includes(":"));

@@ -1,6 +1,7 @@
 /** What is alive in the proxy: being in the set keeps the drain waiting. */
 import { openSockets } from "../net/open_sockets.ts";
 import { partOf } from "../net/threads.ts";
+import { type Failure, unsent } from "./upstream/failure.ts";
 
 /** Accepted connections, of applications and of clients together, beyond which new ones are refused (`overloaded`). */
 export const MAX_CONNECTIONS = 16_384;
@@ -43,9 +44,12 @@ export class Live {
     return openSockets.mostAccepted;
   }
 
-  /** No further connection may be taken. */
-  get isFull(): boolean {
-    return this.#all.size >= this.#most || openSockets.count > openSockets.mostAccepted;
+  /** Why a connection that was accepted as this descriptor may not be taken; null when it may. */
+  refusal(fd: number): Failure | null {
+    const lack = openSockets.noRoomFor(fd);
+    if (lack !== null) return unsent("no_descriptors", lack);
+    if (this.#all.size < this.#most) return null;
+    return unsent("overloaded", `this proxy has ${this.#all.size} connections, as many as it takes`);
   }
 
   add(item: Drainable): void {

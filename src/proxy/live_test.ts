@@ -1,16 +1,19 @@
 import { expect, test } from "bun:test";
 import { type Drainable, Live, MAX_CONNECTIONS } from "./live.ts";
 
-test("isFull is true from the limit on, and false again when one has ended", () => {
+/** A descriptor that leaves many free. */
+const FD = 10;
+
+test("refusal() says so from the limit on, and null again when one has ended", () => {
   const live = new Live();
   const items: Drainable[] = Array.from({ length: MAX_CONNECTIONS }, () => ({ shutdown() {} }));
   for (const item of items) {
-    expect(live.isFull).toBe(false);
+    expect(live.refusal(FD)).toBeNull();
     live.add(item);
   }
-  expect(live.isFull).toBe(true);
+  expect(live.refusal(FD)?.code).toBe("overloaded");
   live.delete(items[0] as Drainable); // there are some
-  expect(live.isFull).toBe(false);
+  expect(live.refusal(FD)).toBeNull();
 });
 
 test("drain() asks all to finish and calls back once, when the last one has", () => {

@@ -48,9 +48,10 @@ export class MeshAccept implements SocketOwner, TimerOwner {
   }
 
   onOpen(socket: RawSocket): void {
-    if (this.#inbound.deps.live.isFull) {
+    const refusal = this.#inbound.deps.live.refusal(socket.fd);
+    if (refusal !== null) {
       this.#done = true;
-      this.#inbound.deps.observer.onRefusedPeer("overloaded", "too many connections");
+      this.#inbound.deps.observer.onRefusedPeer(refusal.code, refusal.detail);
       return void socket.terminate();
     }
     this.#ip = plainIp(socket.remoteAddress);

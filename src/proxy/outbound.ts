@@ -28,6 +28,7 @@ import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
 import { mayHaveConnection } from "./peers.ts";
 import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_share.ts";
 import { pickBackend, streamRule } from "./route/pick.ts";
+import { refuseConnection } from "./refused_connection.ts";
 import type { SelfTest } from "./self_test.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
@@ -90,6 +91,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   #counters: ConnectionCounters | null = null;
   #sniffer: Sniffer | null = null;
   #closed = false;
+  #isCounted = false;
   #shutdown: ((patient: boolean) => void) | null = null;
 
   constructor(outbound: Outbound, socket: RawSocket, fixed: SocketAddress | null) {
@@ -107,18 +109,17 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
 
   onOpen(socket: RawSocket): void {
     const { deps } = this.#outbound;
-    if (deps.live.isFull) {
-      deps.observer.onTcpError("overloaded");
-      return this.#refuse();
-    }
-    if (!mayHaveConnection(this.#outbound.connections, deps.live.sockets, deps.live.mostSockets)) {
-      deps.observer.onRefused("connection_share", "too many connections of this workload's own programs", "workload");
-      return this.#refuse();
+    const isIPv6 = socket.remoteAddress.includes(":") && !socket.remoteAddress.startsWith("::ffff:");
+    const address = this.#fixed ?? originalDestination(socket.fd, isIPv6);
+    const refusal = deps.live.refusal(socket.fd) ?? this.#shareRefusal();
+    if (refusal !== null) {
+      deps.observer.onTcpError(refusal.code);
+      const protocol = address === null ? "opaque" : deps.targets.get(keyOf(address))?.current.target.protocol;
+      return refuseConnection(socket, refusal, protocol !== "opaque");
     }
     deps.live.add(this);
     this.#outbound.connections++;
-    const isIPv6 = socket.remoteAddress.includes(":") && !socket.remoteAddress.startsWith("::ffff:");
-    const address = this.#fixed ?? originalDestination(socket.fd, isIPv6);
+    this.#isCounted = true;
     if (address !== null && deps.selfTest.takes(address)) {
       this.#gone("");
       return void socket.end();
@@ -127,7 +128,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
       deps.observer.onTcpError("bad_request");
       return this.#refuse();
     }
-    const key = address.ip.includes(":") ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+    const key = keyOf(address);
     const entry = deps.targets.get(key);
     if (entry !== null) return this.#known(entry);
     socket.pause();
@@ -156,6 +157,15 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
 
   #refuse(): void {
     resetConnection(this.#socket);
+  }
+
+  /** Programs of the workload together leave some of the connections for others. */
+  #shareRefusal(): Failure | null {
+    const { deps, connections } = this.#outbound;
+    if (mayHaveConnection(connections, deps.live.sockets, deps.live.mostSockets)) return null;
+    const detail = `too many connections of this workload's own programs: ${connections}`;
+    deps.observer.onRefused("connection_share", detail, "workload");
+    return unsent("overloaded", detail);
   }
 
   // --- what it turned out to be
@@ -288,7 +298,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   }
 
   #gone(errno: string): void {
-    if (this.#closed) return;
+    if (this.#closed || !this.#isCounted) return;
     this.#closed = true;
     this.#counters?.onClose(errno);
     if (this.#entry !== null) this.#entry.users--;
@@ -298,3 +308,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
 }
 
 const NOTHING = new Uint8Array(0);
+
+function keyOf({ ip, port }: SocketAddress): string {
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}

@@ -17,6 +17,8 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   denied: { status: 403, grpc: 7 },
   unreachable: { status: 502, grpc: UNAVAILABLE },
   overloaded: { status: 503, grpc: UNAVAILABLE },
+  no_descriptors: { status: 503, grpc: UNAVAILABLE },
+  no_local_ports: { status: 503, grpc: UNAVAILABLE },
   no_endpoints: { status: 503, grpc: UNAVAILABLE },
   invalid_backend: { status: 500, grpc: UNAVAILABLE },
   no_route: { status: 404, grpc: 12 },
@@ -84,7 +86,16 @@ const UNPROCESSED = "tulle-unprocessed";
 
 /** What may be different at another endpoint. */
 const ELSEWHERE: ReadonlySet<FailureCode> = new Set(
-  ["connect_failed", "connect_timeout", "unreachable", "overloaded", "queue_full", "upstream_closed"] as const,
+  [
+    "connect_failed",
+    "connect_timeout",
+    "unreachable",
+    "overloaded",
+    "queue_full",
+    "upstream_closed",
+    "no_descriptors",
+    "no_local_ports",
+  ] as const,
 );
 
 /** The failure that a server's sidecar told of; null for a response that is the application's. */

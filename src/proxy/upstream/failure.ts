@@ -16,6 +16,10 @@ export type FailureCode =
   | "unreachable"
   /** The peer is shutting down, or has reached a limit. */
   | "overloaded"
+  /** This proxy may open no more files (ulimit -n): for its operator, not for the peer's. Others may have room. */
+  | "no_descriptors"
+  /** This host has no local port left for a connection to that address (net.ipv4.ip_local_port_range). */
+  | "no_local_ports"
   /** The target has no endpoint. */
   | "no_endpoints"
   /** A route refers to a backend that does not exist. */
@@ -74,4 +78,15 @@ export function unsent(code: FailureCode, detail: string): Failure {
 /** Makes a failure after which nobody knows whether the peer acted. */
 export function failure(code: FailureCode, detail: string): Failure {
   return { code, detail, unprocessed: false };
+}
+
+/** What a failed connect says of this host, not of the peer; null when it is the peer's or nobody knows. */
+export function ownFailure(error: Error, ip: string): Failure | null {
+  const { code } = error as { code?: unknown }; // present on errors of the system
+  if (code === "EADDRNOTAVAIL") {
+    const range = "widen net.ipv4.ip_local_port_range, or have clients keep their connections";
+    return unsent("no_local_ports", `this host has no local port left for a connection to ${ip}: ${range}`);
+  }
+  if (code !== "EMFILE" && code !== "ENFILE") return null;
+  return unsent("no_descriptors", `no file descriptor is left for a connection to ${ip} (${code})`);
 }

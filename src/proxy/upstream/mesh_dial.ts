@@ -7,6 +7,7 @@ import { PartialBytes } from "../../http/partial_bytes.ts";
 import type { Endpoint } from "../../model/outbound.ts";
 import { type ConnectionCounters, type ConnectionStats, countConnection } from "../../net/connection_stats.ts";
 import { limitUnacknowledged } from "../../net/dead_peer.ts";
+import { openSockets } from "../../net/open_sockets.ts";
 import { dial, type RawSocket, type SocketOwner, type TlsOptions } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import {
@@ -18,10 +19,13 @@ import {
   type TransportReply,
 } from "../mtls/transport.ts";
 import type { LifeSpan } from "../../net/connection_life.ts";
-import { type Failure, unsent } from "./failure.ts";
+import { type Failure, ownFailure, unsent } from "./failure.ts";
 
 /** From the first SYN to the reply. Linkerd's connect timeout is 1 s for TCP alone; the handshake under load takes its own. */
 export const MESH_CONNECT_TIMEOUT_MS = 3000;
+
+const CLOSED =
+  "closed before it replied: it does not trust this proxy's certificate, or has no room; its log says which";
 
 /** What a proxy needs to prove itself and to check its peers; the certificate may change at any time. */
 export interface MeshCredentials {
@@ -75,6 +79,8 @@ export class MeshDial implements SocketOwner, TimerOwner {
   start(): void {
     const tls = this.#credentials.clientTls();
     if (tls === null) return this.#fail(unsent("tls_failed", "this proxy has no certificate yet"));
+    const lack = openSockets.noRoomToDial();
+    if (lack !== null) return this.#fail(unsent("no_descriptors", lack));
     arm(this.#timer, MESH_CONNECT_TIMEOUT_MS);
     dial(this.#endpoint.ip, this.#endpoint.meshPort, this, tls);
   }
@@ -121,17 +127,18 @@ export class MeshDial implements SocketOwner, TimerOwner {
 
   onEnd(): void {
     this.#fail(
-      unsent("tls_failed", `${this.#where()} closed before it replied; does it trust this proxy's certificate?`),
+      unsent("tls_failed", `${this.#where()} ${CLOSED}`),
     );
   }
 
   onClose(error: Error | null): void {
-    const why = error === null ? "closed before it replied; does it trust this proxy's certificate?" : error.message;
+    const why = error === null ? CLOSED : error.message;
     this.#fail(unsent("tls_failed", `${this.#where()} ${why}`));
   }
 
   onConnectFailed(error: Error): void {
-    this.#fail(unsent("connect_failed", `${this.#where()}: ${error.message}`));
+    const own = ownFailure(error, this.#endpoint.ip);
+    this.#fail(own ?? unsent("connect_failed", `${this.#where()}: ${error.message}`));
   }
 
   onTimer(_kind: number): void {

@@ -5,7 +5,7 @@ import { probeSilentPeer } from "../../net/dead_peer.ts";
 import { openSockets } from "../../net/open_sockets.ts";
 import { dial, type RawSocket, type SocketOwner } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
-import { type Failure, unsent } from "./failure.ts";
+import { type Failure, ownFailure, unsent } from "./failure.ts";
 
 /** Linkerd's default for connections that leave the pod. */
 export const CONNECT_TIMEOUT_MS = 1000;
@@ -35,7 +35,8 @@ export class PlainDial implements SocketOwner, TimerOwner {
 
   /** Begins; the outcome arrives at the owner. */
   start(): void {
-    if (openSockets.isFull) return this.#fail(unsent("overloaded", "this proxy has no descriptor left (ulimit -n)"));
+    const lack = openSockets.noRoomToDial();
+    if (lack !== null) return this.#fail(unsent("no_descriptors", lack));
     arm(this.#timer, CONNECT_TIMEOUT_MS);
     dial(this.#ip, this.#port, this);
   }
@@ -63,7 +64,10 @@ export class PlainDial implements SocketOwner, TimerOwner {
   }
 
   onConnectFailed(error: Error): void {
-    this.#fail(unsent("connect_failed", `${this.#ip}:${this.#port} does not accept connections: ${error.message}`));
+    this.#fail(
+      ownFailure(error, this.#ip) ??
+        unsent("connect_failed", `${this.#ip}:${this.#port} does not accept connections: ${error.message}`),
+    );
   }
 
   onTimer(_kind: number): void {
