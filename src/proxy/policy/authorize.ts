@@ -35,7 +35,10 @@ export interface RequestMatcher<R> {
 }
 
 /** Makes a matcher; `compileRoutes` of `proxy/route`, passed in because stages do not call stages. */
-export type CompileMatcher = <R extends Matchable>(rules: readonly R[]) => RequestMatcher<R>;
+export type CompileMatcher = <R extends Matchable>(
+  rules: readonly R[],
+  isSame: (a: R, b: R) => boolean,
+) => RequestMatcher<R>;
 
 /** Compiles the inbound policy of a workload. */
 export function compileInbound(policy: InboundPolicy, compileMatcher: CompileMatcher): InboundView {
@@ -98,8 +101,9 @@ export class PortPolicy {
   readonly probe: Verdict;
   readonly #server: TargetRules;
   readonly #routes = new Map<InboundRoute, TargetRules>();
-  /** For requests that no route matches; null when they are refused without looking at who asks. */
+  /** For requests that no route matches, and whose readings differ; null when all are refused, whoever asks. */
   readonly #noRouteTrial: Fallback | null;
+  readonly #ambiguousTrial: Fallback | null;
   readonly #noRoute: Verdict;
   readonly #ambiguous: Verdict;
   readonly #matcher: RequestMatcher<InboundRoute>;
@@ -110,7 +114,7 @@ export class PortPolicy {
     this.spec = spec;
     this.server = spec.server ?? defaultResource(spec.defaultPolicy);
     this.needsRequest = spec.routes.length > 0;
-    this.#matcher = compileMatcher(spec.routes);
+    this.#matcher = compileMatcher(spec.routes, isSameRoute);
     this.#probeNetworks = networks.probeNetworks;
     const rules = compileRules(spec.authorizations);
     const target = (...sets: RuleSet[]) => fallbackOf(spec.defaultPolicy, sets, networks.clusterNetworks);
@@ -121,6 +125,8 @@ export class PortPolicy {
     }
     const all = target(rules, ...[...this.#routes.values()].map((route) => route.rules));
     this.#noRouteTrial = all.trial === null ? null : all;
+    const guards = [...this.#routes.values()].some((route) => route.rules.deny.length > 0);
+    this.#ambiguousTrial = guards ? null : this.#noRouteTrial;
     this.unclassified = this.#refusal("unclassified", "the port has routes, and the bytes are not HTTP");
     this.probe = this.verdict(PROBE, null, false);
     this.#noRoute = this.#refusal("no_route", "no route");
@@ -159,19 +165,25 @@ export class PortPolicy {
     return decide(joinFindings(found, findingsFor(own.rules, caller)), own.fallback, caller);
   }
 
-  /** Verdict about a request that no route matches. */
-  withoutRoute(caller: Caller, found: Findings): Verdict {
-    if (this.#noRouteTrial === null) return this.#noRoute;
+  /**
+   * Verdict about a request that belongs to no route.
+   *
+   * @param isAmbiguous the readings of its path differ: then denials of routes are not known to be respected
+   */
+  withoutRoute(caller: Caller, found: Findings, isAmbiguous: boolean): Verdict {
+    const refusal = isAmbiguous ? this.#ambiguous : this.#noRoute;
+    const trial = isAmbiguous ? this.#ambiguousTrial : this.#noRouteTrial;
+    if (trial === null) return refusal;
     // An allow of the Server is not one of a route: the refusal on trial is that of the missing route.
-    const decision = decide({ ...found, allow: null, auditAllow: null }, this.#noRouteTrial, caller);
-    const reason = decision.permit ? "no route, and what would refuse it only audits" : decision.reason;
-    return this.verdict({ ...decision, cause: decision.permit ? "no_route" : decision.cause, reason }, null, false);
+    const decision = decide({ ...found, allow: null, auditAllow: null }, trial, caller);
+    if (!decision.permit) return this.verdict(decision, null, false);
+    const reason = `${refusal.reason}; what would refuse it only audits`;
+    return this.verdict({ ...decision, cause: refusal.cause, reason }, null, false);
   }
 
-  /** @returns the route of a request, null when none matches, or the verdict that refuses it */
-  routeOf(block: HeaderBlock): InboundRoute | Verdict | null {
-    const route = this.#matcher.matchAllReadings(block);
-    return route === "ambiguous" ? this.#ambiguous : route;
+  /** The route of a request: null when none matches, "ambiguous" when the readings of its path differ. */
+  routeOf(block: HeaderBlock): InboundRoute | null | "ambiguous" {
+    return this.#matcher.matchAllReadings(block);
   }
 
   /** Whether a request is a kubelet's probe: exactly its path, nobody's identity, from where probes come. */
@@ -213,8 +225,8 @@ export class ClientPolicy {
   readonly #port: PortPolicy;
   readonly #caller: Caller;
   readonly #found: Findings;
-  /** By route; null stands for no route. */
-  readonly #byRoute = new Map<InboundRoute | null, Verdict>();
+  /** By route; see `PortPolicy.routeOf` for the others. */
+  readonly #byRoute = new Map<InboundRoute | null | "ambiguous", Verdict>();
 
   constructor(port: PortPolicy, caller: Caller) {
     this.#port = port;
@@ -248,11 +260,10 @@ export class ClientPolicy {
 
   #request(block: HeaderBlock): Verdict {
     const route = this.#port.routeOf(block);
-    if (route !== null && "kind" in route) return route;
     let verdict = this.#byRoute.get(route);
     if (verdict === undefined) {
-      verdict = route === null
-        ? this.#port.withoutRoute(this.#caller, this.#found)
+      verdict = route === null || route === "ambiguous"
+        ? this.#port.withoutRoute(this.#caller, this.#found, route !== null)
         : this.#port.verdict(this.#port.decideRoute(this.#caller, this.#found, route), route, false);
       this.#byRoute.set(route, verdict);
     }
@@ -271,6 +282,11 @@ const PROBE: Decision = {
 };
 /** Path of a gRPC probe; the proto's package grpc.health.v1. */
 const GRPC_HEALTH_CHECK = "/grpc.health.v1.Health/Check";
+
+/** Policies are those of a whole route: between its own rules the readings of a path make no difference. */
+function isSameRoute({ ref: a }: InboundRoute, { ref: b }: InboundRoute): boolean {
+  return a.name === b.name && a.kind === b.kind && a.namespace === b.namespace && a.group === b.group;
+}
 
 /** Networks of a policy, for all its ports. */
 type Networks = Pick<InboundPolicy, "clusterNetworks" | "probeNetworks">;

@@ -1,53 +1,57 @@
 /**
- * Rules compiled for lookup: equal in meaning to `firstMatch`, cheaper for many rules.
+ * Rules compiled for lookup: equal in meaning to `firstMatch`, and of nearly the same cost for ten rules and a thousand.
  *
- * Each (rule, match) becomes an entry, kept under its exact path, its path prefix, or in the list of the rest. A request
- * looks into few lists, and takes the entry of the lowest rule number that holds.
+ * Each (rule, match) becomes an entry under each of the rule's host names (entries.ts). A request looks into few places,
+ * and takes the entry of the lowest rule number that holds.
  */
-import type { HttpMatch, Matchable } from "../../model/http_match.ts";
+import type { Matchable } from "../../model/http_match.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
-import { matchesPath, matchesRest, pathOf } from "./conditions.ts";
-import { hostOf, matchesHost } from "./host.ts";
-import { isPlainPath, MAX_READABLE_PATH, pathReadings } from "./readings.ts";
+import { AllReadings } from "./all_readings.ts";
+import { pathOf } from "./conditions.ts";
+import { type Entry, PathIndex } from "./entries.ts";
+import { hostOf } from "./host.ts";
 
 /** What a table says when the readings of a path lead to different rules. */
 export const AMBIGUOUS = "ambiguous";
-
-interface Entry<R> {
-  /** Number of the rule: lower wins. */
-  readonly order: number;
-  readonly rule: R;
-  /** Null for a rule without matches: it holds for everything. */
-  readonly match: HttpMatch | null;
-  /** The path is known to hold from the list the entry stands in. */
-  readonly pathHolds: boolean;
-}
 
 /**
  * Compiles rules in their order of precedence. Costs a pass over the rules; do it when a snapshot arrives.
  *
  * @param rules the first that matches wins
+ * @param isSame rules between which it does not matter to which of them the readings of a path lead
  */
-export function compileRoutes<R extends Matchable>(rules: readonly R[]): RouteTable<R> {
-  return new RouteTable(rules);
+export function compileRoutes<R extends Matchable>(
+  rules: readonly R[],
+  isSame: (a: R, b: R) => boolean = (a, b) => a === b,
+): RouteTable<R> {
+  return new RouteTable(rules, isSame);
 }
 
 /** A compiled list of rules. */
 export class RouteTable<R extends Matchable> {
   readonly rules: readonly R[];
-  readonly #exact = new Map<string, Entry<R>[]>();
-  readonly #prefix = new Map<string, Entry<R>[]>();
-  readonly #rest: Entry<R>[] = [];
-  #longestPrefix = 0;
+  readonly isSame: (a: R, b: R) => boolean;
   /** Whether any rule depends on the path. */
-  #hasPaths = false;
+  readonly hasPaths: boolean;
+  /** Rules without a host name. */
+  readonly #everywhere = new PathIndex<R>();
+  readonly #hosts = new Map<string, PathIndex<R>>();
+  /** By what follows the "*". */
+  readonly #wildcards = new Map<string, PathIndex<R>>();
+  #longestWildcard = 0;
+  #readings: AllReadings<R> | null = null;
   /** Key of the memo of `matchAllReadings`: its answers are of another kind than those of `match`. */
   readonly #readingsKey: object = {};
 
   /** Use `compileRoutes`. */
-  constructor(rules: readonly R[]) {
+  constructor(rules: readonly R[], isSame: (a: R, b: R) => boolean) {
     this.rules = rules;
+    this.isSame = isSame;
+    this.hasPaths = rules.some(({ matches }) => matches.some(({ path }) => path !== null && path.value !== ""));
     for (let order = 0; order < rules.length; order++) this.#add(rules[order] as R, order); // in range
+    this.#everywhere.seal();
+    for (const index of this.#hosts.values()) index.seal();
+    for (const index of this.#wildcards.values()) index.seal();
   }
 
   /**
@@ -58,7 +62,7 @@ export class RouteTable<R extends Matchable> {
    */
   match(block: HeaderBlock): R | null {
     if (block.routeKey === this) return block.routeValue as R | null; // only written below
-    const rule = this.#find(block, pathOf(block));
+    const rule = this.find(block, pathOf(block));
     block.routeKey = this;
     block.routeValue = rule;
     return rule;
@@ -72,82 +76,50 @@ export class RouteTable<R extends Matchable> {
    */
   matchAllReadings(block: HeaderBlock): R | null | typeof AMBIGUOUS {
     if (block.routeKey === this.#readingsKey) return block.routeValue as R | null | typeof AMBIGUOUS; // only written below
-    const answer = this.#findAll(block, pathOf(block));
+    this.#readings ??= new AllReadings(this);
+    const rule = this.#readings.find(block, pathOf(block));
+    const answer = rule === undefined ? AMBIGUOUS : rule;
     block.routeKey = this.#readingsKey;
     block.routeValue = answer;
     return answer;
   }
 
-  #findAll(block: HeaderBlock, path: string): R | null | typeof AMBIGUOUS {
-    const first = this.#find(block, path);
-    if (!this.#hasPaths || isPlainPath(path)) return first;
-    if (path.length > MAX_READABLE_PATH) return AMBIGUOUS;
-    for (const reading of pathReadings(path)) if (this.#find(block, reading) !== first) return AMBIGUOUS;
-    return first;
+  /** The rule for a request if its path were this one; not remembered. */
+  find(block: HeaderBlock, path: string): R | null {
+    let best = this.#everywhere.find(block, path, null);
+    if (this.#hosts.size > 0 || this.#wildcards.size > 0) best = this.#findByHost(block, path, best);
+    return best === null ? null : best.rule;
+  }
+
+  #findByHost(block: HeaderBlock, path: string, first: Entry<R> | null): Entry<R> | null {
+    const host = hostOf(block.authority);
+    let best = this.#hosts.get(host)?.find(block, path, first) ?? first;
+    if (this.#wildcards.size === 0 || host.charCodeAt(0) === 0x2e) return best; // "*" takes a label at least
+    for (let at = host.indexOf("."); at > 0; at = host.indexOf(".", at + 1)) {
+      if (host.length - at > this.#longestWildcard) continue;
+      best = this.#wildcards.get(host.slice(at))?.find(block, path, best) ?? best;
+    }
+    return best;
   }
 
   #add(rule: R, order: number): void {
-    if (rule.matches.length === 0) this.#rest.push({ order, rule, match: null, pathHolds: true });
-    for (const match of rule.matches) {
-      const path = match.path;
-      if (path === null || (path.kind === "prefix" && path.value === "")) {
-        this.#rest.push({ order, rule, match, pathHolds: true });
-        continue;
-      }
-      this.#hasPaths = true;
-      if (path.kind === "regex") this.#rest.push({ order, rule, match, pathHolds: false });
-      else {
-        const lists = path.kind === "exact" ? this.#exact : this.#prefix;
-        if (path.kind === "prefix") this.#longestPrefix = Math.max(this.#longestPrefix, path.value.length);
-        const list = lists.get(path.value);
-        const entry = { order, rule, match, pathHolds: true };
-        if (list === undefined) lists.set(path.value, [entry]);
-        else list.push(entry);
-      }
-    }
+    const indexes = rule.hostnames.length === 0
+      ? [this.#everywhere]
+      : rule.hostnames.map((name) => this.#indexOf(name));
+    const matches = rule.matches.length === 0 ? [null] : rule.matches;
+    for (const index of new Set(indexes)) for (const match of matches) index.add({ order, rule, match });
   }
 
-  #find(block: HeaderBlock, path: string): R | null {
-    const host = hostOf(block.authority);
-    let best = firstIn(this.#rest, block, host, path, null);
-    if (this.#exact.size > 0) {
-      const list = this.#exact.get(path);
-      if (list !== undefined) best = firstIn(list, block, host, path, best);
+  #indexOf(name: string): PathIndex<R> {
+    const isWildcard = name.startsWith("*");
+    const key = isWildcard ? name.slice(1) : name;
+    if (isWildcard) this.#longestWildcard = Math.max(this.#longestWildcard, key.length);
+    const indexes = isWildcard ? this.#wildcards : this.#hosts;
+    let index = indexes.get(key);
+    if (index === undefined) {
+      index = new PathIndex();
+      indexes.set(key, index);
     }
-    if (this.#prefix.size > 0) {
-      // Each element boundary within reach: "/a/b/" has the prefixes "/a", "/a/b" and "/a/b/".
-      const limit = Math.min(path.length, this.#longestPrefix);
-      for (let end = 1; end <= limit; end++) {
-        if (end < path.length && path.charCodeAt(end) !== 0x2f) continue;
-        const list = this.#prefix.get(path.slice(0, end));
-        if (list !== undefined) best = firstIn(list, block, host, path, best);
-      }
-    }
-    return best === null ? null : best.rule;
+    return index;
   }
-}
-
-/** The first entry of a list (in ascending order) that holds and comes before `best`; otherwise `best`. */
-function firstIn<R extends Matchable>(
-  list: readonly Entry<R>[],
-  block: HeaderBlock,
-  host: string,
-  path: string,
-  best: Entry<R> | null,
-): Entry<R> | null {
-  const before = best === null ? Infinity : best.order;
-  for (let i = 0; i < list.length; i++) {
-    const entry = list[i] as Entry<R>; // in range
-    if (entry.order >= before) break;
-    if (holds(entry, block, host, path)) return entry;
-  }
-  return best;
-}
-
-function holds<R extends Matchable>(entry: Entry<R>, block: HeaderBlock, host: string, path: string): boolean {
-  if (!matchesHost(entry.rule.hostnames, host)) return false;
-  const match = entry.match;
-  if (match === null) return true;
-  if (!entry.pathHolds && match.path !== null && !matchesPath(match.path, path)) return false;
-  return matchesRest(match, block);
 }

@@ -97,16 +97,42 @@ test.each([
   "/public/%2E./%61dmin",
   "/admin#/public",
   "/public/x/..%2f../admin",
+  "/ADMIN",
+  "/%41DMIN",
+  "/exact/",
+  "/exact///",
+  "/EXACT/",
+  "/exact%00.png",
+  "/v1x",
 ])(
   "matchAllReadings() finds %s ambiguous where its readings lead to different rules",
   (target) => {
     const table = compileRoutes([
       rule("public", [match({ path: path("/public") })]),
       rule("admin", [match({ path: path("/admin") })]),
+      rule("exact", [match({ path: path("=/exact") })]),
+      rule("regex", [match({ path: path("~/V[0-9]X") })]),
+      rule("all", [match({ path: path("/") })]),
     ]);
     expect(table.matchAllReadings(request("GET", target))).toBe(AMBIGUOUS);
   },
 );
+
+test("matchAllReadings() tells case apart where rules do", () => {
+  const table = compileRoutes([
+    rule("lower", [match({ path: path("=/a") })]),
+    rule("upper", [match({ path: path("=/A") })]),
+  ]);
+  const names = ["/a", "/A"].map((target) => (table.matchAllReadings(request("GET", target)) as NamedRule).name);
+  expect(names).toEqual(["lower", "upper"]);
+});
+
+test("matchAllReadings() may lead to any of the rules that are the same", () => {
+  const rules = [rule("items", [match({ path: path("=/items") })]), rule("items", [match({ path: path("/items") })])];
+  const table = compileRoutes(rules, (a, b) => a.name === b.name);
+  expect(table.matchAllReadings(request("GET", "/items/"))).toBe(rules[1] as NamedRule);
+  expect(compileRoutes(rules).matchAllReadings(request("GET", "/items/"))).toBe(AMBIGUOUS);
+});
 
 test.each([["/public/a%20b", "public"], ["/public/g%2fp", "public"], ["/public//x", "public"], ["/x%2fy", undefined]])(
   "matchAllReadings() of %s is %p because all readings agree",
@@ -139,21 +165,21 @@ const someMatch = fc.record({
 });
 const someRule = fc.record({
   name: fc.string({ maxLength: 3 }),
-  hostnames: fc.array(fc.constantFrom("a.b", "*.b", "c"), { maxLength: 1 }),
+  hostnames: fc.array(fc.constantFrom("a.b", "*.b", "*.a.b", "c"), { maxLength: 2 }),
   matches: fc.array(someMatch, { maxLength: 3 }),
 });
 const someRequest = fc.tuple(
   fc.constantFrom("GET", "PUT"),
   somePath,
   fc.constantFrom("", "?q=1", "?q=2&r=1"),
-  fc.constantFrom("a.b:80", "x.b", "c", ""),
+  fc.constantFrom("a.b:80", "x.b", "x.a.b", ".b", "y..a.b", "c", ""),
   fc.constantFrom([], ["x", "1"], ["x", "2", "y", "1"], ["x", "1", "x", "2"]),
 ).map(([method, p, query, host, fields]) => request(method, p + query, host, fields));
 
 test("match() equals the plain reading on any rules and requests", () => {
   fc.assert(
     fc.property(
-      fc.array(someRule, { maxLength: 8 }),
+      fc.oneof(fc.array(someRule, { maxLength: 8 }), fc.array(someRule, { minLength: 20, maxLength: 40 })),
       fc.array(someRequest, { minLength: 8, maxLength: 8 }),
       (rules, all) => {
         const table = compileRoutes<NamedRule>(rules);

@@ -62,7 +62,7 @@ function matchesValue(match: ValueMatch, value: string | null): boolean {
 }
 
 /** All values of a field, joined as RFC 9110 §5.2 allows; null when absent. `host` is the authority. */
-function fieldValue(block: HeaderBlock, name: string): string | null {
+export function fieldValue(block: HeaderBlock, name: string): string | null {
   if (name === "host") return block.authority === "" ? null : block.authority;
   const fields = block.fields;
   let value: string | null = null;

@@ -2,13 +2,14 @@
  * The ways in which applications read a path.
  *
  * A rule that allows "/public" and one that guards "/admin" are of no use if "/public/..%2fadmin" meets the first in the
- * proxy and the second in the application. Which steps an application takes (decode, resolve dots, merge slashes, cut
- * ";parameters" or "#fragments", treat "\" as "/") is not known, so a decision about access is only taken when all readings agree.
+ * proxy and the second in the application. Which steps an application takes (decode, resolve dots, merge slashes, leave out
+ * one at the end, cut ";parameters", "#fragments" or at a NUL, treat "\" as "/") is not known, so a decision about access is
+ * only taken when all readings agree.
  * An application that decodes twice is not covered: that is a fault of its own.
  */
 
-/** Readings that are kept while the steps run: all that the six steps can make. */
-const MAX_READINGS = 64;
+/** Readings that are kept while the steps run: all that the steps can make. */
+const MAX_READINGS = 128;
 
 /**
  * Longest path that is read in all ways, bytes. Each reading is a copy, and the sender chooses the path: a longer one that
@@ -16,9 +17,9 @@ const MAX_READINGS = 64;
  */
 export const MAX_READABLE_PATH = 2048;
 
-/** Whether there is only one way to read the path: no escapes, dots, doubled slashes, parameters, fragments or backslashes. */
+/** Whether there is only one way to read the path: no escapes, dots, slashes too many, parameters, fragments, backslashes. */
 export function isPlainPath(path: string): boolean {
-  return !/[%;#\\]|\/[./]/.test(path);
+  return !/[%;#\\]|\/[./]|.\/$/.test(path);
 }
 
 /**
@@ -33,6 +34,7 @@ export function pathReadings(path: string): string[] {
   }
   const out = new Set<string>();
   for (const form of forms) out.add(form).add(resolveDots(form)).add(resolveDots(mergeSlashes(form)));
+  for (const form of [...out]) out.add(withoutLastSlashes(form));
   out.delete(path);
   return [...out];
 }
@@ -45,10 +47,17 @@ const STEPS: readonly ((path: string) => string)[] = [
   (path) => path.replace(/%(2f|5c)/gi, byteOf),
   (path) => path.replace(/;[^/]*/g, ""),
   (path) => path.replaceAll("\\", "/"),
+  (path) => path.replace(/\0.*$/, ""),
 ];
 
 function byteOf(_match: string, hex: string): string {
   return String.fromCharCode(parseInt(hex, 16));
+}
+
+function withoutLastSlashes(path: string): string {
+  let end = path.length;
+  while (end > 1 && path.charCodeAt(end - 1) === 0x2f) end--;
+  return path.slice(0, end);
 }
 
 function mergeSlashes(path: string): string {
