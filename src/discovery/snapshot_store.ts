@@ -13,6 +13,8 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_TOTAL_BYTES = 64 * 1024 * 1024;
 /** Writes are gathered this long: endpoints come in bursts. */
 const GATHER_MS = 200;
+/** Until what could not be written is tried again: a disk that is full stays so for a while. */
+const AGAIN_MS = 2000;
 const SUFFIX = ".snapshot";
 
 /** See the file's head. */
@@ -22,6 +24,8 @@ export class SnapshotStore {
   /** Name → contents to write, or null to remove. */
   readonly #pending = new Map<string, Uint8Array | null>();
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** The last try has failed, which was reported. */
+  #isFailing = false;
 
   /**
    * @param dir the proxy's own; made when it is not there
@@ -58,17 +62,24 @@ export class SnapshotStore {
     return out;
   }
 
-  /** Writes what is pending now. Each file is replaced in one step. */
+  /** Writes what is pending now. Each file is replaced in one step; what cannot be written is tried again later. */
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    try {
-      if (this.#pending.size > 0) makeFolder(this.#dir);
-      for (const [name, message] of this.#pending) write(`${this.#dir}/${fileOf(name)}`, message);
-    } catch (error) {
-      this.#onError(error);
+    if (this.#pending.size === 0) return;
+    let failed: unknown = null;
+    for (const [name, message] of this.#pending) {
+      try {
+        if (message !== null) makeFolder(this.#dir);
+        write(`${this.#dir}/${fileOf(name)}`, message);
+        this.#pending.delete(name);
+      } catch (error) {
+        failed = error;
+      }
     }
-    this.#pending.clear();
+    if (failed !== null && !this.#isFailing) this.#onError(failed);
+    this.#isFailing = failed !== null;
+    if (this.#isFailing) this.#timer = setTimeout(() => this.flush(), AGAIN_MS);
   }
 
   #later(name: string, message: Uint8Array | null): void {

@@ -8,6 +8,8 @@ import { buildIdentity, type Identity } from "./identity.ts";
 import { fromPem } from "./pem.ts";
 import type { SavedIdentity } from "./store.ts";
 
+/** Until an identity that could not be written is tried again: a disk that is full stays so for a while. */
+const AGAIN_MS = 2000;
 /** Larger files were not written by us. */
 const MAX_FILE_BYTES = 1 << 20;
 
@@ -22,19 +24,24 @@ interface Contents {
 
 /**
  * @param path the file; its directory is made when it is not there
- * @param onError told when it cannot be written; nothing else changes then
+ * @param onError told when it cannot be written; it is tried again until it can
  */
 export function savedIdentity(path: string, onError: (error: unknown) => void): SavedIdentity {
-  return {
-    load: () => load(path),
-    save(identity) {
-      try {
-        save(path, identity);
-      } catch (error) {
-        onError(error);
-      }
-    },
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let isFailing = false;
+  const write = (identity: Identity) => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    try {
+      save(path, identity);
+      isFailing = false;
+    } catch (error) {
+      if (!isFailing) onError(error);
+      isFailing = true;
+      timer = setTimeout(() => write(identity), AGAIN_MS);
+    }
   };
+  return { load: () => load(path), save: write };
 }
 
 function save(path: string, identity: Identity): void {

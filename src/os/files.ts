@@ -67,8 +67,14 @@ export function replaceFile(path: string, contents: string | Uint8Array): void {
   const written = writeAll(fd, bytes);
   const reason = written ? 0 : errno();
   libc.close(fd);
-  if (!written) throw new FileError("write", draft, reason);
-  if (libc.rename(cString(draft), cString(path)) !== 0) throw failure("replace", path);
+  if (!written) throw discard(draft, new FileError("write", draft, reason));
+  if (libc.rename(cString(draft), cString(path)) !== 0) throw discard(draft, failure("replace", path));
+}
+
+/** Where the disk is full, what is left of a draft would keep it so. */
+function discard(draft: string, error: FileError): FileError {
+  libc.unlink(cString(draft));
+  return error;
 }
 
 /** Removes a file; does nothing when there is none. Throws FileError. */
