@@ -72,7 +72,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   endsByMs = 0;
   /** It was the client that gave the time (grpc-timeout). */
   isClientsDeadline = false;
-  /** When the present attempt began. */
+  /** When the present attempt was sent: a connection that had to be made first says nothing about the endpoint's speed. */
   triedMs = 0;
   /** When the response head came; 0 before. */
   headMs = 0;
@@ -239,6 +239,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
 
   onUpstream(leg: Leg): void {
     this.#waiting = false;
+    this.triedMs = this.context.clock();
     this.up = leg;
     const kept = this.#body === null ? null : this.#body.first;
     const ends = this.requestDone && this.#trailers === null && !this.wantsTunnel;
