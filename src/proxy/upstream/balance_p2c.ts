@@ -1,12 +1,20 @@
 /**
  * Power of two choices: of two endpoints taken at random, the one with less load, where load is latency × (requests in
  * flight + 1) / weight. Near-optimal with constant work, and without the herding that "the least loaded of all" has.
+ *
+ * With as much in flight, less than a factor of ALIKE between the two is no difference: a peak of one slow answer would keep
+ * all requests of a quiet client on one endpoint.
  */
+
+/** How often the one load must be the other, for endpoints with as many requests in flight. */
+const ALIKE = 2;
 
 /** What the balancer looks at. */
 export interface Candidate {
   /** Relative weight, at least 1. */
   readonly weight: number;
+  /** Requests in flight. */
+  readonly pending: number;
   /** Estimated cost of one more request; any unit, smaller is better. */
   load(nowMs: number): number;
   /** False while the endpoint is taken out. */
@@ -37,7 +45,8 @@ export function pick<C extends Candidate>(
   const a = candidates[first] as C; // index of an existing one
   if (second < 0 || second === first) return a;
   const b = candidates[second] as C; // as above
-  return b.load(nowMs) < a.load(nowMs) ? b : a;
+  const margin = a.pending === b.pending && a.weight === b.weight ? ALIKE : 1;
+  return b.load(nowMs) * margin < a.load(nowMs) ? b : a;
 }
 
 /** All are taken out: one that was not asked yet, if there is any. */

@@ -4,8 +4,9 @@ import { pick } from "./balance_p2c.ts";
 import { EndpointBreaker } from "./breaker.ts";
 import { PeakEwma } from "./peak_ewma.ts";
 
-const candidate = (load: number, admitted = true, weight = 1) => ({
+const candidate = (load: number, admitted = true, weight = 1, pending = 0) => ({
   weight,
+  pending,
   load: () => load / weight,
   admits: () => admitted,
 });
@@ -31,6 +32,17 @@ test("pick() gives a slow endpoint a clearly smaller share", () => {
   let n = 0;
   for (let i = 0; i < 10_000; i++) if (pick([...fast, slow], 0, Math.random) === slow) n++;
   expect(n).toBe(0); // it loses against either
+});
+
+test("pick() gives two that are alike the same share, unless one has more in flight", () => {
+  const share = (a: ReturnType<typeof candidate>, b: ReturnType<typeof candidate>) => {
+    let n = 0;
+    for (let i = 0; i < 2_000; i++) if (pick([a, b], 0, Math.random) === a) n++;
+    return n / 2_000;
+  };
+  expect(share(candidate(10), candidate(19))).toBeWithin(0.4, 0.6);
+  expect(share(candidate(10), candidate(21))).toBe(1);
+  expect(share(candidate(20, true, 1, 1), candidate(19, true, 1, 0))).toBe(0);
 });
 
 test("pick() does not take the excluded one again when another is there", () => {
