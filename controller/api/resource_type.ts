@@ -72,6 +72,7 @@ export const TYPES = {
   MeshTLSAuthentication: of("policy.tulle.dev", "v1alpha1", "meshtlsauthentications", "MeshTLSAuthentication"),
   NetworkAuthentication: of("policy.tulle.dev", "v1alpha1", "networkauthentications", "NetworkAuthentication"),
   RateLimitPolicy: of("policy.tulle.dev", "v1alpha1", "ratelimitpolicies", "RateLimitPolicy"),
+  BackendPolicy: of("policy.tulle.dev", "v1alpha1", "backendpolicies", "BackendPolicy"),
   ExternalWorkload: of("workload.tulle.dev", "v1alpha1", "externalworkloads", "ExternalWorkload"),
 } as const satisfies Readonly<Record<string, ResourceType>>;
 

@@ -83,7 +83,12 @@ export const ANNOTATIONS: readonly Annotation[] = [
   annotation("retry.tulle.dev/grpc", TRAFFIC, "status codes such as unavailable", "gRPC answers that are tried again."),
   annotation("retry.tulle.dev/limit", TRAFFIC, "a number 1–10", "Most tries after the first."),
   annotation("retry.tulle.dev/timeout", TRAFFIC, DURATION, "Longest time of a try that may be repeated."),
-  annotation("balancer.tulle.dev/failure-accrual", ["service"], "consecutive", "How endpoints are found failing."),
+  annotation(
+    "balancer.tulle.dev/failure-accrual",
+    ["service"],
+    "consecutive or unified",
+    "How endpoints are found failing: by failures in a row, or by their success rate as well.",
+  ),
   annotation(
     "balancer.tulle.dev/failure-accrual-consecutive-max-failures",
     ["service"],
@@ -102,6 +107,63 @@ export const ANNOTATIONS: readonly Annotation[] = [
     DURATION,
     "Longest time that it stays out.",
   ),
+  annotation(
+    "balancer.tulle.dev/failure-accrual-success-rate-percent",
+    ["service"],
+    "a number 0–100; 80",
+    "Least share of successes, for unified.",
+  ),
+  annotation(
+    "balancer.tulle.dev/failure-accrual-window",
+    ["service"],
+    `${DURATION}; 10s`,
+    "Time over which success rate and slow answers are counted.",
+  ),
+  annotation(
+    "balancer.tulle.dev/failure-accrual-min-requests",
+    ["service"],
+    "a number; 20",
+    "Requests in the window before it says anything.",
+  ),
+  annotation(
+    "balancer.tulle.dev/failure-accrual-slow-after",
+    ["service"],
+    DURATION,
+    "Answers that take longer are slow.",
+  ),
+  annotation(
+    "balancer.tulle.dev/failure-accrual-max-slow-percent",
+    ["service"],
+    "a number 0–100; 50",
+    "Largest share of slow answers before an endpoint is taken out.",
+  ),
+  annotation(
+    "balancer.tulle.dev/failure-accrual-max-ejected-percent",
+    ["service"],
+    "a number 0–100; 50",
+    "Most endpoints that may be out at a time.",
+  ),
+  annotation(
+    "balancer.tulle.dev/slow-start",
+    ["service"],
+    DURATION,
+    "Time in which an endpoint that is new, or back, comes to its full share.",
+  ),
+  annotation(
+    "balancer.tulle.dev/concurrency-limit",
+    ["service"],
+    "a number, or adaptive",
+    "Most requests under way to each endpoint.",
+  ),
+  annotation(
+    "balancer.tulle.dev/zone-spill-over",
+    ["service"],
+    "a number",
+    "Own zone first, until so many requests are under way to its endpoint.",
+  ),
+  annotation("retry.tulle.dev/budget", ["service"], "20% or 20%,10/s", "Bound of all retries and hedges."),
+  annotation("retry.tulle.dev/hedge", ["service"], DURATION, "Time after which a second endpoint is asked as well."),
+  annotation("retry.tulle.dev/hedge-methods", ["service"], "methods such as PUT", "Methods that may be sent twice."),
 ];
 
 const KEYS = ANNOTATIONS.map(({ key }) => key);

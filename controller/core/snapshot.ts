@@ -86,6 +86,25 @@ export interface Backend {
   readonly protocol: Protocol;
   readonly endpoints: readonly Endpoint[];
   readonly breaker: Breaker | null;
+  readonly resilience: Resilience | null;
+}
+
+/** What is null is off. Times in milliseconds. */
+export interface Resilience {
+  readonly policy: ResourceRef;
+  readonly ejection: {
+    readonly minSuccessPercent: number;
+    readonly windowMs: number;
+    readonly minRequests: number;
+    readonly slowAfterMs: number | null;
+    readonly maxSlowPercent: number;
+    readonly maxEjectedPercent: number;
+  } | null;
+  readonly slowStartMs: number | null;
+  readonly retryBudget: { readonly percent: number; readonly minPerSecond: number } | null;
+  readonly hedging: { readonly delayMs: number; readonly methods: readonly string[] } | null;
+  readonly concurrency: { readonly limit: number; readonly min: number; readonly max: number } | null;
+  readonly zone: { readonly spillOver: number } | null;
 }
 
 export interface Breaker {
@@ -122,6 +141,8 @@ export interface InboundWorkload {
   readonly clusterNetworks: readonly string[];
   /** Whence probes are admitted; empty without probes. */
   readonly probeNetworks: readonly string[];
+  /** Topology zone; "" when unknown. */
+  readonly zone: string;
 }
 
 export interface InboundPort {

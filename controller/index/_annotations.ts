@@ -141,8 +141,8 @@ const ACCRUAL = "balancer.tulle.dev/failure-accrual";
 export function breakerOf(meta: Meta, report: Report): Breaker | null {
   const value = meta.annotations[ACCRUAL];
   if (value === undefined) return null;
-  if (value !== "consecutive") {
-    report.annotation(meta, ACCRUAL, value, "consecutive");
+  if (value !== "consecutive" && value !== "unified") {
+    report.annotation(meta, ACCRUAL, value, "consecutive or unified");
     return null;
   }
   const min = durationOf(meta, `${ACCRUAL}-consecutive-min-penalty`, report) ?? 1000;

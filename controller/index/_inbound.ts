@@ -58,11 +58,13 @@ export function buildPolicies(
   return { servers, authorizations, routes, rateLimits: buildRateLimits(set, options, report) };
 }
 
+/** @param zone "" when unknown */
 export function inboundWorkload(
   instance: Instance,
   policies: PolicyIndex,
   options: IndexOptions,
   report: Report,
+  zone: string,
 ): InboundWorkload {
   const { namespace, name, identity, workload, defaultPolicy } = instance;
   const ports = new Map<number, InboundPort>();
@@ -106,6 +108,7 @@ export function inboundWorkload(
     defaultPolicy,
     clusterNetworks: options.clusterNetworks,
     probeNetworks: instance.probes.length > 0 ? options.probeNetworks : [],
+    zone,
   };
 }
 

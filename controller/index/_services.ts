@@ -4,12 +4,14 @@ import type { Backend, Endpoint, Protocol, ResourceRef } from "../core/snapshot.
 import type { Addresses } from "../kube/addresses.ts";
 import { type EndpointSlice, keyOf, type Service, type ServicePort } from "../kube/resources.ts";
 import { byName, type Change, type ResourceSet } from "../kube/store.ts";
-import { breakerOf, opaquePortsOf } from "./_annotations.ts";
+import { opaquePortsOf } from "./_annotations.ts";
 import { protocolOf } from "./_protocol.ts";
+import { buildBackendPolicies, resilienceOf } from "./_resilience.ts";
+import type { BackendPolicy } from "../kube/backend_policy.ts";
 import type { Report } from "./_report.ts";
 import { selectsLabels } from "./_selector.ts";
 import type { WorkloadIndex } from "./_workload_index.ts";
-import { type Instance, portNumber } from "./_workloads.ts";
+import { type Instance, portNumber, zoneOf } from "./_workloads.ts";
 
 /** Port of a sidecar's mesh listener. */
 
@@ -17,6 +19,10 @@ export interface Services {
   readonly byAddress: ReadonlyMap<string, Service>;
   /** By "namespace/service", in order of name. */
   readonly slicesOf: Map<string, readonly EndpointSlice[]>;
+  /** Topology zones by address, as slices say them. */
+  readonly zones: Map<string, string>;
+  /** By "namespace/service". */
+  readonly policies: ReadonlyMap<string, BackendPolicy>;
 }
 
 /** What endpoints are computed from. */
@@ -38,7 +44,8 @@ export function buildServices(set: ResourceSet, addresses: Addresses, report: Re
       else report.warn(keyOf(service), `its address ${ip} belongs to ${keyOf(holder)} already`);
     }
   }
-  const services: Services = { byAddress, slicesOf: new Map() };
+  const policies = buildBackendPolicies(set, report);
+  const services: Services = { byAddress, slicesOf: new Map(), zones: new Map(), policies };
   for (const slice of set.list("EndpointSlice")) addSlice(services, slice, set, report);
   return services;
 }
@@ -48,6 +55,7 @@ export function updateSlices(services: Services, changes: Iterable<Change>, set:
   for (const { before, after } of changes) {
     const key = before?.kind === "EndpointSlice" ? serviceOfSlice(before) : null;
     if (key !== null) services.slicesOf.set(key, services.slicesOf.get(key)?.filter((slice) => slice !== before) ?? []);
+    if (before?.kind === "EndpointSlice") noteZones(services, before, true);
     if (after?.kind === "EndpointSlice") addSlice(services, after, set, report);
   }
 }
@@ -58,7 +66,20 @@ export function serviceOfSlice({ meta }: EndpointSlice): string | null {
   return name === undefined ? null : `${meta.namespace}/${name}`;
 }
 
-function addSlice({ slicesOf }: Services, slice: EndpointSlice, set: ResourceSet, report: Report): void {
+/** Notes what a slice says of zones, or forgets it. */
+function noteZones({ zones }: Services, { endpoints }: EndpointSlice, isGone: boolean): void {
+  for (const { addresses, zone } of endpoints) {
+    if (zone === null) continue;
+    for (const ip of addresses) {
+      if (isGone) zones.delete(ip);
+      else zones.set(ip, zone);
+    }
+  }
+}
+
+function addSlice(services: Services, slice: EndpointSlice, set: ResourceSet, report: Report): void {
+  const { slicesOf } = services;
+  noteZones(services, slice, false);
   const key = serviceOfSlice(slice);
   if (key === null) {
     report.warn(keyOf(slice), "it has no label kubernetes.io/service-name, so it belongs to no Service");
@@ -89,6 +110,7 @@ export function serviceRef(service: Service, port: number): ResourceRef {
 
 /** One port of a Service as a backend, with the endpoints that are there now, in order of address. */
 export function serviceBackend(service: Service, port: ServicePort, context: ServiceContext): Backend {
+  const { namespace, name } = service.meta;
   const endpoints = new Map<string, Endpoint>();
   const declared = new Set<string | null>();
   addSelected(service, port, context, endpoints, declared);
@@ -98,7 +120,7 @@ export function serviceBackend(service: Service, port: ServicePort, context: Ser
     port: port.port,
     protocol: backendProtocol(service, port, declared, context),
     endpoints: [...endpoints.keys()].sort().map((key) => endpoints.get(key) as Endpoint), // from the map's own keys
-    breaker: breakerOf(service.meta, context.report),
+    ...resilienceOf(service, context.services.policies.get(`${namespace}/${name}`) ?? null, context.report),
   };
 }
 
@@ -144,7 +166,7 @@ function addSelected(
     if (!workload.ready && !service.publishNotReadyAddresses) continue;
     const own = workload.ports.find((candidate) => candidate.port === target);
     declared.add(own?.appProtocol ?? null);
-    for (const ip of instance.addresses) add(endpoints, instanceEndpoint(instance, ip, target, ""));
+    for (const ip of instance.addresses) add(endpoints, instanceEndpoint(instance, ip, target, zoneOf(workload.meta)));
   }
   if (selected === 0 && report.isKept && !workloads.selectsPod(service.meta.namespace, service.selector)) {
     report.warn(keyOf(service), "its selector selects no workload");
@@ -177,7 +199,7 @@ function addSlices(
       if (isElsewhere(endpoint.nodeName)) continue;
       for (const ip of endpoint.addresses) {
         const instance = workloads.at(ip);
-        const zone = endpoint.zone ?? "";
+        const zone = endpoint.zone ?? (instance === undefined ? "" : zoneOf(instance.workload.meta));
         if (instance !== undefined) add(endpoints, instanceEndpoint(instance, ip, number, zone));
         else add(endpoints, { ip, port: number, identity: "", meshPort: 0, zone, workload: null });
       }

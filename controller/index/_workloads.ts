@@ -90,6 +90,14 @@ export function instancesOf(
   });
 }
 
+/** Label of the topology zone; newer API servers put it onto pods, anybody may onto ExternalWorkloads. */
+const ZONE = "topology.kubernetes.io/zone";
+
+/** Topology zone that a workload's own label says; "" without one. */
+export function zoneOf(meta: Meta): string {
+  return meta.labels[ZONE] ?? "";
+}
+
 /** Number of a port given by number or name; null when the workload has no port of that name. */
 export function portNumber(workload: Instance["workload"], port: number | string): number | null {
   if (typeof port === "number") return port;

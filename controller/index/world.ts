@@ -5,7 +5,7 @@ import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
 import { parseTarget, type Target } from "../core/target.ts";
 import { socketAddress } from "../core/ip.ts";
 import type { Addresses } from "../kube/addresses.ts";
-import { keyOf, type ParentRef, type Service } from "../kube/resources.ts";
+import { type EndpointSlice, keyOf, type ParentRef, type Service } from "../kube/resources.ts";
 import type { Change, ResourceSet } from "../kube/store.ts";
 import { buildPolicies, inboundWorkload, type PolicyIndex } from "./_inbound.ts";
 import { isMeant, type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
@@ -16,7 +16,7 @@ import { addressesOf, buildServices, instanceEndpoint, servicePort, updateSlices
 import { Changes, EndpointChanges } from "./_changes.ts";
 import { Touched } from "./_touched.ts";
 import { type PodInstances, WorkloadIndex } from "./_workload_index.ts";
-import type { IndexOptions, Instance } from "./_workloads.ts";
+import { type IndexOptions, type Instance, zoneOf } from "./_workloads.ts";
 
 export type { ConfigWarning } from "./_report.ts";
 export type { IndexOptions } from "./_workloads.ts";
@@ -87,6 +87,7 @@ export class World implements Directory {
       this.#workloads.update(carry.changed.values(), report);
       updateSlices(this.#context.services, carry.changed.values(), set, report);
       this.#forgetEndpoints(endpointChanges);
+      for (const { after } of carry.changed.values()) if (after?.kind === "EndpointSlice") this.#forgetZones(after);
       return;
     }
     this.touched.isAll = true;
@@ -124,7 +125,13 @@ export class World implements Directory {
     const key = `${namespace}/${name}`;
     const instance = this.#workloads.get(key);
     if (instance === undefined) return null;
-    return memo(this.#inbound, key, () => inboundWorkload(instance, this.#policies, this.#options, this.#report));
+    const make = () => inboundWorkload(instance, this.#policies, this.#options, this.#report, this.#zoneOf(instance));
+    return memo(this.#inbound, key, make);
+  }
+
+  /** What the workload's own label says, else what slices say of its address. */
+  #zoneOf({ workload, addresses }: Instance): string {
+    return zoneOf(workload.meta) || (this.#context.services.zones.get(addresses[0] ?? "") ?? "");
   }
 
   /** What does not fit together, found by resolving everything: seconds of work for thousands of pods. */
@@ -217,6 +224,18 @@ export class World implements Directory {
     for (const address of changes.addresses) this.touched.addresses.add(address);
   }
 
+  /** Slices may tell a pod its zone after its policy was computed. */
+  #forgetZones({ endpoints }: EndpointSlice): void {
+    for (const { addresses } of endpoints) {
+      const instance = this.#workloads.at(addresses[0] ?? "");
+      const key = instance === undefined ? "" : `${instance.namespace}/${instance.name}`;
+      const inbound = this.#inbound.get(key);
+      if (instance === undefined || inbound === undefined || inbound.zone === this.#zoneOf(instance)) continue;
+      this.#inbound.delete(key);
+      this.touched.answers.add(inbound);
+    }
+  }
+
   #serviceTarget(service: Service, port: number, sourceNamespace: string, node = ""): OutboundTarget {
     const declared = servicePort(service, port);
     if (declared === null) return undeclaredPort(service, port, this.#options.clusterDomain);
@@ -291,7 +310,7 @@ function instanceTarget(instance: Instance, ip: string, port: number): OutboundT
     plan: null,
   };
   const endpoints = [instanceEndpoint(instance, ip, port, "")];
-  const backend = { backend: parent, port, protocol, endpoints, breaker: null };
+  const backend = { backend: parent, port, protocol, endpoints, breaker: null, resilience: null };
   const authority = socketAddress(ip, port);
   return { known: true, parent, authority, port, protocol, routes: [route], backends: [backend], streamRoutes: [] };
 }

@@ -20,6 +20,7 @@ const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolean }[] =
   { kind: "MeshTLSAuthentication", optional: true },
   { kind: "NetworkAuthentication", optional: true },
   { kind: "RateLimitPolicy", optional: true },
+  { kind: "BackendPolicy", optional: true },
   { kind: "ExternalWorkload", optional: true },
 ];
 

@@ -9,6 +9,7 @@ import {
   readNetworkAuthentication,
   readServer,
 } from "./_policy_kinds.ts";
+import { readBackendPolicy } from "./_backend_policy_kind.ts";
 import { readRateLimitPolicy } from "./_rate_limit_kind.ts";
 import { readReferenceGrant } from "./_grant_kind.ts";
 import { GATEWAY_GROUP, readGrpcRoute, readHttpRoute } from "./_route_kinds.ts";
@@ -51,6 +52,7 @@ const KINDS: Readonly<Record<Kind, KindEntry>> = {
   MeshTLSAuthentication: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readMeshTlsAuthentication },
   NetworkAuthentication: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readNetworkAuthentication },
   RateLimitPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readRateLimitPolicy },
+  BackendPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readBackendPolicy },
   ExternalWorkload: { group: WORKLOAD_GROUP, versions: ["v1alpha1"], own: true, read: readExternalWorkload },
 };
 

@@ -4,6 +4,7 @@
  */
 import type { Cors, Fraction, HeaderEdit, Redirect, Rewrite, Session } from "../core/route_plan.ts";
 
+import type { BackendPolicy } from "./backend_policy.ts";
 import type { RateLimitPolicy } from "./rate_limits.ts";
 
 /** Metadata that the mesh reads. */
@@ -343,6 +344,7 @@ export type Resource =
   | MeshTLSAuthentication
   | NetworkAuthentication
   | RateLimitPolicy
+  | BackendPolicy
   | ExternalWorkload
   | Pod;
 

@@ -2,7 +2,7 @@
 import { DEFAULT_POLICIES, PROXY_PROTOCOLS } from "../kube/resources.ts";
 import { labels, type Manifest } from "./_common.ts";
 import { list, object, oneOf, port, portOrName, rule, type Schema, selector, text } from "./_schema.ts";
-import { rateLimitSpec } from "./traffic_schemas.ts";
+import { backendPolicySpec, rateLimitSpec } from "./traffic_schemas.ts";
 import type { InstallValues } from "./values.ts";
 
 const MAX_ENTRIES = 1024;
@@ -146,6 +146,15 @@ const DEFINITIONS: readonly Definition[] = [
     columns: { Server: ".spec.targetRef.name", Total: ".spec.total.requestsPerSecond" },
     status: null,
     spec: rateLimitSpec(reference(["Server"], "The Server whose requests it limits.")),
+  },
+  {
+    group: "policy.tulle.dev",
+    kind: "BackendPolicy",
+    plural: "backendpolicies",
+    shortNames: ["backend"],
+    columns: { Service: ".spec.targetRef.name" },
+    status: null,
+    spec: backendPolicySpec(reference(["Service"], "The Service whose endpoints it is about.")),
   },
   {
     group: "workload.tulle.dev",

@@ -1,4 +1,5 @@
 /** Schemas of the kinds that shape traffic. */
+import { MAX_FAILURES, MAX_METHODS, MAX_REQUESTS } from "../kube/backend_policy.ts";
 import { MAX_OVERRIDES, MAX_RATE } from "../kube/rate_limits.ts";
 import { list, object, rule, type Schema, text } from "./_schema.ts";
 
@@ -54,4 +55,74 @@ export function rateLimitSpec(targetRef: Schema): Schema {
       "want total, identity, overrides or header",
     ),
   );
+}
+
+/** BackendPolicy. */
+export function backendPolicySpec(targetRef: Schema): Schema {
+  const percent = (description: string) => number(0, 100, description);
+  return object(
+    {
+      targetRef,
+      ejection: object(
+        {
+          consecutiveFailures: number(0, MAX_FAILURES, "Failures in a row that take an endpoint out; 0: they do not."),
+          minSuccessPercent: percent("Least share of successes in the window."),
+          window: duration("Time that is looked at; 10s where it is left out."),
+          minRequests: number(1, MAX_REQUESTS, "Requests in the window before it says anything; 20."),
+          slowAfter: duration("Answers that take longer are slow."),
+          maxSlowPercent: percent("Largest share of slow answers in the window; 50."),
+          minPenalty: duration("First time that an endpoint stays out; 1s. It doubles each time."),
+          maxPenalty: duration("Longest time that it stays out; 1m."),
+          maxEjectedPercent: percent("Most endpoints that may be out at a time; 50."),
+        },
+        [],
+        {
+          description:
+            "Takes endpoints out that fail or are slow. One request at a time then tries whether they are well.",
+        },
+      ),
+      slowStart: duration("Time in which an endpoint that is new, or back, comes to its full share."),
+      retryBudget: object(
+        {
+          percent: percent("Share of the requests; 20."),
+          minPerSecond: number(0, MAX_REQUESTS, "Retries a second that are there without any requests; 10."),
+        },
+        [],
+        { description: "Bounds retries and hedges together." },
+      ),
+      hedging: object(
+        {
+          delay: duration("How long the first endpoint has before a second one is asked."),
+          methods: list(text("A method."), MAX_METHODS, "Methods beside GET, HEAD and OPTIONS that may be sent twice."),
+        },
+        ["delay"],
+        {
+          description:
+            "Asks a second endpoint when the first is slow; the first answer counts. Requests without a body.",
+        },
+      ),
+      concurrency: object(
+        {
+          limit: number(1, MAX_REQUESTS, "Requests under way to each endpoint, or where an adaptive limit starts."),
+          adaptive: object(
+            { min: number(1, MAX_REQUESTS, "Least; 1."), max: number(1, MAX_REQUESTS, "Most; 1000.") },
+            [],
+            { description: "Follows the latency: up while answers are quick, down when they queue." },
+          ),
+        },
+        [],
+        { description: "Bounds the requests under way from each client to each endpoint; beyond it 503 at once." },
+      ),
+      zone: object(
+        { spillOver: number(1, MAX_REQUESTS, "Requests under way to an endpoint beyond which other zones are asked.") },
+        ["spillOver"],
+        { description: "Prefers endpoints of the client's zone." },
+      ),
+    },
+    ["targetRef"],
+  );
+}
+
+function duration(description: string): Schema {
+  return text(description, { pattern: "^([0-9]{1,7}(h|m|s|ms)){1,4}$", maxLength: 40 });
 }

@@ -114,7 +114,7 @@ function valueMatch({ name, match }: core.ValueMatch): Init<typeof pb.ValueMatch
 }
 
 function backend(value: core.Backend): Init<typeof pb.BackendSchema> {
-  const { breaker } = value;
+  const { breaker, resilience: policy } = value;
   return {
     backend: value.backend,
     port: value.port,
@@ -127,6 +127,29 @@ function backend(value: core.Backend): Init<typeof pb.BackendSchema> {
         maxPenalty: duration(breaker.maxPenaltyMs),
       },
     }),
+    ...(policy === null ? {} : { resilience: resilience(policy) }),
+  };
+}
+
+function resilience(value: core.Resilience): Init<typeof pb.ResilienceSchema> {
+  const { ejection, slowStartMs, retryBudget, hedging, concurrency, zone } = value;
+  return {
+    policy: value.policy,
+    ...(ejection === null ? {} : {
+      ejection: {
+        minSuccessPercent: ejection.minSuccessPercent,
+        window: duration(ejection.windowMs),
+        minRequests: ejection.minRequests,
+        ...(ejection.slowAfterMs === null ? {} : { slowAfter: duration(ejection.slowAfterMs) }),
+        maxSlowPercent: ejection.maxSlowPercent,
+        maxEjectedPercent: ejection.maxEjectedPercent,
+      },
+    }),
+    ...(slowStartMs === null ? {} : { slowStart: duration(slowStartMs) }),
+    ...(retryBudget === null ? {} : { retryBudget }),
+    ...(hedging === null ? {} : { hedging: { delay: duration(hedging.delayMs), methods: [...hedging.methods] } }),
+    ...(concurrency === null ? {} : { concurrency }),
+    ...(zone === null ? {} : { zone }),
   };
 }
 
@@ -158,6 +181,7 @@ function inboundWorkload(value: core.InboundWorkload): Init<typeof pb.InboundWor
     defaultPolicy: DEFAULT_POLICY[value.defaultPolicy],
     clusterNetworks: [...value.clusterNetworks],
     probeNetworks: [...value.probeNetworks],
+    zone: value.zone,
   };
 }
 

@@ -47,6 +47,7 @@ function world(number: number, identity: string | null): Directory {
       defaultPolicy: "deny",
       clusterNetworks: [],
       probeNetworks: [],
+      zone: "",
     };
   return { outbound: () => outbound, inbound };
 }

@@ -93,8 +93,19 @@ export function readMatch(r: ProtoReader, path: string, check: Check): HttpMatch
     } else if (r.field === 4) method = r.text();
     else r.skip();
   }
-  if (method !== "" && !TOKEN.test(method)) check.fail(`${path}.method`, JSON.stringify(method), "an HTTP method");
+  if (method !== "") checkMethod(method, `${path}.method`, check);
   return { path: pathMatch, headers, query, method };
+}
+
+/** An HTTP method. */
+export function readMethod(r: ProtoReader, path: string, check: Check): string {
+  const method = r.text();
+  checkMethod(method, path, check);
+  return method;
+}
+
+function checkMethod(method: string, path: string, check: Check): void {
+  if (!TOKEN.test(method)) check.fail(path, JSON.stringify(method), "an HTTP method");
 }
 
 /** HeaderEdit. */

@@ -52,6 +52,7 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
   const r = new ProtoReader(bytes);
   let workload = "";
   let identity = "";
+  let zone = "";
   let defaultPolicy: DefaultPolicy | undefined;
   const unresolved: UnresolvedPort[] = [];
   const clusterNetworks: IpBlock[] = [];
@@ -66,7 +67,8 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
       clusterNetworks.push(readBlock(r, `inbound.cluster_networks[${clusterNetworks.length}]`, check));
     } else if (r.field === 6) {
       probeNetworks.push(readBlock(r, `inbound.probe_networks[${probeNetworks.length}]`, check));
-    } else r.skip();
+    } else if (r.field === 20) zone = r.text();
+    else r.skip();
   }
   if (workload === "") check.fail("inbound.workload", "nothing", "the workload the policy is for");
   if (parseSpiffeId(identity) === null) check.fail("inbound.identity", JSON.stringify(identity), "a SPIFFE ID");
@@ -77,7 +79,7 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
     if (ports.has(port.port)) check.fail("inbound.ports", `port ${port.port} twice`, "each port once");
     ports.set(port.port, { ...port, defaultPolicy: own ?? (port.server === null ? whole : "deny") });
   }
-  const policy = { version, workload, identity, ports, defaultPolicy: whole, clusterNetworks, probeNetworks };
+  const policy = { version, workload, identity, ports, defaultPolicy: whole, clusterNetworks, probeNetworks, zone };
   return check.result(policy, r, "inbound");
 }
 

@@ -12,6 +12,7 @@ import {
   type RouteRule,
   type WeightedBackend,
 } from "../model/outbound.ts";
+import type { Resilience } from "../model/resilience.ts";
 import { NO_RESOURCE, resourceKey } from "../model/resource.ts";
 import type { Result } from "../base/result.ts";
 import { parseSpiffeId } from "../model/spiffe_id.ts";
@@ -28,6 +29,7 @@ import {
   readWorkload,
 } from "./decode_common.ts";
 import { PlanReader, ShareReader } from "./decode_plan.ts";
+import { readResilience } from "./decode_resilience.ts";
 
 /** Most further tries of a request: more only multiplies an outage. */
 const MAX_RETRIES = 10;
@@ -173,6 +175,7 @@ function readBackend(r: ProtoReader, path: string, check: Check): Backend {
   const endpoints: Endpoint[] = [];
   let balancer = { defaultRttMs: DEFAULT_RTT_MS, decayMs: DEFAULT_DECAY_MS };
   let breaker: Breaker = { consecutiveFailures: 0, minPenaltyMs: 0, maxPenaltyMs: 0 };
+  let resilience: Resilience | null = null;
   while (r.next()) {
     if (r.field === 1) ref = nested(r, readResource);
     else if (r.field === 2) port = check.range(`${path}.port`, r.number(), 0, 65_535);
@@ -181,6 +184,7 @@ function readBackend(r: ProtoReader, path: string, check: Check): Backend {
       endpoints.push(nested(r, (m) => readEndpoint(m, `${path}.endpoints[${endpoints.length}]`, check)));
     } else if (r.field === 5) balancer = nested(r, (m) => readBalancer(m, `${path}.load_balancer`, check));
     else if (r.field === 6) breaker = nested(r, (m) => readBreaker(m, `${path}.breaker`, check));
+    else if (r.field === 20) resilience = nested(r, (m) => readResilience(m, `${path}.resilience`, check));
     else r.skip();
   }
   return {
@@ -190,6 +194,7 @@ function readBackend(r: ProtoReader, path: string, check: Check): Backend {
     endpoints,
     ...balancer,
     breaker,
+    resilience,
     key: `${resourceKey(ref)}:${port}`,
   };
 }

@@ -103,6 +103,7 @@ test("decodeOutbound() reads every field", () => {
     ],
     defaultRttMs: 5,
     decayMs: 3000,
+    resilience: null,
     breaker: { consecutiveFailures: 7, minPenaltyMs: 2000, maxPenaltyMs: 4000 },
     key: "/Service/shop/web/:80",
   }]);

@@ -83,4 +83,6 @@ export interface InboundPolicy {
   readonly clusterNetworks: readonly IpBlock[];
   /** Whence a kubelet's probes may come. */
   readonly probeNetworks: readonly IpBlock[];
+  /** Topology zone that it runs in; "" when unknown. */
+  readonly zone: string;
 }

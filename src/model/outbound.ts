@@ -1,5 +1,6 @@
 /** What a client's proxy knows about a destination. Snapshots are replaced as a whole, never edited. */
 import type { HeaderEdit, Matchable } from "./http_match.ts";
+import type { Resilience } from "./resilience.ts";
 import type { ResourceRef } from "./resource.ts";
 import type { RoutePlan, ShareFilters } from "./route_plan.ts";
 
@@ -43,6 +44,8 @@ export interface Backend {
   /** Time after which an old peak counts for 1/e. */
   readonly decayMs: number;
   readonly breaker: Breaker;
+  /** Null: nothing beyond the breaker. */
+  readonly resilience: Resilience | null;
   /** Equal in each snapshot that speaks of the same backend: what was learnt about its endpoints is kept under it. */
   readonly key: string;
 }

@@ -56,6 +56,7 @@ function backendOf(endpoint: Endpoint): Backend {
     defaultRttMs: DEFAULT_RTT_MS,
     decayMs: DEFAULT_DECAY_MS,
     breaker: { consecutiveFailures: 0, minPenaltyMs: 0, maxPenaltyMs: 0 }, // there is no other one to turn to
+    resilience: null,
     key: endpoint.key,
   };
 }

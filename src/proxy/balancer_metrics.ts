@@ -43,6 +43,7 @@ export class BalancerMetrics {
     }
     const states = this.#upstreams.balancer(backend)?.states ?? [];
     const out = states.filter((state) => state.breaker.isOpen || state.reachability.failure !== null).length;
-    gauges.set(states.length - out, out, this.#holds.waiting(backend.key));
+    const limit = states.reduce((sum, { limiter }) => sum + (limiter?.limit ?? Infinity), 0);
+    gauges.set(states.length - out, out, this.#holds.waiting(backend.key), states.length === 0 ? Infinity : limit);
   }
 }

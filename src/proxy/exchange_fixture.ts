@@ -167,7 +167,7 @@ export class TestPipeline implements HttpPipeline {
 
   finished(exchange: Exchange): void {
     this.finishedCount++;
-    if (exchange.endpoint !== null && exchange.headMs > 0) exchange.endpoint.breaker.onSuccess();
+    if (exchange.endpoint !== null && exchange.headMs > 0) exchange.endpoint.breaker.onSuccess(0, 0, 0);
     else exchange.endpoint?.breaker.onCancelled();
   }
 

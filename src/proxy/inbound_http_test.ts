@@ -46,6 +46,7 @@ function policyFor(route: Partial<InboundRoute>): InboundPolicy {
     defaultPolicy: "deny",
     clusterNetworks: [],
     probeNetworks: [],
+    zone: "",
   };
 }
 

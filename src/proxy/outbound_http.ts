@@ -58,6 +58,7 @@ export class OutboundHttp implements HttpPipeline {
   }
 
   retry(exchange: Exchange, error: Failure): boolean {
+    this.#overloaded(exchange, error);
     const account = accountOf(exchange, error);
     if (!this.#isGranted(exchange, account)) return false;
     this.#again(exchange, error, account);
@@ -86,8 +87,14 @@ export class OutboundHttp implements HttpPipeline {
   finished(exchange: Exchange): void {
     const { endpoint } = exchange;
     if (endpoint !== null) this.#learn(exchange, endpoint);
+    else if (exchange.error !== null) this.#overloaded(exchange, exchange.error);
     if (exchange.history !== null) exchange.history.hold?.left();
     this.#observer.onFinished(exchange);
+  }
+
+  /** Time that ran out says something about the limit of requests, as no answer will. */
+  #overloaded({ lastEndpoint, context }: Exchange, { code }: Failure): void {
+    if (code === "timeout" || code === "deadline") lastEndpoint?.limiter?.onOverload(context.clock());
   }
 
   #learn(exchange: Exchange, endpoint: EndpointState): void {
@@ -95,6 +102,7 @@ export class OutboundHttp implements HttpPipeline {
     if (exchange.headMs === 0) return endpoint.breaker.onCancelled();
     const failed = exchange.status >= 500 || isGrpcStatusIn(exchange.grpcStatus, ENDPOINT_FAILURES);
     const rtt = exchange.headMs - exchange.triedMs;
+    endpoint.limiter?.onAnswer(rtt, failed, endpoint.pending, now);
     if (failed) {
       endpoint.ewma.observe(Math.max(rtt, FAILURE_PENALTY_MS), now);
       endpoint.breaker.onFailure(now, exchange.context.random());
@@ -103,7 +111,7 @@ export class OutboundHttp implements HttpPipeline {
     // The peaks of an outage would keep requests away for a minute after its end.
     if (endpoint.breaker.isOpen) endpoint.ewma.restart(rtt, now);
     else endpoint.ewma.observe(rtt, now);
-    endpoint.breaker.onSuccess();
+    endpoint.breaker.onSuccess(now, rtt, exchange.context.random());
   }
 
   /** The answer came from the endpoint, not about it. */
@@ -190,6 +198,13 @@ export class OutboundHttp implements HttpPipeline {
     const lost = endpoint.reachability.failure;
     if (lost !== null && !isProbe && !endpoint.reachability.admits(context.clock()) && current.target.known) {
       return this.#hold(exchange, backend, lost);
+    }
+    if (endpoint.isFull) {
+      this.#upstreams.count(backend, "concurrency_limited");
+      const { namespace, name } = backend.ref;
+      return exchange.fail(
+        unsent("concurrency_limited", `as many requests are under way to ${namespace}/${name} as its policy allows`),
+      );
     }
     if (exchange.attempts === 0) {
       exchange.lastEndpoint = endpoint;

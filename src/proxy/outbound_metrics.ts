@@ -12,6 +12,9 @@ import type { Detected, OutboundHttpObserver, OutboundObserver, RetryOutcome } f
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import { type EventSink, isSuccess, latencyOf } from "./events.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
+import type { TripReason } from "./upstream/breaker.ts";
+import type { CounterSeries } from "../telemetry/series.ts";
+import type { ResilienceEvent } from "./upstream/upstreams.ts";
 import type { FailureCode } from "./upstream/failure.ts";
 
 export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
@@ -21,6 +24,7 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
   readonly #unrouted = new WeakMap<object, HttpSeries>();
   readonly #clients = new WeakMap<CompiledTarget, ConnectionCounters>();
   readonly #detections: DetectionCounts;
+  readonly #resilience = new WeakMap<Backend, Map<ResilienceEvent, CounterSeries>>();
 
   constructor(metrics: ProxyMetrics, events: EventSink, log: Logger) {
     this.#metrics = metrics;
@@ -39,8 +43,18 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
     this.#countRetry(exchange, outcome);
   }
 
-  onBreakerOpen(backend: Backend): void {
-    this.#metrics.countBreakerOpen(backendLabels(backend));
+  onBreakerOpen(backend: Backend, reason: TripReason): void {
+    this.#metrics.countBreakerOpen(backendLabels(backend), reason);
+  }
+
+  onResilience(backend: Backend, event: ResilienceEvent): void {
+    let counters = this.#resilience.get(backend);
+    if (counters === undefined) this.#resilience.set(backend, counters = new Map());
+    let counter = counters.get(event);
+    if (counter === undefined) {
+      counters.set(event, counter = this.#metrics.resilience(backendLabels(backend), event));
+    }
+    counter.add(1);
   }
 
   onFinished(exchange: Exchange): void {

@@ -67,11 +67,15 @@ export class OutboundTargets {
       table: compileRoutes(effective.routes),
       connect: connectHead(effective.authority),
     };
+    // The first backend is the Service itself.
+    const budget = effective.backends[0]?.resilience?.retryBudget ?? null;
     if (entry !== undefined) {
       entry.current = compiled;
+      entry.budget.use(budget);
       return entry;
     }
     const made = new TargetEntry(target.key, compiled, this.#clock());
+    made.budget.use(budget);
     this.#entries.set(target.key, made);
     return made;
   }
@@ -113,6 +117,7 @@ function passThrough(key: string, ip: string, port: number): OutboundTarget {
     defaultRttMs: DEFAULT_RTT_MS,
     decayMs: DEFAULT_DECAY_MS,
     breaker: { ...DEFAULT_BREAKER, consecutiveFailures: 0 }, // there is no other endpoint to turn to
+    resilience: null,
     key: `pass-through/${key}`,
   };
   const rule: RouteRule = {

@@ -128,6 +128,7 @@ function build(shape: Shape, routes: number, policies: number) {
     defaultPolicy: "deny",
     clusterNetworks: [],
     probeNetworks: [],
+    zone: "",
   };
   return { looks, port: compileInbound(policy, compileRoutes).port(80) };
 }

@@ -73,6 +73,7 @@ const NOTHING_ALLOWED: InboundPolicy = {
   defaultPolicy: "deny",
   clusterNetworks: [],
   probeNetworks: [],
+  zone: "",
 };
 
 export class Proxy {
@@ -169,6 +170,7 @@ export class Proxy {
   usePolicy(policy: InboundPolicy): void {
     this.#policy.current = compileInbound(policy, compileRoutes);
     this.#revocation.changed();
+    this.upstreams.zone = policy.zone;
   }
 
   /** The inbound policy in force, for /config. */

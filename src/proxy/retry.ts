@@ -1,6 +1,7 @@
 /** When a request may be sent once more, and on whose account. */
 import type { RetryPolicy } from "../model/outbound.ts";
-import { partOf } from "../net/threads.ts";
+import type { RetryBudgetPolicy } from "../model/resilience.ts";
+import { partOf, threadCount } from "../net/threads.ts";
 import { IS_GRPC } from "../wire/header_block.ts";
 import { isGrpcStatusIn } from "./events.ts";
 import type { Exchange } from "./exchange.ts";
@@ -14,6 +15,8 @@ const BUDGET_RATIO = 0.2;
 const BUDGET_PER_SECOND = 10;
 /** Longest time over which unused budget adds up, seconds. */
 const BUDGET_WINDOW_S = 10;
+/** Unused budget that may add up of requests alone. */
+const LEAST_ROOM = 100;
 
 /** Tries of one request when endpoints refuse it unseen, before it pauses: enough to get past two that are just leaving. */
 export const MAX_FREE_TRIES = 4;
@@ -22,7 +25,8 @@ const DEFAULT_LIMIT = 2;
 
 /** Budget of retries, shared by the requests of a target (of a thread). */
 export class RetryBudget {
-  readonly #perSecond = partOf(BUDGET_PER_SECOND);
+  #ratio = BUDGET_RATIO;
+  #perSecond = partOf(BUDGET_PER_SECOND);
   #tokens = this.#perSecond * BUDGET_WINDOW_S;
   #lastMs: number;
 
@@ -30,19 +34,30 @@ export class RetryBudget {
     this.#lastMs = nowMs;
   }
 
+  /** Takes other numbers over; null: the usual ones. Less than what is left is left of it. */
+  use(policy: RetryBudgetPolicy | null): void {
+    this.#ratio = policy === null ? BUDGET_RATIO : policy.percent / 100;
+    this.#perSecond = policy === null ? partOf(BUDGET_PER_SECOND) : policy.minPerSecond / threadCount();
+    this.#tokens = Math.min(this.#tokens, this.#perSecond * BUDGET_WINDOW_S);
+  }
+
   /** A request was sent. */
   deposit(): void {
-    this.#tokens += BUDGET_RATIO;
+    this.#tokens += this.#ratio;
   }
 
   /** Takes a retry out of the budget; false when there is none left. */
   withdraw(nowMs: number): boolean {
-    const most = this.#perSecond * BUDGET_WINDOW_S;
-    this.#tokens = Math.min(most, this.#tokens + ((nowMs - this.#lastMs) / 1000) * this.#perSecond);
+    this.#tokens = Math.min(this.#most(), this.#tokens + ((nowMs - this.#lastMs) / 1000) * this.#perSecond);
     this.#lastMs = nowMs;
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
+  }
+
+  /** Unused budget of a few seconds; room where requests alone earn it. */
+  #most(): number {
+    return Math.max(this.#ratio > 0 ? LEAST_ROOM : 0, this.#perSecond * BUDGET_WINDOW_S);
   }
 }
 

@@ -200,7 +200,7 @@ export class Tunnel implements Waiter {
     if (endpoint === null) return;
     endpoint.pending--;
     if (cancelled || !this.#accepted) endpoint.breaker.onCancelled();
-    else endpoint.breaker.onSuccess();
+    else endpoint.breaker.onSuccess(this.#clock(), 0, this.#random());
   }
 
   #finish(error: Failure | null): void {

@@ -22,8 +22,11 @@ export type AuthzKind = "http" | "tcp";
 
 /** Endpoints of one balancer by state. */
 export interface BalancerGauges {
-  /** @param held requests that wait for an endpoint */
-  set(ready: number, pending: number, held: number): void;
+  /**
+   * @param held requests that wait for an endpoint
+   * @param limit requests that may be under way to all of them; Infinity: as many as there are
+   */
+  set(ready: number, pending: number, held: number, limit: number): void;
   /** The balancer is gone. */
   close(): void;
 }
@@ -197,8 +200,12 @@ export class ProxyMetrics {
     const ready = this.#gauge(name, [...labels, ["endpoint_state", "ready"]]);
     const pending = this.#gauge(name, [...labels, ["endpoint_state", "pending"]]);
     const queue = this.#gauge("outbound_http_balancer_queue_length", labels);
+    let concurrency: GaugeSeries | null = null;
+    const makeConcurrency = () => this.#gauge("outbound_http_balancer_concurrency_limit", labels);
     return {
-      set(readyCount, pendingCount, held) {
+      set(readyCount, pendingCount, held, limit) {
+        if (Number.isFinite(limit)) (concurrency ??= makeConcurrency()).set(limit);
+        else concurrency?.close();
         ready.set(readyCount);
         pending.set(pendingCount);
         queue.set(held);
@@ -207,13 +214,20 @@ export class ProxyMetrics {
         ready.close();
         pending.close();
         queue.close();
+        concurrency?.close();
       },
     };
   }
 
   /** Counts an endpoint that its breaker took out. */
-  countBreakerOpen(backend: BackendName): void {
-    this.#counter("outbound_http_balancer_breaker_open_total", backendLabels(backend)).add(1);
+  countBreakerOpen(backend: BackendName, reason: string): void {
+    const labels: Labels = [...backendLabels(backend), ["reason", reason]];
+    this.#counter("outbound_http_balancer_breaker_open_total", labels).add(1);
+  }
+
+  /** What a policy of resilience did to requests of a backend. @param event such as zone_spill */
+  resilience(backend: BackendName, event: string): CounterSeries {
+    return this.#counter("outbound_http_resilience_total", [...backendLabels(backend), ["event", event]]);
   }
 
   /** Counts what became of a wish to try a request again. */
@@ -291,6 +305,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ],
   ["outbound_http_route_retry_overflow_total", "Requests that were not sent again: the budget of retries is used up."],
   ["outbound_http_balancer_breaker_open_total", "Endpoints that a circuit breaker took out."],
+  ["outbound_http_resilience_total", "What policies of resilience did, by event."],
   ["inbound_tcp_errors_total", "Connections that the proxy ended with an error."],
   ["outbound_tcp_errors_total", "Connections that the proxy ended with an error."],
   ["inbound_tcp_detect_http_results_total", "Outcomes of protocol detection."],
@@ -309,6 +324,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
 const GAUGES: readonly (readonly [name: string, help: string])[] = [
   ["outbound_http_balancer_endpoints", "Endpoints of a balancer, by state."],
   ["outbound_http_balancer_queue_length", "Requests that wait until an endpoint can be reached."],
+  ["outbound_http_balancer_concurrency_limit", "Requests that may be under way to all endpoints of a balancer."],
   ["control_identity_cert_expiration_timestamp_seconds", "Time at which the certificate expires."],
   ["control_identity_cert_refresh_timestamp_seconds", "Time of the last renewal of the certificate."],
   ["tulle_controller_connected", "1 while the stream to the controller is open."],

@@ -111,7 +111,7 @@ test("TcpSeries stays while a connection is open, however quiet", () => {
 test("balancerEndpoints() shows both states until it is closed", () => {
   const { metrics, lines } = fixture();
   const gauges = metrics.balancerEndpoints({ namespace: "shop", name: "web", port: 80 });
-  gauges.set(2, 1, 0);
+  gauges.set(2, 1, 0, Infinity);
   expect(lines("outbound_http_balancer_endpoints").map((line) => line.split(",").at(-1))).toEqual([
     'endpoint_state="ready"} 2',
     'endpoint_state="pending"} 1',

@@ -36,12 +36,13 @@ function everything(): string {
     metrics.countRefusal(direction, "too_many_resets");
   }
   metrics.countTransportHeader("ok");
-  metrics.balancerEndpoints({ namespace: "shop", name: "web", port: 80 }).set(1, 0, 0);
+  metrics.balancerEndpoints({ namespace: "shop", name: "web", port: 80 }).set(1, 0, 0, 7);
   const web = { kind: "Service", namespace: "shop", name: "web" };
   for (const outcome of ["requests", "successes", "limit_exceeded", "overflow"] as const) {
     metrics.countRetry(outcome, { parent: web, parentPort: 80, route: web });
   }
-  metrics.countBreakerOpen({ namespace: "shop", name: "web", port: 80 });
+  metrics.countBreakerOpen({ namespace: "shop", name: "web", port: 80 }, "latency");
+  metrics.resilience({ namespace: "shop", name: "web", port: 80 }, "zone_spill").add(1);
   metrics.countCertRefresh("ok");
   metrics.countUpdate("refused");
   metrics.countForcedClose("drain_deadline");

@@ -18,6 +18,8 @@ export interface WorkloadSpec {
   readonly ports: readonly { readonly name: string; readonly port: number; readonly appProtocol: string | null }[];
   /** Targets this workload calls, "service:port" or "namespace/service:port": each becomes a forward of its sidecar. */
   readonly calls: readonly string[];
+  /** Topology zone; "" for none. */
+  readonly zone: string;
   /** False: it has no sidecar. */
   readonly meshed: boolean;
   /** False: it counts as meshed, but no sidecar is started; a test plays its part. */
@@ -36,6 +38,7 @@ export function workload(name: string, more: Partial<Omit<WorkloadSpec, "name">>
     annotations: {},
     ports: [],
     calls: [],
+    zone: "",
     meshed: true,
     started: true,
     env: {},
@@ -102,7 +105,11 @@ export function workloadResource(spec: WorkloadSpec, ip: string, isReady = true)
     metadata: {
       name: spec.name,
       namespace: spec.namespace,
-      labels: { app: spec.app, workload: spec.name },
+      labels: {
+        app: spec.app,
+        workload: spec.name,
+        ...(spec.zone === "" ? {} : { "topology.kubernetes.io/zone": spec.zone }),
+      },
       annotations,
     },
     spec: {

@@ -84,6 +84,7 @@ function view(ports: InboundPort[], defaultPolicy: DefaultPolicy = "deny"): Inbo
     defaultPolicy,
     clusterNetworks: [block("10.0.0.0/8"), block("fd00::/8")],
     probeNetworks: [block("10.9.0.0/16")],
+    zone: "",
   };
   return compileInbound(inbound, compileExact);
 }

@@ -36,6 +36,7 @@ function policy(defaultPolicy: DefaultPolicy, authorizations: Authorization[], r
     defaultPolicy,
     clusterNetworks: [],
     probeNetworks: [block("10.9.0.0/16")],
+    zone: "",
   };
 }
 

@@ -81,7 +81,7 @@ test("PeakEwma forgets what is older than its decay once something new is measur
 test("EndpointBreaker opens after failures in a row, probes once, and doubles its penalty", () => {
   const breaker = new EndpointBreaker({ consecutiveFailures: 3, minPenaltyMs: 1000, maxPenaltyMs: 60_000 });
   expect([breaker.onFailure(0, 0), breaker.onFailure(0, 0)]).toEqual([false, false]);
-  breaker.onSuccess();
+  breaker.onSuccess(0, 0, 0);
   expect([breaker.onFailure(0, 0), breaker.onFailure(0, 0), breaker.onFailure(0, 0)]).toEqual([false, false, true]);
   expect(breaker.admits(999)).toBe(false);
   expect(breaker.admits(1000)).toBe(true);
@@ -91,7 +91,7 @@ test("EndpointBreaker opens after failures in a row, probes once, and doubles it
   expect(breaker.admits(2999)).toBe(false);
   expect(breaker.admits(3000)).toBe(true);
   breaker.onRequest(3000);
-  breaker.onSuccess();
+  breaker.onSuccess(0, 0, 0);
   expect(breaker.admits(3000)).toBe(true);
   expect(breaker.isOpen).toBe(false);
 });

@@ -1,15 +1,21 @@
 /**
  * Circuit breaker of one endpoint.
  *
- *   closed ─N failures in a row→ open (penalty) ─penalty over→ probation: one request ─success→ closed
+ *   closed ─N failures in a row, or a bad window→ open (penalty) ─penalty over→ probation: one request ─success→ closed
  *                                                                                    ─failure→ open (penalty doubled)
  */
 import type { Breaker } from "../../model/outbound.ts";
+import type { Ejection } from "../../model/resilience.ts";
+import { type Ejectable, EjectionFloor } from "./ejection_floor.ts";
+import { OutcomeWindow } from "./outcome_window.ts";
 
 /** Used where the configuration names no breaker: Linkerd's numbers. */
 export const DEFAULT_BREAKER: Breaker = { consecutiveFailures: 7, minPenaltyMs: 1000, maxPenaltyMs: 60_000 };
 /** Share of the penalty that is random, so that probes of many proxies do not come at the same time. */
 const JITTER = 0.5;
+
+/** Why a breaker opened. */
+export type TripReason = "consecutive" | "success_rate" | "latency";
 
 /** A breaker that has tripped or closed in one thread, for the others: who finds out first spares them the failures. */
 export interface Trip {
@@ -21,12 +27,16 @@ export interface Trip {
   readonly penaltyMs: number;
 }
 
-export class EndpointBreaker {
+export class EndpointBreaker implements Ejectable {
   /** Told of each change; null for nobody. */
-  onTrip: ((trips: number, penaltyMs: number) => void) | null = null;
+  onTrip: ((trips: number, penaltyMs: number, reason: TripReason) => void) | null = null;
   #policy: Breaker;
+  #ejection: Ejection | null = null;
+  #window: OutcomeWindow | null = null;
+  #floor: EjectionFloor | null = null;
   #failures = 0;
   #trips = 0;
+  #reason: TripReason = "consecutive";
   #openUntilMs = 0;
   #probing = false;
 
@@ -34,9 +44,13 @@ export class EndpointBreaker {
     this.#policy = policy;
   }
 
-  /** Takes new numbers over; what was counted stays. */
-  setPolicy(policy: Breaker): void {
+  /** Takes new numbers over; what was counted stays. @param floor asked before the endpoint is taken out; null: nobody is */
+  setPolicy(policy: Breaker, ejection: Ejection | null = null, floor: EjectionFloor | null = null): void {
     this.#policy = policy;
+    this.#floor = floor;
+    if (ejection === null) this.#window = null;
+    else if (ejection.windowMs !== this.#ejection?.windowMs) this.#window = new OutcomeWindow(ejection.windowMs);
+    this.#ejection = ejection;
   }
 
   /** True while the endpoint is taken out. */
@@ -59,12 +73,26 @@ export class EndpointBreaker {
     this.#probing = false;
   }
 
-  /** A request succeeded: closed again. */
-  onSuccess(): void {
-    if (this.#trips > 0) this.onTrip?.(0, 0);
+  /**
+   * A request succeeded: closed again. Where a window is watched only a probe closes: successes are part of what it judges.
+   *
+   * @param latencyMs until the response's head; 0 when that says nothing
+   * @param random uniform in [0, 1)
+   */
+  onSuccess(nowMs: number, latencyMs: number, random: number): void {
+    const wasProbing = this.#probing;
     this.#failures = 0;
-    this.#trips = 0;
-    this.#probing = false;
+    if (this.#window === null || this.#ejection === null) return this.readmit();
+    const isSlow = this.#ejection.slowAfterMs > 0 && latencyMs > this.#ejection.slowAfterMs;
+    this.#window.add(isSlow ? "slow" : "ok", nowMs);
+    if (this.#trips === 0) {
+      const reason = this.#judge(nowMs);
+      if (reason !== null && this.#mayOpen()) this.#open(reason, nowMs, random);
+    } else if (wasProbing) {
+      this.#probing = false;
+      if (isSlow && this.#reason === "latency") this.#open("latency", nowMs, random);
+      else this.readmit();
+    }
   }
 
   /**
@@ -74,25 +102,62 @@ export class EndpointBreaker {
    * @returns true when this opened the breaker
    */
   onFailure(nowMs: number, random: number): boolean {
-    const { consecutiveFailures, minPenaltyMs, maxPenaltyMs } = this.#policy;
+    const { consecutiveFailures } = this.#policy;
     this.#failures++;
+    this.#window?.add("failed", nowMs);
     const wasProbing = this.#probing;
     this.#probing = false;
-    if (consecutiveFailures === 0) return false;
-    if (!wasProbing && (this.#trips > 0 || this.#failures < consecutiveFailures)) return false;
-    const penalty = Math.min(maxPenaltyMs, minPenaltyMs * 2 ** Math.min(this.#trips, 20));
-    this.#trips++;
-    const penaltyMs = penalty * (1 + JITTER * random);
-    this.#openUntilMs = nowMs + penaltyMs;
-    this.onTrip?.(this.#trips, penaltyMs);
+    if (consecutiveFailures === 0 && this.#window === null) return false;
+    if (!wasProbing && this.#trips > 0) return false;
+    const isInARow = consecutiveFailures > 0 && this.#failures >= consecutiveFailures;
+    const reason = wasProbing ? this.#reason : isInARow ? "consecutive" : this.#judge(nowMs);
+    if (reason === null || (!wasProbing && !this.#mayOpen())) return false;
+    this.#open(reason, nowMs, random);
     return true;
   }
 
   /** Takes over what another thread has found out. */
   adopt(nowMs: number, trips: number, penaltyMs: number): void {
+    if (trips > 0 && this.#trips === 0 && !this.#mayOpen()) return;
     this.#failures = 0;
     this.#trips = trips;
     this.#openUntilMs = nowMs + penaltyMs;
     this.#probing = false;
+    if (trips === 0) this.#window?.clear();
+  }
+
+  /** Closed again. */
+  readmit(): void {
+    if (this.#trips > 0) {
+      this.onTrip?.(0, 0, this.#reason);
+      this.#window?.clear();
+    }
+    this.#failures = 0;
+    this.#trips = 0;
+    this.#probing = false;
+  }
+
+  #mayOpen(): boolean {
+    return this.#floor === null || this.#floor.mayEject();
+  }
+
+  /** What the window says; null: nothing. */
+  #judge(nowMs: number): TripReason | null {
+    if (this.#window === null || this.#ejection === null) return null;
+    const { minRequests, minSuccessPercent, slowAfterMs, maxSlowPercent } = this.#ejection;
+    const { total, failed, slow } = this.#window.read(nowMs);
+    if (total < Math.max(1, minRequests)) return null;
+    if ((total - failed) * 100 < minSuccessPercent * total) return "success_rate";
+    return slowAfterMs > 0 && slow * 100 > maxSlowPercent * total ? "latency" : null;
+  }
+
+  #open(reason: TripReason, nowMs: number, random: number): void {
+    const { minPenaltyMs, maxPenaltyMs } = this.#policy;
+    const penalty = Math.min(maxPenaltyMs, minPenaltyMs * 2 ** Math.min(this.#trips, 20));
+    this.#trips++;
+    this.#reason = reason;
+    const penaltyMs = penalty * (1 + JITTER * random);
+    this.#openUntilMs = nowMs + penaltyMs;
+    this.onTrip?.(this.#trips, penaltyMs, reason);
   }
 }

@@ -4,7 +4,8 @@ import type { RawSocket } from "../../net/socket.ts";
 import { PeerShare } from "../../http/waiting_budget.ts";
 import { TcpLeg } from "../../http/tcp_leg.ts";
 import type { Backend, Endpoint } from "../../model/outbound.ts";
-import type { Candidate } from "./balance_p2c.ts";
+import type { ShapedCandidate } from "./shaped_pick.ts";
+import type { ConcurrencyLimit } from "./concurrency_limit.ts";
 import { EndpointBreaker } from "./breaker.ts";
 import type { Failure, FailureCode } from "./failure.ts";
 import { Http1Pool } from "./http1_pool.ts";
@@ -27,7 +28,7 @@ const UNREACHED: ReadonlySet<FailureCode> = new Set(
   ["connect_failed", "connect_timeout", "tls_failed", "identity_mismatch", "unreachable", "overloaded"] as const,
 );
 
-export class EndpointState implements Candidate {
+export class EndpointState implements ShapedCandidate {
   readonly endpoint: Endpoint;
   /** Key of the backend that it belongs to. */
   readonly backendKey: string;
@@ -39,6 +40,10 @@ export class EndpointState implements Candidate {
   readonly reachability = new Reachability();
   /** Requests in flight, and open tunnels. */
   pending = 0;
+  /** Bounds the requests under way; null: nothing does. */
+  limiter: ConcurrencyLimit | null = null;
+  /** Since when it is new, or back, where such endpoints start slowly; -1: it is not. */
+  warmingSinceMs = -1;
   /** Requests that wait for the head of their response. */
   unanswered = 0;
   /** When the endpoint last answered, or was asked after having answered all; monotonic milliseconds. */
@@ -97,6 +102,15 @@ export class EndpointState implements Candidate {
 
   admits(nowMs: number): boolean {
     return this.breaker.admits(nowMs) && this.reachability.admits(nowMs);
+  }
+
+  get zone(): string {
+    return this.endpoint.zone;
+  }
+
+  /** As many requests are under way as may be. */
+  get isFull(): boolean {
+    return this.limiter !== null && this.pending >= this.limiter.limit;
   }
 
   /** Open connections, all kinds. */

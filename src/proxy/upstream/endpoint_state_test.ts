@@ -28,6 +28,7 @@ function state(ip: string): EndpointState {
     endpoints: [endpoint],
     defaultRttMs: 30,
     decayMs: 10_000,
+    resilience: null,
     breaker: { consecutiveFailures: 7, minPenaltyMs: 1000, maxPenaltyMs: 60_000 },
     key: ip,
   };

@@ -1,17 +1,31 @@
 /** All endpoints that this proxy knows, by what they are; snapshots come and go over them. */
 import type { Backend, Endpoint, OutboundTarget } from "../../model/outbound.ts";
+import type { Concurrency } from "../../model/resilience.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
 import { pick } from "./balance_p2c.ts";
-import type { Trip } from "./breaker.ts";
+import type { Trip, TripReason } from "./breaker.ts";
+import { ConcurrencyLimit } from "./concurrency_limit.ts";
+import { EjectionFloor } from "./ejection_floor.ts";
 import { EndpointState } from "./endpoint_state.ts";
 import type { MeshCredentials } from "./mesh_dial.ts";
+import { pickShaped, type ShapingEvent } from "./shaped_pick.ts";
 
 /** Makes the counters of connections to an endpoint. */
 export interface EndpointCounters {
   endpoints(endpoint: Endpoint, backend: Backend, meshed: boolean, authority: string): ConnectionCounters;
   /** An endpoint of the backend was taken out by its breaker. */
-  onBreakerOpen(backend: Backend): void;
+  onBreakerOpen(backend: Backend, reason: TripReason): void;
+  /** A policy has acted. */
+  onResilience(backend: Backend, event: ResilienceEvent): void;
 }
+
+/** What policies do to requests. */
+export type ResilienceEvent =
+  | ShapingEvent
+  /** An endpoint stays in although it fails: too many are out already. */
+  | "ejection_floor"
+  /** A request was refused: all endpoints have as many as they may. */
+  | "concurrency_limited";
 
 /** Endpoints of a backend, as a snapshot has them. */
 export interface Balancer {
@@ -22,6 +36,8 @@ export interface Balancer {
 export class Upstreams {
   /** Told when a breaker trips or closes; null when there are no other threads. Set before the first target. */
   onTrip: ((trip: Trip) => void) | null = null;
+  /** Topology zone of this workload; "" when unknown. */
+  zone = "";
   readonly #credentials: MeshCredentials;
   readonly #counters: EndpointCounters | null;
   readonly #own: ReadonlySet<string>;
@@ -29,6 +45,8 @@ export class Upstreams {
   readonly #random: () => number;
   readonly #states = new Map<string, { readonly state: EndpointState; refs: number }>();
   readonly #held = new Map<string, readonly string[]>();
+  /** Backends that have had endpoints, by key, with what bounds ejections. */
+  readonly #backends = new Map<string, EjectionFloor | null>();
   #balancers = new WeakMap<Backend, Balancer>();
 
   /**
@@ -55,13 +73,14 @@ export class Upstreams {
   replace(target: OutboundTarget): void {
     const keys: string[] = [];
     for (const backend of target.backends) {
+      const isNew = !this.#backends.has(backend.key);
       const states = backend.endpoints.map((endpoint) => {
-        const entry = this.#entry(endpoint, backend, target.authority);
+        const entry = this.#entry(endpoint, backend, target.authority, isNew);
         entry.refs++;
-        entry.state.breaker.setPolicy(backend.breaker);
         keys.push(stateKey(endpoint, backend));
         return entry.state;
       });
+      this.#regulate(backend, states);
       this.#balancers.set(backend, { backend, states });
     }
     this.#release(target.key);
@@ -72,12 +91,29 @@ export class Upstreams {
   forget(targetKey: string): void {
     this.#release(targetKey);
     this.#held.delete(targetKey);
+    const left = new Set([...this.#states.values()].map(({ state }) => state.backendKey));
+    for (const key of this.#backends.keys()) if (!left.has(key)) this.#backends.delete(key);
   }
 
   /** Picks an endpoint for a request, or null when the backend has none. `exclude`: those that have just failed. */
   pick(backend: Backend, exclude: readonly EndpointState[] | null): EndpointState | null {
     const balancer = this.#balancers.get(backend);
-    return balancer === undefined ? null : pick(balancer.states, this.#clock(), this.#random, exclude);
+    if (balancer === undefined) return null;
+    const { resilience } = backend;
+    if (resilience === null) return pick(balancer.states, this.#clock(), this.#random, exclude);
+    return pickShaped(balancer.states, {
+      resilience,
+      zone: this.zone,
+      nowMs: this.#clock(),
+      random: this.#random,
+      exclude,
+      count: (event) => this.count(backend, event),
+    });
+  }
+
+  /** A policy has acted. */
+  count(backend: Backend, event: ResilienceEvent): void {
+    this.#counters?.onResilience(backend, event);
   }
 
   /** A breaker has tripped or closed in another thread. */
@@ -100,7 +136,33 @@ export class Upstreams {
     for (const { state } of this.#states.values()) state.shutdown();
   }
 
-  #entry(endpoint: Endpoint, backend: Backend, authority: string): { readonly state: EndpointState; refs: number } {
+  /** Puts the policies of a backend in force at its endpoints. */
+  #regulate(backend: Backend, states: readonly EndpointState[]): void {
+    const { breaker, resilience } = backend;
+    const ejection = resilience?.ejection ?? null;
+    let floor: EjectionFloor | null = null;
+    if (ejection !== null) {
+      floor = this.#backends.get(backend.key) ?? new EjectionFloor(() => this.count(backend, "ejection_floor"));
+      floor.use(states.map((state) => state.breaker), ejection.maxEjectedPercent);
+    }
+    if (states.length > 0) this.#backends.set(backend.key, floor);
+    const concurrency = resilience?.concurrency ?? null;
+    for (const state of states) {
+      state.breaker.setPolicy(breaker, ejection, floor);
+      if (concurrency === null) state.limiter = null;
+      else if (state.limiter === null || !isSame(state.limiter.policy, concurrency)) {
+        state.limiter = new ConcurrencyLimit(concurrency);
+      }
+      if ((resilience?.slowStartMs ?? 0) === 0) state.warmingSinceMs = -1;
+    }
+  }
+
+  #entry(
+    endpoint: Endpoint,
+    backend: Backend,
+    authority: string,
+    isFirst: boolean,
+  ): { readonly state: EndpointState; refs: number } {
     const key = stateKey(endpoint, backend);
     let entry = this.#states.get(key);
     if (entry === undefined) {
@@ -108,8 +170,11 @@ export class Upstreams {
       const counters = this.#counters?.endpoints(endpoint, backend, meshed, authority) ?? null;
       const now = this.#clock();
       const state = new EndpointState(endpoint, backend, meshed, authority, this.#credentials, now, counters);
-      state.breaker.onTrip = (trips, penaltyMs) => {
-        if (trips > 0) this.#counters?.onBreakerOpen(backend);
+      // Where all are new there is nobody to take the load meanwhile.
+      if (!isFirst) state.warmingSinceMs = now;
+      state.breaker.onTrip = (trips, penaltyMs, reason) => {
+        if (trips > 0) this.#counters?.onBreakerOpen(backend, reason);
+        else state.warmingSinceMs = this.#clock();
         this.onTrip?.({ key, trips, penaltyMs });
       };
       entry = { state, refs: 0 };
@@ -131,4 +196,8 @@ export class Upstreams {
 /** Two endpoints are the same when they are reached in the same way for the same backend. */
 function stateKey(endpoint: Endpoint, backend: Backend): string {
   return `${backend.key}|${endpoint.key}|${endpoint.identity}|${endpoint.meshPort}|${endpoint.weight}`;
+}
+
+function isSame(a: Concurrency, b: Concurrency): boolean {
+  return a.limit === b.limit && a.min === b.min && a.max === b.max;
 }

@@ -20,6 +20,7 @@ const backend: Backend = {
   endpoints: [endpoint("10.0.0.1"), endpoint("10.0.0.2")],
   defaultRttMs: 30,
   decayMs: 10_000,
+  resilience: null,
   breaker: { consecutiveFailures: 3, minPenaltyMs: 1000, maxPenaltyMs: 1000 },
   key: "web",
 };
@@ -52,6 +53,6 @@ test("what one thread finds out about an endpoint spares the others its failures
   expect(bad(b)?.admits(91_000)).toBe(true);
   // The one that probes successfully says so.
   bad(b)?.breaker.onRequest(91_000);
-  bad(b)?.breaker.onSuccess();
+  bad(b)?.breaker.onSuccess(0, 0, 0);
   expect([bad(a)?.breaker.isOpen, bad(b)?.breaker.isOpen]).toEqual([false, false]);
 });

@@ -1,0 +1,114 @@
+/** How clients treat the endpoints of a Service: its BackendPolicy, else its annotations, else the defaults, field by field. */
+import type { Breaker, Resilience, ResourceRef } from "../core/snapshot.ts";
+import type { BackendPolicy, BackendSettings } from "../kube/backend_policy.ts";
+import { keyOf, type Service } from "../kube/resources.ts";
+import type { ResourceSet } from "../kube/store.ts";
+import { breakerOf } from "./_annotations.ts";
+import { compareAge } from "./_precedence.ts";
+import type { Report } from "./_report.ts";
+import { resilienceAnnotations } from "./_resilience_annotations.ts";
+
+/** What holds where ejection is asked for and a number is left out. */
+const EJECTION = {
+  windowMs: 10_000,
+  minRequests: 20,
+  maxSlowPercent: 50,
+  maxEjectedPercent: 50,
+  minPenaltyMs: 1000,
+  maxPenaltyMs: 60_000,
+};
+/** As without a policy: see README. */
+const RETRY_BUDGET = { percent: 20, minPerSecond: 10 };
+/** Where a limit that adapts starts. */
+const ADAPTIVE_START = 20;
+
+/** By "namespace/service": the oldest policy of each. */
+export function buildBackendPolicies(set: ResourceSet, report: Report): ReadonlyMap<string, BackendPolicy> {
+  const policies = new Map<string, BackendPolicy>();
+  for (const policy of [...set.list("BackendPolicy")].sort((a, b) => compareAge(a.meta, b.meta))) {
+    const { namespace } = policy.meta;
+    const { name, namespace: named } = policy.target;
+    const service = `${namespace}/${name}`;
+    if (named !== null && named !== namespace) {
+      report.warn(keyOf(policy), `its target Service ${named}/${name} is not in its own namespace: it does not hold`);
+      continue;
+    }
+    if (set.get("Service", namespace, name) === null) {
+      report.warn(keyOf(policy), `its target Service ${service} does not exist: it does not hold`);
+    }
+    const holder = policies.get(service);
+    if (holder === undefined) policies.set(service, policy);
+    else {
+      const detail = `its target Service ${service} has BackendPolicy ${holder.meta.name} already`;
+      report.warn(keyOf(policy), `${detail}, which is older or comes first by name: this one does not hold`);
+    }
+  }
+  return policies;
+}
+
+/** The breaker of a Service and what there is beyond it. */
+export function resilienceOf(
+  service: Service,
+  policy: BackendPolicy | null,
+  report: Report,
+): { readonly breaker: Breaker | null; readonly resilience: Resilience | null } {
+  const annotated = breakerOf(service.meta, report);
+  const settings = merged(policy, resilienceAnnotations(service.meta, report));
+  const { ejection } = settings;
+  if (Object.values(settings).every((value) => value === null)) return { breaker: annotated, resilience: null };
+  const minPenaltyMs = ejection?.minPenaltyMs ?? annotated?.minPenaltyMs ?? EJECTION.minPenaltyMs;
+  const maxPenaltyMs = ejection?.maxPenaltyMs ?? annotated?.maxPenaltyMs ?? EJECTION.maxPenaltyMs;
+  const breaker = ejection === null ? annotated : {
+    consecutiveFailures: ejection.consecutiveFailures ?? annotated?.consecutiveFailures ?? 0,
+    minPenaltyMs,
+    maxPenaltyMs: Math.max(minPenaltyMs, maxPenaltyMs),
+  };
+  return { breaker, resilience: resilience(refOf(service, policy), settings) };
+}
+
+function refOf(service: Service, policy: BackendPolicy | null): ResourceRef {
+  const { namespace, name } = policy === null ? service.meta : policy.meta;
+  return policy === null
+    ? { group: "core", kind: "Service", namespace, name, section: "" }
+    : { group: "policy.tulle.dev", kind: "BackendPolicy", namespace, name, section: "" };
+}
+
+function merged(policy: BackendPolicy | null, annotated: BackendSettings): BackendSettings {
+  return {
+    ejection: policy?.ejection ?? annotated.ejection,
+    slowStartMs: policy?.slowStartMs ?? annotated.slowStartMs,
+    retryBudget: policy?.retryBudget ?? annotated.retryBudget,
+    hedging: policy?.hedging ?? annotated.hedging,
+    concurrency: policy?.concurrency ?? annotated.concurrency,
+    zone: policy?.zone ?? annotated.zone,
+  };
+}
+
+function resilience(policy: ResourceRef, settings: BackendSettings): Resilience {
+  const { ejection, slowStartMs, retryBudget, hedging, concurrency, zone } = settings;
+  return {
+    policy,
+    ejection: ejection === null ? null : {
+      minSuccessPercent: ejection.minSuccessPercent ?? 0,
+      windowMs: ejection.windowMs ?? EJECTION.windowMs,
+      minRequests: ejection.minRequests ?? EJECTION.minRequests,
+      slowAfterMs: ejection.slowAfterMs,
+      maxSlowPercent: ejection.maxSlowPercent ?? EJECTION.maxSlowPercent,
+      maxEjectedPercent: ejection.maxEjectedPercent ?? EJECTION.maxEjectedPercent,
+    },
+    slowStartMs,
+    retryBudget: retryBudget === null ? null : {
+      percent: retryBudget.percent ?? RETRY_BUDGET.percent,
+      minPerSecond: retryBudget.minPerSecond ?? RETRY_BUDGET.minPerSecond,
+    },
+    hedging,
+    concurrency: concurrency === null ? null : limitOf(concurrency),
+    zone,
+  };
+}
+
+function limitOf({ limit, adaptive }: NonNullable<BackendSettings["concurrency"]>): Resilience["concurrency"] {
+  if (adaptive === null) return { limit: limit ?? 1, min: 0, max: 0 }; // the decoder wants one of the two
+  const { min, max } = adaptive;
+  return { limit: limit ?? Math.min(max, Math.max(min, ADAPTIVE_START)), min, max };
+}
