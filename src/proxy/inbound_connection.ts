@@ -10,7 +10,7 @@ import { arm, disarm } from "../net/ticker.ts";
 import { ConnectionStats } from "../net/connection_stats.ts";
 import type { RawSocket } from "../net/socket.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
-import { CONNECT_ERROR } from "../wire/http2/error_code.ts";
+import { CONNECT_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
 import { Downstream, type DownstreamOwner } from "./downstream.ts";
 import { TCP_PROTOCOL } from "./header_edits.ts";
 import { Exchange } from "./exchange.ts";
@@ -23,12 +23,10 @@ import type { Verdict } from "./policy/verdict.ts";
 import { errorResponse } from "./respond.ts";
 import { underWay } from "./revoke.ts";
 import type { Peer } from "./peers.ts";
-import { Sniffer, type SnifferOwner } from "./sniffer.ts";
+import { REFUSED_SILENCE_MS, Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
 import { type Failure, failure, unsent } from "./upstream/failure.ts";
 
-/** How long a client that policy refuses may take to show that it speaks HTTP, and get the reason. */
-const REFUSED_SILENCE_MS = 1000;
 /** Plain connections ignore the head of a tunnel. */
 const NO_HEAD = headerBlock({ method: "", scheme: "", authority: "", path: "", protocol: "", status: 0 }, []);
 const ACCEPTED = headerBlock({ method: "", scheme: "", authority: "", path: "", protocol: "", status: 200 }, []);
@@ -175,8 +173,7 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
       (this.#inbound.mayEnter(key) ? null : unsent("overloaded", "too many connections of this client"));
     if (refusal !== null) {
       this.#inbound.deps.observer.onTcpError(refusal.code);
-      stream.sendHead(errorResponse(refusal, false, true).head, true, "");
-      stream.abort(0);
+      refuseStream(stream, refusal);
       return true;
     }
     const tunnel = new Tunnel(
@@ -262,6 +259,14 @@ export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelO
   }
 }
 
+/** Answers a stream that is no request; the answer is complete, or its peer would read it as a broken one. */
+function refuseStream(stream: Http2Stream, error: Failure): void {
+  const { head, body } = errorResponse(error, false, true);
+  stream.sendHead(head, false, "");
+  stream.sendData(body, 0, body.length, true);
+  stream.abort(NO_ERROR);
+}
+
 /** An opaque connection that arrives as a stream: its answer is a head. */
 class StreamTunnel implements TunnelOwner {
   readonly #inbound: Inbound;
@@ -287,8 +292,7 @@ class StreamTunnel implements TunnelOwner {
 
   refused(_tunnel: Tunnel, error: Failure): void {
     this.#inbound.deps.observer.onTcpError(error.code);
-    this.#stream.sendHead(errorResponse(error, false, true).head, true, "");
-    this.#stream.abort(0);
+    refuseStream(this.#stream, error);
   }
 
   finished(_tunnel: Tunnel, _error: Failure | null): void {

@@ -30,9 +30,9 @@ import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_sh
 import { pickBackend, streamRule } from "./route/pick.ts";
 import { refuseConnection } from "./refused_connection.ts";
 import type { SelfTest } from "./self_test.ts";
-import { Sniffer, type SnifferOwner } from "./sniffer.ts";
+import { REFUSED_SILENCE_MS, Sniffer, type SnifferOwner } from "./sniffer.ts";
 import { Tunnel, type TunnelOwner } from "./tunnel.ts";
-import { type Failure, unsent } from "./upstream/failure.ts";
+import { type Failure, isByPolicy, unsent } from "./upstream/failure.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
 
 /** How long a connection to an unknown target waits for discovery, before it is refused. */
@@ -41,6 +41,8 @@ export const DISCOVERY_TIMEOUT_MS = 3000;
 const MAX_TUNNEL_ATTEMPTS = 3;
 /** How long it is remembered that the server speaks first at a target. */
 const SERVER_FIRST_MEMORY_MS = 600_000;
+/** … and that policy takes no bytes there. Short: once it does, clients that wait for their server must not. */
+const REFUSES_BYTES_MEMORY_MS = 10_000;
 
 export interface OutboundDeps {
   readonly targets: OutboundTargets;
@@ -67,6 +69,8 @@ export class Outbound {
   connections = 0;
   /** Targets whose server spoke first → until when that is remembered. */
   readonly serverFirst = new Map<string, number>();
+  /** Targets that take requests and no bytes → until when that is remembered. */
+  readonly refusesBytes = new Map<string, number>();
 
   constructor(deps: OutboundDeps) {
     this.deps = deps;
@@ -90,6 +94,8 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   #entry: TargetEntry | null = null;
   #counters: ConnectionCounters | null = null;
   #sniffer: Sniffer | null = null;
+  /** Connected ahead and refused; the connection goes on without it. */
+  #withdrawn: Tunnel | null = null;
   #closed = false;
   #isCounted = false;
   #shutdown: ((patient: boolean) => void) | null = null;
@@ -207,7 +213,9 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
 
   ahead(_sniffer: Sniffer): Tunnel | null {
     // Declared HTTP: the client speaks first by definition.
+    const { refusesBytes, deps } = this.#outbound;
     if (this.#entry?.current.target.protocol !== "detect") return null;
+    if ((refusesBytes.get(this.#entry.key) ?? 0) > deps.clock()) return null;
     const tunnel = this.#tunnel();
     this.#connect(tunnel);
     return tunnel;
@@ -237,7 +245,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   }
 
   retry(tunnel: Tunnel, error: Failure): boolean {
-    if (!error.unprocessed || error.code === "denied" || tunnel.attempts >= MAX_TUNNEL_ATTEMPTS) return false;
+    if (!error.unprocessed || isByPolicy(error) || tunnel.attempts >= MAX_TUNNEL_ATTEMPTS) return false;
     this.#connect(tunnel);
     return true;
   }
@@ -252,12 +260,22 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   opened(_tunnel: Tunnel): void {}
 
   refused(tunnel: Tunnel, error: Failure): void {
+    if (tunnel.down === null && this.#sniffer !== null && isByPolicy(error)) return this.#refusedAhead(tunnel, error);
     this.#outbound.deps.observer.onTcpError(error.code);
     if (tunnel.down !== null) tunnel.down.abort(CONNECT_ERROR);
     else this.#sniffer?.abandon();
   }
 
-  finished(_tunnel: Tunnel, error: Failure | null): void {
+  #refusedAhead(tunnel: Tunnel, error: Failure): void {
+    const { refusesBytes, deps } = this.#outbound;
+    this.#withdrawn = tunnel;
+    const needsRequest = error.code === "unclassified";
+    if (needsRequest) refusesBytes.set((this.#entry as TargetEntry).key, deps.clock() + REFUSES_BYTES_MEMORY_MS); // as above
+    this.#sniffer?.refusedAhead(needsRequest ? 0 : REFUSED_SILENCE_MS);
+  }
+
+  finished(tunnel: Tunnel, error: Failure | null): void {
+    if (tunnel === this.#withdrawn) return;
     this.#gone(error === null || error.code === "cancelled" ? "" : error.code);
   }
 

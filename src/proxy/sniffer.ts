@@ -26,6 +26,9 @@ const soon = new Soon(AHEAD_MS);
  */
 export const UNDECIDED_MS = 250;
 
+/** How long a client that policy refuses may take to show that it speaks HTTP, and get the reason. */
+export const REFUSED_SILENCE_MS = 1000;
+
 /** What the bytes lead to. */
 export interface SnifferOwner {
   /** The client speaks HTTP: takes the socket over, and gets the bytes so far. */
@@ -74,6 +77,17 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
     if (this.#decided) return;
     this.#decide();
     resetConnection(this.socket);
+  }
+
+  /**
+   * The server does not take the connection as bytes; it may take requests, or give them the reason. So the client is
+   * listened to as if nobody had asked.
+   *
+   * @param silenceMs longest time until the client must have said something, 0 for no limit
+   */
+  refusedAhead(silenceMs: number): void {
+    this.#tunnel = null;
+    if (!this.#decided && silenceMs > 0 && this.#undecided.tick < 0) arm(this.#undecided, silenceMs);
   }
 
   onOpen(_socket: RawSocket): void {}

@@ -11,7 +11,7 @@ import type { Http1Request } from "../http/http1_client.ts";
 import { PartialBytes } from "../http/partial_bytes.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { Failure } from "./upstream/failure.ts";
-import { failure } from "./upstream/failure.ts";
+import { failure, isByPolicy } from "./upstream/failure.ts";
 import { HEAVY, type Waiter } from "./upstream/waiter.ts";
 
 /** What inbound and outbound do differently. */
@@ -120,7 +120,8 @@ export class Tunnel implements Waiter {
     this.endpoint = null;
     if (endpoint !== null) {
       endpoint.pending--;
-      endpoint.breaker.onFailure(this.#clock(), this.#random());
+      if (isByPolicy(error)) endpoint.breaker.onCancelled(); // it works, and the same holds at any other
+      else endpoint.breaker.onFailure(this.#clock(), this.#random());
       endpoint.onUnreached(error, this.#clock(), this.#random());
       (this.tried ??= []).push(endpoint);
     }
@@ -133,7 +134,8 @@ export class Tunnel implements Waiter {
   onHead(leg: Leg, head: HeaderBlock, end: boolean): void {
     if (leg !== this.up || this.#finished) return;
     if (head.status === 200 && !end) return this.#open();
-    const code = head.status === 403 ? "denied" : "unreachable";
+    const isUnclassified = head.get("tulle-error") === "unclassified";
+    const code = head.status !== 403 ? "unreachable" : isUnclassified ? "unclassified" : "denied";
     const detail = head.get("tulle-error-detail") ?? `peer answered ${head.status}`;
     const error: Failure = { code, detail, unprocessed: code === "unreachable" };
     this.up = null;

@@ -72,6 +72,11 @@ export interface Failure {
   readonly retryAfterMs?: number;
 }
 
+/** The peer's sidecar has refused: the same holds at each endpoint, and none is at fault. */
+export function isByPolicy({ code }: Failure): boolean {
+  return code === "denied" || code === "unclassified";
+}
+
 /** Makes a failure of which the peer saw nothing. */
 export function unsent(code: FailureCode, detail: string): Failure {
   return { code, detail, unprocessed: true };
