@@ -11,7 +11,7 @@
  */
 import { mayHold } from "../base/fair_share.ts";
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
-import { partOf } from "../net/threads.ts";
+import { partOfMemory } from "../net/threads.ts";
 import { HIGH_WATER_BYTES } from "../net/outbox.ts";
 import { arm } from "../net/ticker.ts";
 import {
@@ -140,7 +140,7 @@ export class PeerShare {
 
   /** Bytes that may wait for a full socket before its producers have to stop. */
   get roomBytes(): number {
-    const free = partOf(WAITING_BYTES_BUDGET) - waitingBudget.total;
+    const free = partOfMemory(WAITING_BYTES_BUDGET) - waitingBudget.total;
     return Math.max(MIN_ROOM_BYTES, Math.min(HIGH_WATER_BYTES, (free - this.bytes) >> ROOM_SHIFT));
   }
 
@@ -204,12 +204,12 @@ class WaitingBudget implements TimerOwner {
   add(share: PeerShare, bytes: number): void {
     this.total += bytes;
     if (bytes <= 0) {
-      if (this.isTight && this.total < partOf(TIGHT_BYTES) >> 1) this.#tighten(false);
+      if (this.isTight && this.total < partOfMemory(TIGHT_BYTES) >> 1) this.#tighten(false);
       return;
     }
-    if (!this.isTight && this.total > partOf(TIGHT_BYTES)) this.#tighten(true);
+    if (!this.isTight && this.total > partOfMemory(TIGHT_BYTES)) this.#tighten(true);
     if (share.bytes > this.#largest.bytes) this.#largest = share;
-    if (mayHold(this.#largest.bytes, this.total, partOf(WAITING_BYTES_BUDGET)) || this.#isDue) return;
+    if (mayHold(this.#largest.bytes, this.total, partOfMemory(WAITING_BYTES_BUDGET)) || this.#isDue) return;
     this.#isDue = true;
     queueMicrotask(shedNow); // not here: a stream that is being written to must not end under its writer
   }
@@ -243,7 +243,7 @@ class WaitingBudget implements TimerOwner {
   /** Ends what those hold who have more than their share, the one with most first: whoever it was that asked for more. */
   shed(): void {
     this.#isDue = false;
-    const budget = partOf(WAITING_BYTES_BUDGET);
+    const budget = partOfMemory(WAITING_BYTES_BUDGET);
     for (;;) {
       for (const share of this.#shares) if (share.bytes > this.#largest.bytes) this.#largest = share;
       const share = this.#largest;

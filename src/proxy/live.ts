@@ -1,6 +1,6 @@
 /** What is alive in the proxy: being in the set keeps the drain waiting. */
 import { openSockets } from "../net/open_sockets.ts";
-import { partOf } from "../net/threads.ts";
+import { partOfMemory } from "../net/threads.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
 
 /** Accepted connections, of applications and of clients together, beyond which new ones are refused (`overloaded`). */
@@ -20,7 +20,7 @@ export interface Drainable {
 
 export class Live {
   readonly #all = new Set<Drainable>();
-  readonly #most = partOf(MAX_CONNECTIONS);
+  readonly #most = partOfMemory(MAX_CONNECTIONS);
   /** Accepted, but not yet known to be welcome. */
   #arriving = 0;
   #onEmpty: (() => void) | null = null;

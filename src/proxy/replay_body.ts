@@ -1,7 +1,7 @@
 /** The beginning of a request's body, kept so that the request can be sent once more, or until there is somebody to send it to. */
 import { BLAME, type Holder, type Holding, type PeerShare } from "../http/waiting_budget.ts";
 import { type Piece, WaitingBytes } from "../http/waiting_bytes.ts";
-import { partOf } from "../net/threads.ts";
+import { partOfMemory } from "../net/threads.ts";
 
 /** Bytes of a request body kept for a second try (Linkerd's number): larger requests are sent once. */
 export const MAX_REPLAY_BYTES = 64 * 1024;
@@ -72,7 +72,7 @@ export class ReplayBody implements Holder {
   }
 
   #hasRoom(more: number): boolean {
-    return this.#total <= MAX_REPLAY_BYTES && kept + more <= partOf(REPLAY_BYTES_BUDGET);
+    return this.#total <= MAX_REPLAY_BYTES && kept + more <= partOfMemory(REPLAY_BYTES_BUDGET);
   }
 
   #giveUp(): void {

@@ -1,6 +1,6 @@
 /** Requests under way in this thread, and who may have how many: one client must not leave none for the others. */
 import { mayHold } from "../base/fair_share.ts";
-import { partOf } from "../net/threads.ts";
+import { partOfMemory } from "../net/threads.ts";
 
 /**
  * Requests to this workload under way. Each takes 5 KB, and with a small window of body (TIGHT_STREAM_WINDOW_BYTES) all
@@ -21,7 +21,7 @@ export class RequestBudget {
 
   /** @param most of the process */
   constructor(most: number) {
-    this.most = partOf(most);
+    this.most = partOfMemory(most);
   }
 }
 

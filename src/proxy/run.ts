@@ -10,7 +10,9 @@ import { errorText, UsageError } from "../base/error.ts";
 import type { Logger } from "../base/log.ts";
 import { VERSION } from "../base/version.ts";
 import { parseProxyConfig, type ProxyConfig } from "../config/proxy_config.ts";
+import { setMemory } from "../net/threads.ts";
 import { dropPrivileges } from "../net/user.ts";
+import { memoryLimit } from "../os/memory_limit.ts";
 import { renderMetrics } from "../telemetry/render.ts";
 import { MemoryTrimmer, RUNTIME } from "./memory.ts";
 import { Control } from "./run_control.ts";
@@ -39,6 +41,7 @@ export async function runProxy(argv: string[]): Promise<void> {
   if (!parsed.ok) throw new UsageError(`the environment cannot be used:\n  ${parsed.errors.join("\n  ")}`);
   const config = parsed.value;
   const log = processLog(config.logLevel);
+  setMemory(memoryLimit());
   for (const warning of parsed.warnings) log.warn(warning);
   const workers = config.workers === 1 ? null : await makePool(config, log);
   await new Runner(config, log, workers).run(inherited);

@@ -80,14 +80,15 @@ export async function runAttack(rig: Rig, attack: Attack, scale: Scale, maxWaitM
   const seconds = (performance.now() - startMs) / 1000;
   const cpuMs = (cpuNs(pids) - cpuBefore) / 1e6;
   const report = await rig.bystander();
-  const refused = difference(await refusals(rig), refusedBefore);
   const afterMb = pids.map((pid) => memory([pid]).anonMb);
+  const hasEnded = pids.join() !== rig.pids.join() || afterMb.includes(0);
+  const refused = hasEnded ? {} : difference(await refusals(rig), refusedBefore);
   const measured = Math.max(...report.peakMb.map((peak, at) => peak - (beforeMb[at] ?? 0)));
   if (measured > attack.boundMb) problems.push(`memory grew by ${measured.toFixed(1)} MB`);
   if (report.failed > 0) problems.push(`${report.failed} requests of others failed: ${JSON.stringify(report.reasons)}`);
   if (report.ok === 0) problems.push("others were not served at all");
   if (report.maxMs > maxWaitMs) problems.push(`a request of others took ${report.maxMs} ms`);
-  if (pids.join() !== rig.pids.join() || afterMb.includes(0)) problems.push(`a sidecar ended: ${rig.output()}`);
+  if (hasEnded) problems.push(`a sidecar ended: ${rig.output()}`);
   const isExpected = attack.refusals.length > 0 && !(attack.isAbsorbedWhenSmall === true && scale.share < 1);
   if (isExpected && !attack.refusals.some((reason) => (refused[reason] ?? 0) > 0)) {
     problems.push(`nothing was refused as ${attack.refusals.join(" or ")}, but: ${JSON.stringify(refused)}`);

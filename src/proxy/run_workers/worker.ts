@@ -1,7 +1,8 @@
 /** A worker thread: a data path that is told what to do by the main thread, which has identity, discovery and admin. */
 import { errorText } from "../../base/error.ts";
 import { AcceptCounts, AcceptShare } from "../../net/accept_share.ts";
-import { setThreads } from "../../net/threads.ts";
+import { setMemory, setThreads } from "../../net/threads.ts";
+import { memoryLimit } from "../../os/memory_limit.ts";
 import { dumpMetrics } from "../../telemetry/metrics_sum.ts";
 import { TapHub } from "../../telemetry/tap.ts";
 import { DataPath } from "../data_path.ts";
@@ -51,6 +52,7 @@ class Worker {
     const { thread, config } = start;
     this.#post = post;
     setThreads(config.workers);
+    setMemory(memoryLimit());
     const names = listenerNames(config.outboundForwards.length);
     const counts = new AcceptCounts(names.length, config.workers, start.counts);
     this.#listeners = new Listeners({
