@@ -14,6 +14,7 @@ import { Admission, type NamespaceMeta } from "./serve/admission.ts";
 import { WebhookServer } from "./serve/webhook.ts";
 import { BundleWriter } from "./writers/bundles.ts";
 import { UnmeshedPods } from "./writers/unmeshed_pods.ts";
+import { RouteStatusWriter } from "./writers/route_status.ts";
 import { WebhookTrust } from "./writers/webhook_trust.ts";
 
 export interface DutyDeps {
@@ -30,6 +31,7 @@ export class ClusterDuties {
   readonly #bundles: BundleWriter;
   readonly #trust: WebhookTrust;
   readonly #unmeshed: UnmeshedPods;
+  readonly #routes: RouteStatusWriter;
   #webhook: WebhookServer | null = null;
 
   constructor(deps: DutyDeps) {
@@ -61,6 +63,14 @@ export class ClusterDuties {
       gauge: deps.registry.gauge("unmeshed_pods", "Pods that ask for a sidecar and have none."),
       onTrouble: (pod, detail) => log.warn("cannot write an event", { pod, detail }),
     });
+    this.#routes = new RouteStatusWriter({
+      client,
+      set: store,
+      isWriter,
+      random,
+      now: Date.now,
+      onTrouble: (route, detail) => log.warn("cannot write the status of a route; trying again", { route, detail }),
+    });
     this.#lease = new Lease({
       client,
       namespace: MESH_NAMESPACE,
@@ -91,11 +101,15 @@ export class ClusterDuties {
       });
       this.#webhook = await WebhookServer.listen({ ...options.webhook, identity: own, admission });
     }
-    store.onChange(() => this.#bundles.look());
+    store.onChange((changed) => {
+      this.#bundles.look();
+      this.#routes.changed(changed.keys());
+    });
     authority.onBundle(() => this.#look());
     this.#bundles.start();
     this.#trust.start();
     this.#unmeshed.start();
+    this.#routes.start();
     this.#lease.start();
   }
 
@@ -108,12 +122,14 @@ export class ClusterDuties {
     this.#bundles.close();
     this.#trust.close();
     this.#unmeshed.close();
+    this.#routes.close();
     await this.#lease.close();
   }
 
   #look(): void {
     this.#bundles.look();
     this.#trust.look();
+    this.#routes.look();
   }
 }
 

@@ -28,9 +28,6 @@ export interface KnownMesh {
   readonly pid: number;
   /** False: it runs in a user namespace, and its addresses are reachable from inside only. */
   readonly isReachable: boolean;
-  /** Of its YAML. */
-  readonly folders: readonly string[];
-  readonly trustDomain: string;
   readonly proxies: readonly KnownProxy[];
 }
 
@@ -54,8 +51,7 @@ export function readMesh(stateFolder: string): KnownMesh | null {
       const proxy = { key: `${namespace}/${name}`, workload: `${namespace}/${workload}`, address: addresses[0] ?? "" };
       return admin === null ? [] : [{ ...proxy, admin }];
     });
-    const { pid, root: isReachable, folders = [], trustDomain = "cluster.local" } = mesh;
-    return { stateFolder, pid, isReachable, folders, trustDomain, proxies };
+    return { stateFolder, pid: mesh.pid, isReachable: mesh.root, proxies };
   } catch {
     return null; // still starting, or just ended
   }
@@ -94,8 +90,6 @@ function isInside(mesh: KnownMesh): boolean {
 interface MeshFile {
   readonly pid: number;
   readonly root: boolean;
-  readonly folders?: readonly string[];
-  readonly trustDomain?: string;
   readonly workloads: readonly {
     readonly namespace: string;
     readonly name: string;

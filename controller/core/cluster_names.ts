@@ -32,6 +32,9 @@ export const BUNDLE_KEY = "trust-bundle.pem";
 /** Leases in the mesh namespace: whoever holds one is the only writer of what it names. */
 export const WRITER_LEASE = "controller-writer";
 
+/** Who writes the status of routes (`controllerName` of the Gateway API). */
+export const ROUTE_CONTROLLER = "tulle.dev/mesh-controller";
+
 /** DaemonSet that installs the plugin and repairs pods. */
 export const AGENT = "cni";
 /** Socket of the agent on the node, where the plugin asks which pods are meshed. */

@@ -4,6 +4,8 @@ import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { ResourceRef } from "../model/resource.ts";
 import type { RateScope } from "./limit/rate_limiter.ts";
 import type { Exchange } from "./exchange.ts";
+import type { OutboundTarget, RouteRule } from "../model/outbound.ts";
+import type { MirrorResult } from "./mirror_copy.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
@@ -26,6 +28,8 @@ export type RetryOutcome = "requests" | "limit_exceeded" | "overflow";
 
 export interface OutboundHttpObserver extends HttpObserver {
   onRetry(exchange: Exchange, outcome: RetryOutcome): void;
+  /** A copy of a request is over. @param rule that asked for it */
+  onMirror(target: OutboundTarget, rule: RouteRule, result: MirrorResult): void;
 }
 
 export interface InboundHttpObserver extends HttpObserver {

@@ -14,6 +14,7 @@ import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "./observe.ts";
 import { toldFailure } from "./respond.ts";
 import { type Account, accountOf, accountOfResponse } from "./retry.ts";
+import { mirrorRequest } from "./mirror.ts";
 import { answerOf, editedRequest, editedResponse } from "./route_filters.ts";
 import { pickBackend } from "./route/pick.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
@@ -55,6 +56,7 @@ export class OutboundHttp implements HttpPipeline {
     }
     exchange.limit(rule.requestTimeoutMs, grpcTimeoutMs(exchange.request));
     this.#send(exchange, current, rule, false);
+    if (rule.plan !== null || (exchange.via !== null && exchange.via.filters !== null)) this.#mirror(exchange, rule);
   }
 
   retry(exchange: Exchange, error: Failure): boolean {
@@ -95,6 +97,11 @@ export class OutboundHttp implements HttpPipeline {
   /** Time that ran out says something about the limit of requests, as no answer will. */
   #overloaded({ lastEndpoint, context }: Exchange, { code }: Failure): void {
     if (code === "timeout" || code === "deadline") lastEndpoint?.limiter?.onOverload(context.clock());
+  }
+
+  #mirror(exchange: Exchange, rule: RouteRule): void {
+    const { target } = targetOf(exchange).current;
+    mirrorRequest(exchange, rule, this.#upstreams, (result) => this.#observer.onMirror(target, rule, result));
   }
 
   #learn(exchange: Exchange, endpoint: EndpointState): void {

@@ -1,12 +1,13 @@
 /** Metrics, access log and tap of what leaves the workload. */
 import type { Logger } from "../base/log.ts";
 import { type Refusal, refusalOf } from "../http/refusal.ts";
-import type { Backend, Endpoint, RouteRule } from "../model/outbound.ts";
+import type { Backend, Endpoint, OutboundTarget, RouteRule } from "../model/outbound.ts";
 import type { HttpSeries } from "../telemetry/http_series.ts";
 import type { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import { DetectionCounts } from "./detection_counts.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
+import type { MirrorResult } from "./mirror_copy.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { Detected, OutboundHttpObserver, OutboundObserver, RetryOutcome } from "./observe.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
@@ -55,6 +56,10 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
       counters.set(event, counter = this.#metrics.resilience(backendLabels(backend), event));
     }
     counter.add(1);
+  }
+
+  onMirror(target: OutboundTarget, { ref }: RouteRule, result: MirrorResult): void {
+    this.#metrics.countMirror(result, { parent: target.parent, parentPort: target.port, route: ref });
   }
 
   onFinished(exchange: Exchange): void {

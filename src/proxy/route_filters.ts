@@ -19,10 +19,15 @@ export function answerOf(
   return redirect === null ? null : redirectResponse(redirect, request, { host: hostOf(authority), port });
 }
 
-/** The request with the edits of its rule, then those of the backend that was chosen. */
+/** The request with the edits of its rule. */
+export function ruleRequest(request: HeaderBlock, rule: RouteRule): HeaderBlock {
+  const edited = rule.requestHeaders === null ? request : applyEdit(request, rule.requestHeaders);
+  return rule.plan === null || rule.plan.rewrite === null ? edited : applyRewrite(edited, rule.plan.rewrite);
+}
+
+/** … and then those of the backend that was chosen. */
 export function editedRequest({ request, via }: Exchange, rule: RouteRule): HeaderBlock {
-  let edited = rule.requestHeaders === null ? request : applyEdit(request, rule.requestHeaders);
-  if (rule.plan !== null && rule.plan.rewrite !== null) edited = applyRewrite(edited, rule.plan.rewrite);
+  let edited = ruleRequest(request, rule);
   if (via === null || via.filters === null) return edited;
   const { requestHeaders, rewrite } = via.filters;
   if (requestHeaders !== null) edited = applyEdit(edited, requestHeaders);

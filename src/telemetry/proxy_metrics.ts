@@ -232,16 +232,12 @@ export class ProxyMetrics {
 
   /** Counts what became of a wish to try a request again. */
   countRetry(outcome: "requests" | "successes" | "limit_exceeded" | "overflow", name: RouteName): void {
-    const { parent, parentPort, route } = name;
-    this.#counter(`outbound_http_route_retry_${outcome}_total`, [
-      ["parent_kind", parent.kind],
-      ["parent_namespace", parent.namespace],
-      ["parent_name", parent.name],
-      ["parent_port", String(parentPort)],
-      ["route_kind", route.kind],
-      ["route_namespace", route.namespace],
-      ["route_name", route.name],
-    ]).add(1);
+    this.#counter(`outbound_http_route_retry_${outcome}_total`, routeLabels(name)).add(1);
+  }
+
+  /** Counts what became of the copy of a request that a route mirrors. */
+  countMirror(result: "answered" | "dropped" | "failed", name: RouteName): void {
+    this.#counter("outbound_http_route_mirror_total", [...routeLabels(name), ["result", result]]).add(1);
   }
 
   /** Counts a renewal of the certificate. */
@@ -304,6 +300,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
     "Requests that were not sent again: the limit of tries is reached.",
   ],
   ["outbound_http_route_retry_overflow_total", "Requests that were not sent again: the budget of retries is used up."],
+  ["outbound_http_route_mirror_total", "Copies of requests that routes mirror, by what became of them."],
   ["outbound_http_balancer_breaker_open_total", "Endpoints that a circuit breaker took out."],
   ["outbound_http_resilience_total", "What policies of resilience did, by event."],
   ["inbound_tcp_errors_total", "Connections that the proxy ended with an error."],
@@ -332,3 +329,15 @@ const GAUGES: readonly (readonly [name: string, help: string])[] = [
   ["tulle_certificate_root", "1 for the root that signed the certificate in force, by the start of its SHA-256."],
   ["proxy_build_info", "Version and commit of this proxy."],
 ];
+
+function routeLabels({ parent, parentPort, route }: RouteName): Labels {
+  return [
+    ["parent_kind", parent.kind],
+    ["parent_namespace", parent.namespace],
+    ["parent_name", parent.name],
+    ["parent_port", String(parentPort)],
+    ["route_kind", route.kind],
+    ["route_namespace", route.namespace],
+    ["route_name", route.name],
+  ];
+}

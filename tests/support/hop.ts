@@ -43,6 +43,7 @@ export class Hop implements Disposable, SnifferOwner, DownstreamOwner {
       onVerdict() {},
       onRequest() {},
       onRetry() {},
+      onMirror() {},
       onFinished: (exchange: Exchange) => this.finished.push(exchange),
     };
     this.#pipeline = new OutboundHttp(this.#upstreams, observer, 0, this.#clock);
