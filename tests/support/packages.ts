@@ -19,6 +19,8 @@ export const MESH_PACKAGES: readonly DebianPackage[] = [
   { name: "postgresql-contrib", program: "psql", purpose: "pgbench" },
   { name: "mariadb-server", program: "mariadbd", purpose: "a database whose server speaks first" },
   { name: "mariadb-client", program: "mariadb", purpose: "its client" },
+  { name: "etcd-server", program: "etcd", purpose: "gRPC and HTTP/1.1 on one port, by a Go server" },
+  { name: "etcd-client", program: "etcdctl", purpose: "its client" },
   { name: "prometheus", program: "promtool", purpose: "promtool check metrics" },
   { name: "curl", program: "curl", purpose: "HTTP client" },
   { name: "openssl", program: "openssl", purpose: "a TLS client with chosen certificates and sessions" },

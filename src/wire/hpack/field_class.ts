@@ -96,7 +96,7 @@ export function classOfField(nameClass: number, value: string, clean: boolean): 
       return all(value, IN_SCHEME) ? SCHEME : INVALID;
     case AUTHORITY:
     case HOST:
-      return value === "" || all(value, IN_AUTHORITY) ? nameClass : INVALID;
+      return value === "" || all(value, IN_AUTHORITY) || isOriginAuthority(value) ? nameClass : INVALID;
     case PATH:
       return all(value, IN_PATH) ? PATH : INVALID;
     case STATUS:
@@ -112,6 +112,15 @@ export function classOfField(nameClass: number, value: string, clean: boolean): 
     default:
       return nameClass;
   }
+}
+
+/**
+ * "http://name:port", which is no authority: gRPC clients exist that send it (etcd's to 3.4), and servers that take it. It goes
+ * to HTTP/2 as it is, and names no host of a route; HTTP/1.1 could not say it.
+ */
+function isOriginAuthority(value: string): boolean {
+  const scheme = value.startsWith("http://") ? 7 : value.startsWith("https://") ? 8 : 0;
+  return scheme > 0 && all(value.slice(scheme), IN_AUTHORITY);
 }
 
 /** Bytes without control characters other than HTAB (RFC 9110 §5.5). */

@@ -21,6 +21,8 @@ describe("a malformed request (RFC 9113 §8)", () => {
     ["method with a space", [":method", "GET /", ...S, ...A, ...P]],
     ["authority with user information", [...M, ...S, ":authority", "a@web", ...P]],
     ["authority with a slash", [...M, ...S, ":authority", "web/x", ...P]],
+    ["authority with a scheme and a slash", [...M, ...S, ":authority", "http://web/x", ...P]],
+    ["authority of a scheme alone", [...M, ...S, ":authority", "http://", ...P]],
     ["method twice", [...M, ...M, ...S, ...P]],
     ["path twice", [...GET, ...P]],
     ["unknown pseudo-header field", [...GET, ":test", "1"]],
@@ -137,6 +139,8 @@ test("decode() takes what is unusual but right", () => {
   expect(ok(decode(literals([":method", "OPTIONS", ...S, ...A, ":path", "*"]))).path).toBe("*");
   expect(ok(decode(literals([...GET, "x-a", "", "x-b", "a\tb \xff"]))).get("x-b")).toBe("a\tb \xff");
   expect(ok(decode(literals([...M, ...S, ":authority", "[::1]:80", ":path", "/\xe4?q={}"]))).path).toBe("/\xe4?q={}");
+  const url = [...M, ...S, ":authority", "http://web:80", ...P]; // by etcd's clients
+  expect(ok(decode(literals(url))).authority).toBe("http://web:80");
   expect(ok(decode(literals([":status", "999"]), RESPONSE)).status).toBe(999);
   expect(ok(decode(literals([]), TRAILERS)).fields).toEqual([]);
 });
