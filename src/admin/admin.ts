@@ -41,6 +41,8 @@ export interface AdminDeps {
   readonly isReady: () => Readiness;
   /** A value for JSON: what the proxy runs now. Never a key or a token. */
   readonly configDump: () => unknown | Promise<unknown>;
+  /** A value for JSON: who has called this workload, as far as it is kept. */
+  readonly flows: () => unknown | Promise<unknown>;
   /** @returns the way to end it, or null when there are too many watchers */
   readonly subscribeTap: (watcher: (entry: AccessEntry) => void) => (() => void) | null;
   /** Begins to drain; the process stays. */
@@ -51,7 +53,7 @@ export interface AdminDeps {
   readonly upgrade: (asked: UpgradeAsked) => Promise<UpgradeAnswer>;
   /** Asks the application on behalf of the kubelet. @returns "" when it is well, why not, or null when there is no such probe */
   readonly probe: (index: number) => Promise<string | null>;
-  /** Networks that may read /config and /tap beside loopback. */
+  /** Networks that may read /config, /flows and /tap beside loopback. */
   readonly allow: readonly IpBlock[];
 }
 

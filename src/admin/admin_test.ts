@@ -14,6 +14,7 @@ function fixture() {
   const admin = createAdmin({
     renderMetrics: () => "up 1\n",
     isReady: () => state.readiness,
+    flows: () => ({ threads: [] }),
     configDump: () => ({ version: 7n, endpoints: new Map([["a", new Set([1])]]) }),
     probe: (index) => Promise.resolve(index === 0 ? "" : index === 1 ? "it answers 500" : null),
     subscribeTap: (watcher) => {

@@ -26,6 +26,11 @@ export function adminApp(deps: AdminDeps): Admin {
     readers(deps),
     async (context) => context.text(JSON.stringify(await deps.configDump(), plainValue, 2) + "\n", 200, JSON_TYPE),
   );
+  app.get(
+    "/flows",
+    readers(deps),
+    async (context) => context.text(JSON.stringify(await deps.flows()) + "\n", 200, JSON_TYPE),
+  );
   app.get("/tap", readers(deps), (context) => {
     const query = parseTapQuery(new URL(context.req.url).searchParams);
     if (typeof query === "string") return context.text(`${query}\n`, 400);
@@ -52,7 +57,7 @@ export function adminApp(deps: AdminDeps): Admin {
     const { status, body } = await deps.upgrade({ binary, timeoutMs, proof: context.req.header(PROOF) ?? null });
     return context.text(JSON.stringify(body) + "\n", status, JSON_TYPE);
   });
-  for (const path of ["/config", "/tap"]) {
+  for (const path of ["/config", "/flows", "/tap"]) {
     app.all(path, (context) => notAllowed(context, "GET"));
   }
   for (const path of ["/drain", "/shutdown", "/upgrade"]) app.all(path, (context) => notAllowed(context, "POST"));
@@ -61,7 +66,7 @@ export function adminApp(deps: AdminDeps): Admin {
   return { fetch: (request, caller) => app.fetch(request, caller) };
 }
 
-const PATHS = "GET /metrics /ready /live /config /tap /probe/N, POST /drain /shutdown /upgrade";
+const PATHS = "GET /metrics /ready /live /config /flows /tap /probe/N, POST /drain /shutdown /upgrade";
 const JSON_TYPE = { "content-type": "application/json; charset=utf-8" };
 
 function readers(deps: AdminDeps): MiddlewareHandler<Env> {

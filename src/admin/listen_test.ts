@@ -6,6 +6,7 @@ const admin = createAdmin({
   renderMetrics: () => "up 1\n",
   isReady: () => ({ ready: true, reasons: [] }),
   configDump: () => ({}),
+  flows: () => ({}),
   subscribeTap: () => null,
   probe: () => Promise.resolve(null),
   drain: () => {},

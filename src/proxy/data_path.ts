@@ -15,6 +15,7 @@ import { TapHub } from "../telemetry/tap.ts";
 import { BalancerMetrics } from "./balancer_metrics.ts";
 import { Credentials } from "./credentials.ts";
 import { EventSink } from "./events.ts";
+import { FlowTable } from "./flows.ts";
 import { InboundMetrics } from "./inbound_metrics.ts";
 import type { Listeners } from "./listeners.ts";
 import { OutboundMetrics } from "./outbound_metrics.ts";
@@ -36,6 +37,7 @@ export class DataPath {
   readonly metrics = new ProxyMetrics(() => performance.now());
   readonly proxy: Proxy;
   readonly tap: TapHub;
+  readonly flows = new FlowTable();
   readonly #options: DataPathOptions;
   readonly #accessLog: AccessLog | null;
   readonly #credentials: Credentials;
@@ -77,7 +79,7 @@ export class DataPath {
       source: options.source,
       credentials: this.#credentials,
       outboundMetrics: new OutboundMetrics(metrics, events, log),
-      inboundMetrics: new InboundMetrics(metrics, events, log),
+      inboundMetrics: new InboundMetrics(metrics, events, log, this.flows, turnMs),
       clock: turnMs,
       random: Math.random,
     });

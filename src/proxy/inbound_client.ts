@@ -1,6 +1,7 @@
 /** A client of this workload on one of its ports: who it is, what it may do, and the application it gets to. */
 import type { ClientPolicy, InboundView, PortPolicy } from "./policy/authorize.ts";
 import type { PeerClient } from "./policy/credentials.ts";
+import type { FlowMemo } from "./flows.ts";
 import type { ClientMark } from "./header_edits.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 
@@ -21,6 +22,8 @@ export class InboundClient {
   /** Memo: metric series of this client under a verdict, valid while `seriesVerdict` is that verdict. */
   seriesVerdict: object | null = null;
   series: unknown = null;
+  /** Memo of the facts that are kept of its requests. */
+  flows: FlowMemo | null = null;
   readonly #holder: InboundPolicyHolder;
   #view: InboundView;
   #port: PortPolicy;

@@ -7,6 +7,7 @@ import type { AuthzKind, ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import { DetectionCounts } from "./detection_counts.ts";
 import type { Downstream } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
+import type { FlowTable } from "./flows.ts";
 import { type EventSink, isSuccess, latencyOf } from "./events.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
@@ -26,12 +27,17 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
   readonly #metrics: ProxyMetrics;
   readonly #events: EventSink;
   readonly #log: Logger;
+  readonly #flows: FlowTable;
+  readonly #clock: () => number;
   readonly #detections: DetectionCounts;
   /** Verdicts are few and shared; the second key is the client's identity and port. */
   readonly #series = new WeakMap<Verdict, Map<string, RequestSeries>>();
   readonly #tcpSeries = new WeakMap<Verdict, Map<string, VerdictSeries>>();
 
-  constructor(metrics: ProxyMetrics, events: EventSink, log: Logger) {
+  /** @param clock monotonic milliseconds */
+  constructor(metrics: ProxyMetrics, events: EventSink, log: Logger, flows: FlowTable, clock: () => number) {
+    this.#flows = flows;
+    this.#clock = clock;
     this.#metrics = metrics;
     this.#events = events;
     this.#log = log;
@@ -44,6 +50,7 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
     exchange.series = series;
     series.verdict.decided(client, this.#log);
     series.http.onRequest();
+    this.#flows.request(client, exchange.request, verdict, exchange.startedMs);
   }
 
   onRevoked(exchange: Exchange, verdict: Verdict): void {
@@ -90,6 +97,7 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
   onTcpVerdict(client: InboundClient, verdict: Verdict): void {
     const make = () => new VerdictSeries(this.#metrics, "tcp", client, verdict);
     seriesOf(this.#tcpSeries, client, verdict, make).decided(client, this.#log);
+    this.#flows.connection(client, verdict, this.#clock());
   }
 
   onTcpRevoked(client: InboundClient, verdict: Verdict): void {

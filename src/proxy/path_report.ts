@@ -1,4 +1,5 @@
 /** What a thread's data path is doing, for /config; of several threads, together. */
+import type { FlowReport, FlowTable } from "./flows.ts";
 import type { Proxy } from "./proxy.ts";
 
 /** An endpoint as the balancer sees it. */
@@ -16,10 +17,11 @@ export interface EndpointReport {
 export interface PathReport {
   readonly connections: number;
   readonly endpoints: readonly EndpointReport[];
+  readonly flows: FlowReport;
 }
 
 /** Looks at a data path. */
-export function reportPath(proxy: Proxy): PathReport {
+export function reportPath(proxy: Proxy, flows: FlowTable): PathReport {
   const now = performance.now();
   const endpoints = [...proxy.upstreams.all()].map((state) => ({
     address: state.endpoint.key,
@@ -31,5 +33,5 @@ export function reportPath(proxy: Proxy): PathReport {
     latencyMs: Math.round(state.ewma.value(now) * 1000) / 1000,
     breakerOpen: state.breaker.isOpen,
   }));
-  return { connections: proxy.live.size, endpoints };
+  return { connections: proxy.live.size, endpoints, flows: flows.report(now, Date.now()) };
 }

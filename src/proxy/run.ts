@@ -114,6 +114,10 @@ class Runner {
       renderMetrics: async () => renderMetrics(await this.#serving.metrics()),
       isReady: () => this.#readiness(),
       configDump: () => this.#configDump(),
+      flows: async () => ({
+        workload: `${this.#config.workloadNamespace}/${this.#config.workloadName}`,
+        threads: (await this.#serving.reports()).map(({ flows }) => flows),
+      }),
       probe: (index) => this.#probe(index),
       subscribeTap: (watcher) => this.#serving.path.tap.subscribe(watcher),
       drain: () => this.#drain(),

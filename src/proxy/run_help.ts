@@ -10,7 +10,7 @@ Usage: tulle proxy
        tulle proxy upgrade    replace the running proxy by a new program; no connection is refused or cut
 
 It is configured by its environment; \`tulle up\` and the injector set it. Ports: 4140 takes what the workload sends,
-4143 mutual TLS from other sidecars, 4145 what others send, 4191 /metrics /ready /live /config /tap.
+4143 mutual TLS from other sidecars, 4145 what others send, 4191 /metrics /ready /live /config /flows /tap.
 
 Environment:
 ${proxyConfigHelp()}

@@ -110,7 +110,7 @@ export class Serving implements ControlUser, Upgradable {
   }
 
   async reports(): Promise<PathReport[]> {
-    return [reportPath(this.#path.proxy), ...await this.#workers?.reports() ?? []];
+    return [reportPath(this.#path.proxy, this.#path.flows), ...await this.#workers?.reports() ?? []];
   }
 
   get connections(): number {

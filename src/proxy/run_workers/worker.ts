@@ -150,7 +150,7 @@ class Worker {
       case "metrics":
         return answer(dumpMetrics(metrics.registry));
       case "report":
-        return answer(reportPath(proxy));
+        return answer(reportPath(proxy, this.#path.flows));
       case "drain":
         return proxy.drain(() => answer(null));
       case "retire":
