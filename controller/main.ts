@@ -7,7 +7,7 @@ import { IdentityService } from "../proto/gen/tulle/identity/v1/identity_pb.ts";
 import type { Feed } from "./_config_feed.ts";
 import { ClusterDuties } from "./_cluster_duties.ts";
 import { openSource } from "./_source.ts";
-import { type ControllerOptions, type Endpoint, parseOptions } from "./cli/controller_options.ts";
+import { type ControllerOptions, type Endpoint, indexOptions, parseOptions } from "./cli/controller_options.ts";
 import { CONTROLLER, MESH_NAMESPACE, WEBHOOK_SERVICE } from "./core/cluster_names.ts";
 import { lineQueue, serviceLog } from "./core/log_lines.ts";
 import { Registry } from "./core/metrics.ts";
@@ -60,14 +60,7 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   const registry = new Registry();
   const metrics = serveMetrics(registry);
   const store = new ResourceStore();
-  const worlds = new WorldSource(store, {
-    trustDomain: options.trustDomain,
-    clusterDomain: options.clusterDomain,
-    clusterNetworks: options.clusterNetworks,
-    probeNetworks: options.probeNetworks,
-    defaultPolicy: options.defaultInboundPolicy,
-    injectByDefault: options.cluster === null,
-  });
+  const worlds = new WorldSource(store, indexOptions(options));
   const discovery = new DiscoveryHandler({ source: worlds, metrics, log, now: Date.now, random: Math.random });
   let feed: Feed | null = null;
   let ready = false;

@@ -57,6 +57,10 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Show success rate, rate and latency of workloads and routes",
     run: async (argv) => (await import("../controller/cli/stat.ts")).runStat(argv),
   }],
+  ["explain", {
+    summary: "Say where a request would go, and who would let it in",
+    run: async (argv) => (await import("../controller/cli/policy/explain.ts")).runExplain(argv),
+  }],
   ["identity", {
     summary: "Show the certificate that a sidecar uses now",
     run: async (argv) => (await import("../controller/cli/identity.ts")).runIdentity(argv),
@@ -98,7 +102,7 @@ const GROUPS: readonly { readonly title: string; readonly faces: readonly string
     title: "Run a mesh on a cluster",
     faces: ["install", "upgrade", "uninstall", "check", "ca", "inject", "uninject", "migrate"],
   },
-  { title: "See what it does", faces: ["stat", "identity", "diagnostics", "version", "completion"] },
+  { title: "See what it does", faces: ["stat", "explain", "identity", "diagnostics", "version", "completion"] },
   { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller", "agent"] },
 ];
 

@@ -4,6 +4,7 @@ import { EXIT_USAGE } from "../../src/base/error.ts";
 import { LOG_LEVELS, type LogLevel } from "../../src/base/log.ts";
 import { canonicalCidr } from "../core/ip.ts";
 import type { DefaultPolicy } from "../core/snapshot.ts";
+import type { IndexOptions } from "../index/world.ts";
 import { readSettings, type SidecarSettings } from "../inject/settings.ts";
 import { DEFAULT_POLICIES } from "../kube/resources.ts";
 import { collect, parseDurationOption, teachingCommand } from "./_command.ts";
@@ -152,6 +153,18 @@ export function parseOptions(argv: readonly string[]): ControllerOptions | null 
     clusterNetworks: values.clusterNetworks,
     probeNetworks: values.probeNetworks,
     logLevel: values.logLevel,
+  };
+}
+
+/** What of it the index needs. */
+export function indexOptions(options: ControllerOptions): IndexOptions {
+  return {
+    trustDomain: options.trustDomain,
+    clusterDomain: options.clusterDomain,
+    clusterNetworks: options.clusterNetworks,
+    probeNetworks: options.probeNetworks,
+    defaultPolicy: options.defaultInboundPolicy,
+    injectByDefault: options.cluster === null,
   };
 }
 

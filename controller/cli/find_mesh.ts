@@ -28,6 +28,9 @@ export interface KnownMesh {
   readonly pid: number;
   /** False: it runs in a user namespace, and its addresses are reachable from inside only. */
   readonly isReachable: boolean;
+  /** Of its YAML. */
+  readonly folders: readonly string[];
+  readonly trustDomain: string;
   readonly proxies: readonly KnownProxy[];
 }
 
@@ -51,7 +54,8 @@ export function readMesh(stateFolder: string): KnownMesh | null {
       const proxy = { key: `${namespace}/${name}`, workload: `${namespace}/${workload}`, address: addresses[0] ?? "" };
       return admin === null ? [] : [{ ...proxy, admin }];
     });
-    return { stateFolder, pid: mesh.pid, isReachable: mesh.root, proxies };
+    const { pid, root: isReachable, folders = [], trustDomain = "cluster.local" } = mesh;
+    return { stateFolder, pid, isReachable, folders, trustDomain, proxies };
   } catch {
     return null; // still starting, or just ended
   }
@@ -90,6 +94,8 @@ function isInside(mesh: KnownMesh): boolean {
 interface MeshFile {
   readonly pid: number;
   readonly root: boolean;
+  readonly folders?: readonly string[];
+  readonly trustDomain?: string;
   readonly workloads: readonly {
     readonly namespace: string;
     readonly name: string;

@@ -29,6 +29,8 @@ test("findMeshes() finds what runs, leaves out what has ended, is broken, or has
     stateFolder: good,
     pid: process.pid,
     isReachable: true,
+    folders: [],
+    trustDomain: "cluster.local",
     proxies: [{ key: "shop/front-0", workload: "shop/front", address: "10.77.0.3", admin: "http://10.77.0.3:4191" }],
   }]);
   rmSync(good, { recursive: true });

@@ -7,7 +7,7 @@ import type { Kind } from "./resources.ts";
 import type { ResourceStore } from "./store.ts";
 
 /** What is followed. Kinds of others' or our own definitions may be missing from a cluster: then there are none of them. */
-const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolean }[] = [
+export const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolean }[] = [
   { kind: "Namespace", optional: false },
   { kind: "Service", optional: false },
   { kind: "EndpointSlice", optional: false },

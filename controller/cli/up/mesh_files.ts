@@ -21,6 +21,9 @@ export function meshFile(
     readonly pid: number;
     readonly root: boolean;
     readonly controller: { readonly address: string; readonly admin: string };
+    /** Absolute paths of the folders of YAML. */
+    readonly folders: readonly string[];
+    readonly trustDomain: string;
   },
   units: readonly WorkloadUnit[],
   folder: MeshFolder,

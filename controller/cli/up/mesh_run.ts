@@ -1,6 +1,6 @@
 /** One run of a folder: controller, workloads and their sidecars, following the folder's changes. */
 import { copyFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { errorText } from "../../../src/base/error.ts";
 import { DEFAULT_PLAN, PROXY_MARK, PROXY_UID } from "../../../src/capture/capture_plan.ts";
 import { Namespace } from "../../../src/capture/namespace.ts";
@@ -241,8 +241,15 @@ export class MeshRun {
     }
     replaceFile(join(stateFolder, TRACES_FILE), JSON.stringify(this.#traces()));
     const controller = { address: this.#settings.controllerAddress, admin: this.controllerAdmin };
-    const { root } = this.#plan;
-    const mesh = meshFile({ pid: this.#pid, root, controller }, [...this.units.values()], this.folder, this.book);
+    const { root, options } = this.#plan;
+    const run = {
+      pid: this.#pid,
+      root,
+      controller,
+      folders: options.folders.map((folder) => resolve(folder)),
+      trustDomain: options.trustDomain,
+    };
+    const mesh = meshFile(run, [...this.units.values()], this.folder, this.book);
     replaceFile(join(stateFolder, "mesh.json"), mesh);
   }
 

@@ -1,0 +1,129 @@
+/**
+ * What the data path would do, asked as a question: the very tables and decisions that it uses, over a snapshot as the
+ * controller sends it. Nothing is sent, counted or remembered. The command line and tests ask; the data path does not.
+ */
+import type { RouteRule } from "../model/outbound.ts";
+import type { OutboundTarget, WeightedBackend } from "../model/outbound.ts";
+import type { InboundPolicy } from "../model/inbound.ts";
+import { formatIp, type IpBlock, parseIp } from "../model/ip.ts";
+import { decodeSnapshot } from "../discovery/decode_snapshot.ts";
+import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
+import { toWire } from "../base/wire_text.ts";
+import { decidedRequest } from "./extended_connect.ts";
+import { compileInbound, type InboundView } from "./policy/authorize.ts";
+import type { Verdict } from "./policy/verdict.ts";
+import { answerOf } from "./route_filters.ts";
+import { compileRoutes } from "./route/compile.ts";
+import { applyEdit } from "./route/edit.ts";
+import { applyRewrite } from "./route/rewrite.ts";
+
+/** A request that nobody has sent. */
+export interface AskedRequest {
+  readonly method: string;
+  readonly authority: string;
+  /** With its query. */
+  readonly path: string;
+  /** Names in any case. */
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+/** A share of the requests of a rule, and the request as this share's endpoints see it. */
+export interface AskedShare {
+  readonly share: WeightedBackend;
+  readonly request: HeaderBlock;
+}
+
+/** What a client's sidecar would do. */
+export interface OutboundAnswer {
+  readonly target: OutboundTarget;
+  /** Null: no route matches (404), or the bytes are not looked at. */
+  readonly rule: RouteRule | null;
+  /** The rule answers by itself: a redirect, or a preflight. */
+  readonly answer: HeaderBlock | null;
+  readonly shares: readonly AskedShare[];
+}
+
+/** @throws Error that names the field, for a message that a proxy would refuse */
+export function readTarget(message: Uint8Array): OutboundTarget {
+  const found = decodeSnapshot(message);
+  if (!found.ok) throw new Error(`a proxy would refuse the snapshot: ${found.error}`);
+  if (found.value.kind !== "outbound") throw new Error("want a snapshot of a target");
+  return found.value.target;
+}
+
+/** @throws Error that names the field, for a message that a proxy would refuse */
+export function readPolicy(message: Uint8Array): InboundPolicy {
+  const found = decodeSnapshot(message);
+  if (!found.ok) throw new Error(`a proxy would refuse the snapshot: ${found.error}`);
+  if (found.value.kind !== "inbound") throw new Error("want the policy of a workload");
+  return found.value.policy;
+}
+
+/** Where a request would go. @param request null for bytes that are not HTTP */
+export function explainOutbound(target: OutboundTarget, request: AskedRequest | null): OutboundAnswer {
+  const isOpaque = request === null || target.protocol === "opaque";
+  if (!target.known) return { target, rule: null, answer: null, shares: [] };
+  if (isOpaque) {
+    const rule = target.streamRoutes[0] ?? target.routes.at(-1) ?? null;
+    const nothing = blockOf(request ?? { method: "", authority: target.authority, path: "", headers: [] });
+    return { target, rule, answer: null, shares: rule?.backends.map((share) => ({ share, request: nothing })) ?? [] };
+  }
+  const block = decidedRequest(blockOf(request));
+  const rule = compileRoutes(target.routes).match(block);
+  if (rule === null) return { target, rule, answer: null, shares: [] };
+  const answer = rule.plan === null ? null : answerOf(rule.plan, block, target);
+  const shares = rule.backends.map((share) => ({ share, request: edited(block, rule, share) }));
+  return { target, rule, answer, shares };
+}
+
+/** The request after the edits of its rule and of the share, in the order of `route_filters.ts`. */
+function edited(block: HeaderBlock, rule: RouteRule, { filters }: WeightedBackend): HeaderBlock {
+  let out = rule.requestHeaders === null ? block : applyEdit(block, rule.requestHeaders);
+  if (rule.plan !== null && rule.plan.rewrite !== null) out = applyRewrite(out, rule.plan.rewrite);
+  if (filters === null) return out;
+  if (filters.requestHeaders !== null) out = applyEdit(out, filters.requestHeaders);
+  return filters.rewrite === null ? out : applyRewrite(out, filters.rewrite);
+}
+
+/** Who asks a workload. */
+export interface AskedCaller {
+  /** SPIFFE ID proven by mutual TLS; null without one. */
+  readonly identity: string | null;
+  readonly ip: string;
+}
+
+/** The decisions of a workload's sidecar. */
+export class InboundJudge {
+  readonly policy: InboundPolicy;
+  readonly #view: InboundView;
+
+  constructor(policy: InboundPolicy) {
+    this.policy = policy;
+    this.#view = compileInbound(policy, compileRoutes);
+  }
+
+  /** @param request null for bytes that are not HTTP */
+  judge(port: number, caller: AskedCaller, request: HeaderBlock | null): Verdict {
+    const rules = this.#view.port(port);
+    const client = rules.forClient(caller);
+    if (client.connection.kind === "deny" && request === null) return client.connection;
+    if (request === null) return rules.needsRequest ? rules.unclassified : client.connection;
+    return client.request(decidedRequest(request));
+  }
+}
+
+/** A request as the parsers make it. */
+export function blockOf({ method, authority, path, headers }: AskedRequest): HeaderBlock {
+  const fields = headers.flatMap(([name, value]) => [name.toLowerCase(), toWire(value)]);
+  return headerBlock({ method, scheme: "http", authority, path: toWire(path), protocol: "", status: 0 }, fields);
+}
+
+/** Whether text is an address, as callers have them. */
+export function isAddress(text: string): boolean {
+  return parseIp(text) !== null;
+}
+
+/** "10.0.0.0/8" */
+export function blockText({ v4, base, prefixBits }: IpBlock): string {
+  return `${formatIp(base)}/${v4 ? prefixBits - 96 : prefixBits}`;
+}

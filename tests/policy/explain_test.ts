@@ -1,0 +1,45 @@
+/** `tulle explain` over manifests: the answers of the proxy's own functions. */
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { tulleCommand } from "../support/tulle_command.ts";
+
+const SHOP = join(import.meta.dir, "shop.yaml");
+
+/** Runs `tulle explain … -o json` on the shop. */
+function explained(...words: string[]) {
+  const command = [...tulleCommand(), "explain", "-f", SHOP, "-n", "shop", "-o", "json", ...words];
+  const { stdout, stderr, exitCode } = Bun.spawnSync(command);
+  return { answer: exitCode === 2 ? null : JSON.parse(stdout.toString()), error: stderr.toString(), exitCode };
+}
+
+const CASES: readonly (readonly [string, readonly string[], "permit" | "deny", RegExp])[] = [
+  [
+    "an admission of a route",
+    ["deploy/front", "svc/web", "GET", "/metrics"],
+    "permit",
+    /AuthorizationPolicy shop\/front/,
+  ],
+  ["an arrow and a port", ["front", "→", "web:80", "GET", "/metrics"], "permit", /AuthorizationPolicy shop\/front/],
+  ["another path", ["front", "svc/web", "GET", "/other"], "deny", /Server shop\/web-http/],
+  ["another method", ["front", "svc/web", "POST", "/metrics"], "deny", /Server shop\/web-http/],
+  ["a path with two readings", ["front", "svc/web", "GET", "/x/..%2fmetrics"], "deny", /Server shop\/web-http/],
+  ["no identity", ["svc/web", "GET", "/metrics", "--from", "none"], "deny", /default deny/],
+  ["another identity", ["front", "svc/web", "GET", "/metrics", "--from", "shop/other"], "deny", /default deny/],
+  ["bytes that are no request", ["front", "svc/web"], "deny", /Server shop\/web-http/],
+  ["an instance by name", ["front", "web-1:8000", "GET", "/metrics"], "permit", /AuthorizationPolicy shop\/front/],
+];
+
+test.each(CASES)("explain says what the server decides: %s", (_, words, verdict, policy) => {
+  const { answer, exitCode, error } = explained(...words);
+  expect(error).toBe("");
+  const servers = answer.backends.flatMap((backend: { servers: unknown[] }) => backend.servers);
+  expect(servers.length).toBeGreaterThan(0);
+  for (const server of servers) expect([server.verdict, policy.test(server.policy)]).toEqual([verdict, true]);
+  expect(exitCode).toBe(verdict === "permit" ? 0 : 1);
+});
+
+test("explain names what was meant when a name is wrong", () => {
+  const { exitCode, error } = explained("frnt", "svc/web", "GET", "/");
+  expect(exitCode).toBe(2);
+  expect(error).toContain('Did you mean "front"?');
+});
