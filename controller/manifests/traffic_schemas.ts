@@ -97,8 +97,7 @@ export function backendPolicySpec(targetRef: Schema): Schema {
         },
         ["delay"],
         {
-          description:
-            "Asks a second endpoint when the first is slow; the first answer counts. Requests without a body.",
+          description: "Asks a second endpoint when the first is slow; the first answer counts. Bodies up to 64 KiB.",
         },
       ),
       concurrency: object(

@@ -17,13 +17,14 @@ import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
 import { CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { Attempts } from "./attempts.ts";
-import { Deadlines, PAUSE, TRY_TIMEOUT } from "./deadlines.ts";
+import { Deadlines, PAUSE, requestTimeout, TRY_TIMEOUT, tryTimeout } from "./deadlines.ts";
 import type { HttpContext } from "./http_context.ts";
 import type { HttpPipeline } from "./http_pipeline.ts";
 import type { ExtendedConnect } from "./extended_connect.ts";
 import { ignoredUpgrade } from "./header_edits.ts";
+import type { Hedge } from "./hedge.ts";
 import { ReplayBody, type ReplayOwner } from "./replay_body.ts";
-import { errorResponse } from "./respond.ts";
+import { errorResponse, grpcStatusIn } from "./respond.ts";
 import { endBegun } from "./revoke.ts";
 import { isIdempotent } from "./methods.ts";
 import { abortCode, opensTunnel, tunnelHead } from "./tunnel_heads.ts";
@@ -85,18 +86,20 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   cancelled = false;
   finished = false;
   tunnel = false;
+  /** A second attempt, in case that the first is slow. */
+  hedge: Hedge | null = null;
   /** The client has sent extended CONNECT, which goes to an application. */
   extended: ExtendedConnect | null = null;
   /** Slot for what the pipeline wants to find again. */
   series: unknown = null;
   #head: HeaderBlock | null = null;
   /** Null while there is no body, as in most requests. */
-  #body: ReplayBody | null = null;
+  body: ReplayBody | null = null;
   #replayable = true;
   readonly #tunnelRequest: TunnelRequest | null;
   /** Nothing more of the request will come. */
   requestDone: boolean;
-  #trailers: HeaderBlock | null = null;
+  trailers: HeaderBlock | null = null;
   #waiting = false;
   #responseStarted = false;
   #responseDone = false;
@@ -241,18 +244,18 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.#waiting = false;
     this.triedMs = this.context.clock();
     this.up = leg;
-    const kept = this.#body === null ? null : this.#body.first;
-    const ends = this.requestDone && this.#trailers === null && !this.wantsTunnel;
+    const kept = this.body === null ? null : this.body.first;
+    const ends = this.requestDone && this.trailers === null && !this.wantsTunnel;
     leg.sendHead(this.#head as HeaderBlock, ends && kept === null, ""); // set by dispatch
     if (this.up !== leg) return;
     for (let piece = kept; piece !== null && this.up === leg; piece = piece.next) {
       leg.sendData(piece.buffer, piece.start, piece.end, ends && piece.next === null);
     }
     if (this.up !== leg) return;
-    if (this.#trailers !== null) leg.sendTrailers(this.#trailers);
-    if (this.#body === null) return;
-    this.#body.sent();
-    this.#replayable &&= this.#body.isWhole;
+    if (this.trailers !== null) leg.sendTrailers(this.trailers);
+    if (this.body === null) return;
+    this.body.sent();
+    this.#replayable &&= this.body.isWhole;
   }
 
   onUpstreamFailed(error: Failure): void {
@@ -278,9 +281,9 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (out === null) return;
     this.#responseStarted = true;
     this.#replayable = false;
-    this.#body?.drop();
+    this.body?.drop();
     if (opensTunnel(this, leg, head)) return this.#openTunnel(out);
-    if (end) this.#readGrpcStatus(head);
+    if (end) this.grpcStatus = grpcStatusIn(this.request, head);
     // Over the mesh a 2xx would open the tunnel that the application has not opened.
     const ignored = this.http1.upgrade !== "" && this.upgrade === "" && head.status < 300;
     this.down.sendHead(ignored ? ignoredUpgrade(out) : out, end, this.reason);
@@ -306,13 +309,13 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (leg === this.down) {
       if (this.wantsTunnel) return this.#requestData(EMPTY, 0, 0, true);
       this.requestDone = true;
-      this.#trailers = trailers;
+      this.trailers = trailers;
       if (this.up !== null) this.up.sendTrailers(trailers);
       return;
     }
     if (leg !== this.up) return;
     this.#upEnds();
-    this.#readGrpcStatus(trailers);
+    this.grpcStatus = grpcStatusIn(this.request, trailers);
     this.down.sendTrailers(trailers);
     this.#responded();
   }
@@ -357,23 +360,32 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (this.finished) return;
     if (kind === PAUSE) return this.pipeline.resume(this);
     if (kind === TRY_TIMEOUT) return this.#tryTakesTooLong();
-    this.fail(
-      this.isClientsDeadline
-        ? failure("deadline", "the time that the client gave is over (grpc-timeout)")
-        : failure("timeout", "the request took too long"),
-    );
+    this.fail(requestTimeout(this.isClientsDeadline));
+  }
+
+  /** Goes on with the leg of another attempt, which has an answer first. */
+  adopt(endpoint: EndpointState, leg: Leg, sentMs: number): void {
+    this.#abandon(true);
+    this.endpoint = this.lastEndpoint = endpoint;
+    this.triedMs = sentMs;
+    this.#upOver = false;
+    this.up = leg;
   }
 
   #tryTakesTooLong(): void {
-    let error = failure("timeout", "the endpoint did not answer in time");
-    this.#slow();
-    if (this.#waiting) {
-      this.endpoint?.withdraw(this);
-      this.#waiting = false;
-      this.#leaveEndpoint(false);
-      error = unsent("timeout", "the endpoint could not be connected in time");
-    } else this.#leaveUpstream(CANCEL, false);
+    const error = tryTimeout(this.#abandon(false));
     if (!this.pipeline.retry(this, error)) this.fail(error);
+  }
+
+  /** Gives up an attempt that has no answer. @returns true when it was not even sent */
+  #abandon(blameless: boolean): boolean {
+    const wasWaiting = this.#waiting;
+    this.#slow();
+    if (wasWaiting) this.endpoint?.withdraw(this);
+    this.#waiting = false;
+    if (wasWaiting) this.#leaveEndpoint(blameless);
+    else this.#leaveUpstream(CANCEL, blameless);
+    return wasWaiting;
   }
 
   onBodyStuck(): void {
@@ -397,7 +409,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
   #forward(buffer: Uint8Array, start: number, end: number, fin: boolean): void {
     const { up } = this;
     if (end > start && (up === null || this.#replayable)) {
-      const body = this.#body ??= new ReplayBody(this, this.context.share);
+      const body = this.body ??= new ReplayBody(this, this.context.share);
       body.keep(buffer, start, end, up === null);
       this.#replayable &&= body.isWhole;
     }
@@ -444,12 +456,6 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.#finish();
   }
 
-  #readGrpcStatus(block: HeaderBlock): void {
-    if ((this.request.flags & IS_GRPC) === 0) return;
-    const status = block.get("grpc-status");
-    if (status !== null) this.grpcStatus = Number.parseInt(status, 10);
-  }
-
   /** The attempt ends without an answer: it would have taken at least this long. */
   #slow(): void {
     if (this.headMs === 0) this.endpoint?.ewma.atLeast(this.context.clock() - this.triedMs, this.context.clock());
@@ -480,7 +486,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     if (this.finished) return;
     this.finished = true;
     this.#deadlines?.disarm();
-    this.#body?.drop();
+    this.body?.drop();
     const { endpoint } = this;
     this.context.requestEnded();
     this.pipeline.finished(this);

@@ -9,6 +9,7 @@ import type { Exchange, HttpPipeline } from "./exchange.ts";
 import { decidedRequest, ExtendedConnect, isExtendedConnect } from "./extended_connect.ts";
 import { grpcTimeoutMs, withGrpcTimeout } from "./grpc_timeout.ts";
 import { declaringRequest, originalReason, outboundRequest, outboundResponse, upgradeRequest } from "./header_edits.ts";
+import { Hedge, type HedgeOwner, isHedged, type Shot } from "./hedge.ts";
 import { Holds } from "./hold.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "./observe.ts";
@@ -28,7 +29,7 @@ const SAME_ENDPOINT_PAUSE_MS = 25;
 /** Pauses double up to this many times the first. */
 const MAX_PAUSE_FACTOR = 10;
 
-export class OutboundHttp implements HttpPipeline {
+export class OutboundHttp implements HttpPipeline, HedgeOwner {
   readonly holds: Holds;
   readonly #upstreams: Upstreams;
   readonly #observer: OutboundHttpObserver;
@@ -61,6 +62,7 @@ export class OutboundHttp implements HttpPipeline {
 
   retry(exchange: Exchange, error: Failure): boolean {
     this.#overloaded(exchange, error);
+    if (exchange.hedge !== null && exchange.hedge.outlives(error)) return true;
     const account = accountOf(exchange, error);
     if (!this.#isGranted(exchange, account)) return false;
     this.#again(exchange, error, account);
@@ -77,6 +79,7 @@ export class OutboundHttp implements HttpPipeline {
     // Only where there may be something to read: an error, or a gRPC response that is a status and nothing else.
     const isSuspect = head.status >= 400 || (end && (exchange.request.flags & IS_GRPC) !== 0);
     if (isSuspect && exchange.rule !== null && this.#triesAgain(exchange, head, end, meshed)) return null;
+    exchange.hedge?.stop();
     this.#reached(exchange);
     exchange.reason = meshed ? originalReason(head) : exchange.up?.reason ?? "";
     return editedResponse(exchange, meshed ? outboundResponse(head) : head);
@@ -87,6 +90,7 @@ export class OutboundHttp implements HttpPipeline {
   }
 
   finished(exchange: Exchange): void {
+    exchange.hedge?.stop();
     const { endpoint } = exchange;
     if (endpoint !== null) this.#learn(exchange, endpoint);
     else if (exchange.error !== null) this.#overloaded(exchange, exchange.error);
@@ -142,6 +146,7 @@ export class OutboundHttp implements HttpPipeline {
     if (account === "no") account = accountOfResponse(exchange, head.status, grpcStatus);
     const error = told ?? failure("upstream_reset", `the endpoint answered ${head.status}`);
     if (!this.#isGranted(exchange, account)) return false;
+    exchange.hedge?.stop();
     exchange.dropAttempt(FAILURE_PENALTY_MS);
     this.#again(exchange, error, account);
     return true;
@@ -218,6 +223,30 @@ export class OutboundHttp implements HttpPipeline {
       this.#observer.onRequest(exchange);
     }
     this.#dispatch(exchange, endpoint, rule, backend.protocol);
+    const hedging = backend.resilience === null ? null : backend.resilience.hedging;
+    if (hedging !== null && exchange.attempts === 1 && !exchange.finished && isHedged(exchange, hedging)) {
+      exchange.hedge = new Hedge(exchange, this, hedging.delayMs);
+    }
+  }
+
+  aim(exchange: Exchange): Shot | null {
+    const { rule, lastEndpoint, context, via } = exchange;
+    const backend = via?.backend ?? null;
+    if (rule === null || backend === null || lastEndpoint === null) return null;
+    const endpoint = this.#upstreams.pick(backend, [lastEndpoint]);
+    const isOther = endpoint !== null && endpoint !== lastEndpoint && !endpoint.isFull;
+    if (!isOther || !endpoint.admits(context.clock())) return null;
+    const isPaid = targetOf(exchange).budget.withdraw(context.clock());
+    this.#upstreams.count(backend, isPaid ? "hedge_sent" : "hedge_overflow");
+    if (!isPaid) return null;
+    const minor = exchange.clientMinorVersion;
+    const head = outboundRequest(this.#requestOf(exchange, rule), endpoint.meshed, minor);
+    return { endpoint, head, http2: minor < 0, tryTimeoutMs: rule.backendTimeoutMs };
+  }
+
+  won(exchange: Exchange): void {
+    const backend = exchange.via?.backend ?? null;
+    if (backend !== null) this.#upstreams.count(backend, "hedge_won");
   }
 
   /** All endpoints were asked. */

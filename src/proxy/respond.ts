@@ -1,5 +1,5 @@
 /** Errors as the client sees them: the one table from failure to HTTP status and gRPC status. */
-import { type HeaderBlock, headerBlock, NO_START } from "../wire/header_block.ts";
+import { type HeaderBlock, headerBlock, IS_GRPC, NO_START } from "../wire/header_block.ts";
 import type { Failure, FailureCode } from "./upstream/failure.ts";
 
 interface Rendering {
@@ -112,6 +112,12 @@ export function toldFailure(head: HeaderBlock): Failure | null {
     ? "unreachable"
     : "upstream_protocol";
   return { code, detail, unprocessed: isUnprocessed };
+}
+
+/** The gRPC status that a head or trailers carry; -1 without one, or where the request is not gRPC. */
+export function grpcStatusIn(request: HeaderBlock, block: HeaderBlock): number {
+  const status = (request.flags & IS_GRPC) === 0 ? null : block.get("grpc-status");
+  return status === null ? -1 : Number.parseInt(status, 10);
 }
 
 /** The gRPC status that a failure is rendered as. */

@@ -1,7 +1,7 @@
 /** BackendPolicy and its annotations, through real sidecars: that each acts is seen by its metric, and by who is asked. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
-import { fetchOnce, header, reply, type Response, serveHttp } from "../support/http1.ts";
+import { fetchOnce, header, Http1Client, reply, type Response, serveHttp } from "../support/http1.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { sumOf } from "../support/prometheus.ts";
 import { NAMESPACE, type Resource, service, workload, type WorkloadSpec } from "../support/resources.ts";
@@ -222,4 +222,65 @@ test.skipIf(isDirect)("a retry budget of nothing allows no retry, the usual one 
     await shop.askMany(2);
     expect(await shop.metric("outbound_http_route_retry_requests_total")).toBeGreaterThan(0);
   }, 30_000);
+});
+
+/** Two endpoints of which the one that is asked first never answers its first request; `cancelled` once that is given up. */
+async function openStuck(resources: readonly Resource[]) {
+  const stack = new AsyncDisposableStack();
+  const names = ["web-a", "web-b"];
+  const mesh = stack.use(
+    await startMesh({
+      workloads: [FRONT, ...names.map((name) => workload(name, { app: "web" }))],
+      services: [service("web", PORT, "http")],
+      resources,
+    }),
+  );
+  const cancelled = Promise.withResolvers<string>();
+  const asked: string[] = [];
+  for (const name of names) {
+    stack.use(serveHttp(mesh.ip(name), PORT, async (request, peer) => {
+      asked.push(name);
+      if (asked.length > 1) return await peer.write(reply(200, `${name}${request.body.toString()}`));
+      await peer.readAll(40_000).catch(() => {}); // until it is closed or reset
+      cancelled.resolve(name);
+    }));
+  }
+  const metric = async (event: string) => sumOf(await mesh.sidecar("front").metrics(), EVENTS, { event });
+  return { mesh, asked, cancelled: cancelled.promise, metric, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+test.skipIf(isDirect)("a slow request is hedged: the first answer wins, and the loser is cancelled", async () => {
+  await using shop = await openStuck([policy({ hedging: { delay: "40ms" } })]);
+  const answer = await fetchOnce(shop.mesh.to("front", `web:${PORT}`), "/");
+  expect([answer.status, answer.body.toString()]).toEqual([200, shop.asked[1] ?? ""]);
+  expect(shop.asked[1]).not.toBe(shop.asked[0] ?? "");
+  expect(await shop.cancelled).toBe(shop.asked[0] ?? "");
+  expect([await shop.metric("hedge_sent"), await shop.metric("hedge_won")]).toEqual([1, 1]);
+});
+
+test.skipIf(isDirect)("without budget nothing is hedged", async () => {
+  const retryBudget = { percent: 0, minPerSecond: 0 };
+  await using shop = await openStuck([policy({ hedging: { delay: "40ms" }, retryBudget })]);
+  using client = await Http1Client.connect(shop.mesh.to("front", `web:${PORT}`));
+  await client.peer.write("GET / HTTP/1.1\r\nhost: web\r\n\r\n");
+  await eventually(async () => expect(await shop.metric("hedge_overflow")).toBe(1));
+  await eventually(() => expect(shop.asked.length).toBe(1));
+});
+
+test.skipIf(isDirect)("a request that is declared safe is hedged with its body, another is not", async () => {
+  await using shop = await openStuck([policy({ hedging: { delay: "40ms", methods: ["PUT"] } })]);
+  const send = async (method: string) => {
+    const client = await Http1Client.connect(shop.mesh.to("front", `web:${PORT}`));
+    await client.peer.write(`${method} / HTTP/1.1\r\nhost: web\r\ncontent-length: 6\r\n\r\n hello`);
+    return client;
+  };
+  using put = await send("PUT");
+  expect((await put.readResponse()).body.toString()).toBe(`${shop.asked[1]} hello`);
+  shop.asked.length = 0; // who is asked next is stuck as well
+  using _post = await send("POST");
+  await eventually(() => expect(shop.asked.length).toBe(1));
+  shop.asked.length = 0; // … and once more: its hedge comes after the one that the POST would have had
+  using again = await send("PUT");
+  expect((await again.readResponse()).status).toBe(200);
+  expect([await shop.metric("hedge_sent"), await shop.metric("hedge_won")]).toEqual([2, 2]);
 });

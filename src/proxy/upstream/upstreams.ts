@@ -24,6 +24,10 @@ export type ResilienceEvent =
   | ShapingEvent
   /** An endpoint stays in although it fails: too many are out already. */
   | "ejection_floor"
+  /** A second endpoint was asked; its answer came first; or there was no budget left to ask it. */
+  | "hedge_sent"
+  | "hedge_won"
+  | "hedge_overflow"
   /** A request was refused: all endpoints have as many as they may. */
   | "concurrency_limited";
 
