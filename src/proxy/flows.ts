@@ -3,8 +3,8 @@
  * header, no body, no query; of a path what looks like an identifier is left out. `tulle policy replay` asks them what a new
  * policy would change.
  *
- * A request whose header section was the connection's last costs two comparisons; one whose path the connection has had
- * costs a look-up. Everything is bounded: what comes on top is counted together.
+ * A request whose header section was the connection's last costs two comparisons; one like it was before costs a pass over
+ * its path and a look-up. Everything is bounded: what comes on top is counted together.
  */
 import type { HeaderBlock } from "../wire/header_block.ts";
 import { decidedRequest } from "./extended_connect.ts";
@@ -15,8 +15,8 @@ import type { Verdict } from "./policy/verdict.ts";
 export const MAX_FLOWS = 1024;
 /** Most distinct requests of one caller on one port; further ones count as the path OTHER_PATH. */
 export const MAX_PATHS = 64;
-/** Paths that a connection remembers. */
-const MAX_REMEMBERED = 32;
+/** Requests that a connection remembers, by the hash of method and template. */
+const MAX_REMEMBERED = 64;
 /** Longest path that is kept, and most of its segments. */
 const MAX_PATH_LENGTH = 256;
 const MAX_SEGMENTS = 12;
@@ -69,7 +69,7 @@ export interface FlowReport {
 export interface FlowMemo {
   block: HeaderBlock | null;
   flow: Flow | null;
-  readonly byPath: Map<string, Flow>;
+  readonly byTemplate: Map<number, Flow>;
 }
 
 export class FlowTable {
@@ -84,7 +84,7 @@ export class FlowTable {
 
   /** A request was decided about. @param nowMs monotonic */
   request(client: InboundClient, request: HeaderBlock, verdict: Verdict, nowMs: number): void {
-    const memo = client.flows ??= { block: null, flow: null, byPath: new Map() };
+    const memo = client.flows ??= { block: null, flow: null, byTemplate: new Map() };
     let flow = memo.flow;
     if (flow === null || memo.block !== request || flow.verdict !== verdict) {
       flow = this.#find(client, memo, decidedRequest(request), verdict, nowMs);
@@ -118,12 +118,15 @@ export class FlowTable {
 
   #find(client: InboundClient, memo: FlowMemo, request: HeaderBlock, verdict: Verdict, nowMs: number): Flow | null {
     const { path, method, authority } = request;
-    const known = memo.byPath.get(path);
+    const hash = templateHash(path, method.length);
+    const known = memo.byTemplate.get(hash);
     if (known !== undefined && known.verdict === verdict && known.method === method && known.authority === authority) {
       return known;
     }
     const flow = this.#take(client, "http", method, authority, pathTemplate(path), verdict, nowMs);
-    if (flow !== null && (known !== undefined || memo.byPath.size < MAX_REMEMBERED)) memo.byPath.set(path, flow);
+    if (flow !== null && (known !== undefined || memo.byTemplate.size < MAX_REMEMBERED)) {
+      memo.byTemplate.set(hash, flow);
+    }
     return flow;
   }
 
@@ -195,20 +198,60 @@ export class FlowTable {
 /** The path without its query; ANY_SEGMENT for numbers, UUIDs, hashes and other long or random segments. */
 export function pathTemplate(path: string): string {
   const query = path.indexOf("?");
-  const plain = query < 0 ? path : path.slice(0, query);
-  if (plain.length > MAX_PATH_LENGTH) return OTHER_PATH;
-  // Most paths have neither digits nor anything long.
-  if (!/[0-9@%]|[^/]{24}/.test(plain)) return plain;
-  const parts = plain.split("/");
+  const end = query < 0 ? path.length : query;
+  if (end > MAX_PATH_LENGTH) return OTHER_PATH;
+  const parts = path.slice(0, end).split("/");
   if (parts.length > MAX_SEGMENTS + 1) return OTHER_PATH;
-  return parts.map((part) => isIdentifier(part) ? ANY_SEGMENT : part).join("/");
+  return parts.map((part) => segmentHash(part, 0, part.length) === IDENTIFIER ? ANY_SEGMENT : part).join("/");
 }
 
+/** Equal for paths of equal templates; different, but for one pair in four thousand millions, for others. */
+export function templateHash(path: string, seed: number): number {
+  let hash = seed;
+  let start = 0;
+  for (let i = 0; i <= path.length && i <= MAX_PATH_LENGTH; i++) {
+    const isLast = i === path.length || path.charCodeAt(i) === 0x3f;
+    if (!isLast && path.charCodeAt(i) !== 0x2f) continue;
+    hash = Math.imul(hash ^ segmentHash(path, start, i), PRIME) + 1 | 0;
+    start = i + 1;
+    if (isLast) return hash;
+  }
+  return seed; // too long to be told apart
+}
+
+/** FNV-1a's. */
+const PRIME = 0x01000193;
+/** The hash of segments that look like identifiers. */
+const IDENTIFIER = 0x2a;
+/** Shortest run of hexadecimal digits that is taken for an identifier, and shortest mixture of letters and digits. */
+const HEX_LENGTH = 8;
+const MIXED_LENGTH = 24;
+
+const DIGIT = 1, HEX = 2, OTHER = 4, DOT = 8, ESCAPE = 16;
+
+/** What a character says of its segment. */
+const CLASSES = Uint8Array.from({ length: 128 }, (_, code) => {
+  const char = String.fromCharCode(code);
+  if (/[0-9]/.test(char)) return DIGIT;
+  if (/[a-f-]/i.test(char)) return HEX;
+  if (char === "@" || char === "%") return ESCAPE;
+  return char === "." ? DOT | OTHER : OTHER;
+});
+
 /** "v1" and "oauth2" are words; numbers, UUIDs, hashes, addresses and long mixtures of letters and digits are not. */
-function isIdentifier(part: string): boolean {
-  if (/^\d+$/.test(part) || part.includes("@") || part.includes("%")) return true;
-  if (/^[0-9a-f-]{8,}$/i.test(part) && /\d/.test(part)) return true;
-  return part.length >= 24 && /\d/.test(part) && !part.includes(".");
+function segmentHash(text: string, from: number, to: number): number {
+  let hash = 0x811c9dc5 | 0;
+  let seen = 0;
+  for (let i = from; i < to; i++) {
+    const code = text.charCodeAt(i);
+    seen |= code < 128 ? CLASSES[code] as number : OTHER; // in range
+    hash = Math.imul(hash ^ code, PRIME);
+  }
+  const length = to - from;
+  const isIdentifier = (seen & ESCAPE) !== 0 || seen === DIGIT ||
+    ((seen & DIGIT) !== 0 &&
+      ((seen & OTHER) === 0 ? length >= HEX_LENGTH : length >= MIXED_LENGTH && (seen & DOT) === 0));
+  return isIdentifier ? IDENTIFIER : hash;
 }
 
 function refText({ kind, namespace, name }: { kind: string; namespace: string; name: string }): string {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { defaultResource } from "../model/resource.ts";
 import { headerBlock } from "../wire/header_block.ts";
-import { FlowTable, MAX_FLOWS, MAX_PATHS, OTHER_PATH, pathTemplate } from "./flows.ts";
+import { FlowTable, MAX_FLOWS, MAX_PATHS, OTHER_PATH, pathTemplate, templateHash } from "./flows.ts";
 import type { InboundClient } from "./inbound_client.ts";
 import type { Verdict } from "./policy/verdict.ts";
 
@@ -66,4 +66,28 @@ test("a FlowTable is bounded by caller and as a whole, and says what it left out
   for (let i = 0; i < MAX_FLOWS * 2; i++) table.request(client(`10.1.${i >> 8}.${i & 255}`), get("/"), DENY, 0);
   expect(table.size).toBe(MAX_FLOWS);
   expect(table.report(0, 0).dropped).toBe(MAX_FLOWS + MAX_PATHS + 1);
+});
+
+test("templateHash() is equal where templates are", () => {
+  const segments = [
+    "",
+    "api",
+    "v1",
+    "42",
+    "3f2504e0-4f89",
+    "a@b",
+    "items",
+    "x".repeat(24),
+    `${"y".repeat(23)}1`,
+    "deadbeef",
+    "d3adbeef",
+  ];
+  const paths = segments.flatMap((a) => segments.flatMap((b) => [`/${a}/${b}`, `/${a}/${b}?q=/${b}`, `/${b}`]));
+  const byTemplate = new Map<string, number>();
+  for (const path of paths) {
+    const template = pathTemplate(path);
+    expect(byTemplate.get(template) ?? templateHash(path, 3)).toBe(templateHash(path, 3));
+    byTemplate.set(template, templateHash(path, 3));
+  }
+  expect(new Set(byTemplate.values()).size).toBe(byTemplate.size);
 });
