@@ -26,6 +26,8 @@ export interface LoadReport {
   readonly failed: readonly Sent[];
   /** Answers by who gave them. */
   readonly by: Readonly<Record<string, number>>;
+  /** Requests a second that were sent: fewer than asked for on a machine that is too slow. */
+  readonly rate: number;
   /** The longest time for a good answer, milliseconds. */
   readonly slowestMs: number;
 }
@@ -44,6 +46,7 @@ export interface LoadOptions {
 export class Load {
   readonly #options: LoadOptions;
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #startedMs = performance.now();
   #dueMs = performance.now();
   readonly #open = new Set<Sent>();
   readonly #failed: Sent[] = [];
@@ -84,11 +87,12 @@ export class Load {
   /** Sends no more, and waits for the answers that are due. */
   async stop(): Promise<LoadReport> {
     clearInterval(this.#timer);
+    const rate = Math.round(1000 * this.#sent / (performance.now() - this.#startedMs));
     const deadline = performance.now() + REQUEST_MS;
     while (this.#open.size > 0 && performance.now() < deadline) await Bun.sleep(TICK_MS);
     for (const request of this.#open) this.#failed.push({ ...request, error: "no answer" });
     for (const client of this.#options.clients) client.close();
-    return { sent: this.#sent, failed: this.#failed, by: this.#by, slowestMs: Math.round(this.#slowestMs) };
+    return { sent: this.#sent, failed: this.#failed, by: this.#by, rate, slowestMs: Math.round(this.#slowestMs) };
   }
 
   #tick(): void {

@@ -150,7 +150,8 @@ export class Shop implements AsyncDisposable {
       requests: report.sent,
       failed: report.failed.length,
       retried: await this.retried(),
-      note: [note, why, `slowest ${report.slowestMs} ms`].filter((text) => text !== "").join("; "),
+      note: [note, why, `${report.rate} requests/s`, `slowest ${report.slowestMs} ms`].filter((text) => text !== "")
+        .join("; "),
       problems,
     };
   }

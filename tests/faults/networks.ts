@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { fetchOnce, header, Http1Client } from "../support/http1.ts";
 import type { Fault, Outcome, Size } from "./fault.ts";
+import { fullDisk, noLocalPorts } from "./limits.ts";
 import type { Load, Sent } from "./_load.ts";
 import { missingNetwork, Net } from "./_net.ts";
 import { HTTP1, Shop, SUBNET } from "./_shop.ts";
@@ -16,12 +17,19 @@ const MAX_RATE = 300;
 /** Longest time until a dead peer is noticed (see http2_keep_alive.ts), with what a busy machine adds. */
 const NOTICED_MS = 10_000 + 5_000;
 
-/** A shop in namespaces with two replicas; web-0 is behind a relay. */
-async function shopIn(net: Net): Promise<Shop> {
+/** A shop in namespaces with two replicas; web-0 is behind a relay unless said otherwise. */
+async function shopIn(net: Net, app = BUSY, isBad = true): Promise<Shop> {
   for (const [at, name] of ["front", "web-0", "web-1"].entries()) {
-    await net.add(name, `${SUBNET}.${at + 1}`, name === BAD);
+    await net.add(name, `${SUBNET}.${at + 1}`, isBad && name === BAD);
   }
-  return await Shop.start({ replicas: 2, app: BUSY, net });
+  return await Shop.start({ replicas: 2, app, net });
+}
+
+/** Limits of a host of its own. */
+async function within(size: Size, delayMs: number, run: (size: Size, net: Net, shop: Shop) => Promise<Outcome>) {
+  await using net = new Net(`${SUBNET}.254`);
+  await using shop = await shopIn(net, { DELAY_MS: String(delayMs) }, false);
+  return await run(calm(size), net, shop);
 }
 
 function calm(size: Size): Size {
@@ -133,6 +141,11 @@ const FAULTS: readonly Fault[] = [
   },
   { name: "a replica is cut off in both directions", run: blackHole },
   { name: "the controller is stuck", run: partition },
+  { name: "a server's host has no local port left", run: (size) => within(size, 50, noLocalPorts) },
+  {
+    name: "the disk of the saved state is full, and has room again",
+    run: (size) => within(size, 5, (calmSize, _net, shop) => fullDisk(calmSize, shop)),
+  },
 ];
 
 export const networks: readonly Fault[] = FAULTS.map((fault) => ({ ...fault, missing: missingNetwork }));

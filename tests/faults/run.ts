@@ -10,10 +10,11 @@ import { endpoints } from "./endpoints.ts";
 import { stuck } from "./stuck.ts";
 import { clocks } from "./clocks.ts";
 import { type Fault, FULL, SHORT, type Size } from "./fault.ts";
+import { limits } from "./limits.ts";
 import { inOwnNetwork, isOwnNetwork } from "./_net.ts";
 import { networks } from "./networks.ts";
 
-const FAMILIES: Readonly<Record<string, readonly Fault[]>> = { endpoints, stuck, clocks, networks };
+const FAMILIES: Readonly<Record<string, readonly Fault[]>> = { endpoints, stuck, clocks, limits, networks };
 
 interface Row {
   readonly family: string;
