@@ -1,19 +1,14 @@
 /** A soak: the real pair of sidecars under a mixed load at a fixed rate, and a sample of each a second. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { memory } from "../../support/proc.ts";
 import type { LoadResult } from "../load/result.ts";
 import { runScript } from "../load/scripts.ts";
-import { tullePair } from "../peers/tulle.ts";
-import { LOAD_CORE, type Rig, startRig, type Subject } from "../rig.ts";
-import { variantOf } from "../subjects.ts";
+import { LOAD_CORE } from "../rig.ts";
 import { type Growth, growthOf, type Sample } from "./growth.ts";
+import { collections, descriptors, metric, type Pair, type Side, startPair } from "./pair.ts";
 
 const SAMPLE_MS = 1_000;
 /** Before the load: the trim after the start has happened by then. */
 const SETTLE_MS = 5_000;
-const ADMIN_PORT = 4191;
 /** Before the time counts: every kind of connection is there. */
 const WARM_MS = 1_000;
 
@@ -27,11 +22,8 @@ export interface SoakOptions {
   /** Environment of the sidecars, beside their own. */
   readonly env?: Readonly<Record<string, string>>;
   /** Called with the sidecars when the load has ended and before they are. */
-  readonly afterwards?: (sides: SoakSides) => Promise<void>;
+  readonly afterwards?: (sides: Pair["sides"]) => Promise<void>;
 }
-
-/** The two sidecars, by name. */
-export type SoakSides = ReadonlyMap<string, { readonly pid: number; readonly metrics: () => Promise<string> }>;
 
 export interface SoakResult {
   readonly samples: readonly Sample[];
@@ -42,21 +34,15 @@ export interface SoakResult {
 }
 
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
-  const dir = mkdtempSync(join(tmpdir(), "tulle-soak-"));
-  await using stack = new AsyncDisposableStack();
-  stack.defer(() => rmSync(dir, { recursive: true, force: true }));
-  const rig = stack.use(await startRig(dir, options.say));
-  const pair = await tullePair(options.program, rig, variantOf("tulle"), options.env);
-  if (pair === null) throw new Error(`${options.program} is no pair`);
-  stack.use(pair);
-  const sides = sidesOf(pair, rig);
+  await using running = await startPair(options.program, options.env ?? {}, options.say);
+  const { subject, sides } = running;
   await Bun.sleep(SETTLE_MS);
 
   const before = await collections(sides);
   const samples: Sample[] = [];
   const sampler = new Sampler(sides, samples);
   const addresses = (["h1", "h2", "grpc", "opaque"] as const).map((protocol) => {
-    const { host, port } = pair.target(protocol) ?? { host: "", port: 0 }; // a pair has them all
+    const { host, port } = subject.target(protocol) ?? { host: "", port: 0 }; // a pair has them all
     return `${host}:${port}`;
   });
   const marks = { begin: () => sampler.start(), end: () => sampler.stop() };
@@ -73,46 +59,14 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   return { samples, growth: growthOf(samples), load, collectionsPerMillion: Object.fromEntries(perMillion) };
 }
 
-function sidesOf(pair: Subject, rig: Rig): SoakSides {
-  const { a, b } = pair.sides("h1");
-  const side = (pid: number | undefined, host: string) => {
-    if (pid === undefined) throw new Error("a sidecar has ended");
-    return { pid, metrics: async () => await (await fetch(`http://${host}:${ADMIN_PORT}/metrics`)).text() };
-  };
-  return new Map([
-    ["client side", side(a[0], pair.target("h1")?.host ?? "")],
-    ["server side", side(b[0], rig.backendHost)], // a sidecar has the address of its workload
-  ]);
-}
-
-async function collections(sides: SoakSides): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
-  for (const [name, side] of sides) counts.set(name, metric(await side.metrics(), "tulle_gc_collections_total"));
-  return counts;
-}
-
-/** Value of a metric without labels. */
-export function metric(text: string, name: string): number {
-  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? NaN);
-}
-
-/** Open descriptors of a process. */
-export function descriptors(pid: number): number {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).length;
-  } catch {
-    return NaN; // it has ended
-  }
-}
-
 /** Takes a sample of each sidecar a second. */
 class Sampler {
-  readonly #sides: SoakSides;
+  readonly #sides: Pair["sides"];
   readonly #samples: Sample[];
   #startedAt = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(sides: SoakSides, samples: Sample[]) {
+  constructor(sides: Pair["sides"], samples: Sample[]) {
     this.#sides = sides;
     this.#samples = samples;
   }
@@ -128,7 +82,7 @@ class Sampler {
     clearInterval(this.#timer);
   }
 
-  async #sample(proxy: string, { pid, metrics }: { pid: number; metrics: () => Promise<string> }): Promise<void> {
+  async #sample(proxy: string, { pid, metrics }: Side): Promise<void> {
     const t = Math.round((performance.now() - this.#startedAt) / 100) / 10;
     const { rssMb, anonMb } = memory([pid]); // before the scrape, which needs some itself
     const fds = descriptors(pid);

@@ -6,7 +6,8 @@ import { eventually } from "../../support/eventually.ts";
 import { isDirect } from "../../support/mesh.ts";
 import { findProgram } from "../../support/process.ts";
 import { leaksOf } from "./growth.ts";
-import { descriptors, runSoak, type SoakSides } from "./run.ts";
+import { descriptors, type Pair } from "./pair.ts";
+import { runSoak } from "./run.ts";
 
 const BINARY = join(import.meta.dirname, "../../../dist/tulle");
 const SECONDS = 30;
@@ -28,7 +29,7 @@ const MOST_IDLE_FDS = 90;
 const missing = isDirect || ["nginx", "nghttpd"].some((name) => findProgram(name) === null) || !existsSync(BINARY);
 if (missing) console.log("skipped: short soak: dist/tulle, nginx or nghttpd is missing");
 
-async function descriptorsGoBack(sides: SoakSides): Promise<void> {
+async function descriptorsGoBack(sides: Pair["sides"]): Promise<void> {
   for (const [name, { pid }] of sides) {
     const left = await eventually(() => {
       const now = descriptors(pid);
