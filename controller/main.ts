@@ -5,6 +5,7 @@ import { VERSION } from "../src/base/version.ts";
 import { DiscoveryService } from "../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { IdentityService } from "../proto/gen/tulle/identity/v1/identity_pb.ts";
 import type { Feed } from "./_config_feed.ts";
+import { nextTurn, warningText, WarningWatch } from "./_warning_watch.ts";
 import { ClusterDuties } from "./_cluster_duties.ts";
 import { openSource } from "./_source.ts";
 import { type ControllerOptions, type Endpoint, indexOptions, parseOptions } from "./cli/controller_options.ts";
@@ -25,8 +26,6 @@ const STDOUT = 1;
 const SHUTDOWN_GRACE_MS = 2000;
 /** Names by which an API server may reach us. */
 const OWN_NAMES = [`${WEBHOOK_SERVICE}.${MESH_NAMESPACE}.svc`, `${CONTROLLER}.${MESH_NAMESPACE}.svc`];
-/** Time between two looks for what does not fit together, milliseconds: a look resolves everything. */
-const WARNINGS_MS = 2000;
 /** Share of its life after which our own certificate is renewed. */
 const RENEW_AT = 0.7;
 /** Longest time between two looks at our own certificate, milliseconds: timers overflow beyond 24 days. */
@@ -79,7 +78,8 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   const { authority } = source;
   feed = source.feed;
   await feed.start();
-  tellWarnings(worlds, log);
+  const warnings = new WarningWatch(worlds, log);
+  opened.defer(() => warnings.close());
   const identity = new IdentityHandler(authority, metrics, log);
   let own = await authority.certifySelf(OWN_NAMES);
   const duties = source.client === null
@@ -170,32 +170,14 @@ function renewalTime({ notAfterMs }: KeyedCertificate): number {
   return now + (notAfterMs - now) * RENEW_AT;
 }
 
-/** Logs what does not fit together, now and after each change; each warning once while it lasts. */
-function tellWarnings(worlds: WorldSource, log: Logger): void {
-  let told = new Set<string>();
-  const tell = () => {
-    const now = new Set(worlds.current.warnings().map(({ object, detail }) => `${object}: ${detail}`));
-    for (const warning of now) if (!told.has(warning)) log.warn("the configuration does not fit together", { warning });
-    told = now;
-  };
-  tell();
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  worlds.onChange(() => {
-    timer ??= setTimeout(() => {
-      timer = null;
-      tell();
-    }, WARNINGS_MS);
-    timer.unref();
-  });
-}
-
 /** Everything that is in force, for /config. */
-function configDump(feed: Feed | null, worlds: WorldSource, discovery: DiscoveryHandler) {
+async function configDump(feed: Feed | null, worlds: WorldSource, discovery: DiscoveryHandler) {
+  const warnings = await worlds.current.warningsInTurns(nextTurn);
   const world = worlds.current;
   return {
     version: VERSION,
     ...feed?.status(),
-    warnings: world.warnings().map(({ object, detail }) => `${object}: ${detail}`),
+    warnings: warnings.map(warningText),
     services: world.services(),
     workloads: world.workloads(),
     proxies: [...discovery.sessions].map((session) => ({

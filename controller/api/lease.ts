@@ -39,11 +39,12 @@ interface LeaseSpec {
 export class Lease {
   readonly #options: LeaseOptions;
   #isHolder = false;
-  #renewedAt = 0;
   /** What was seen last, and when: a version that does not change is a holder that is gone. */
   #seenVersion = "";
   #seenAt = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** Ends the leadership when no renewal comes through, also while a request hangs. */
+  #giveUpTimer: ReturnType<typeof setTimeout> | null = null;
   #closed = false;
 
   constructor(options: LeaseOptions) {
@@ -63,6 +64,7 @@ export class Lease {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#giveUpTimer !== null) clearTimeout(this.#giveUpTimer);
     if (!this.#isHolder) return;
     this.#set(false);
     const { client, namespace, name } = this.#options;
@@ -77,17 +79,25 @@ export class Lease {
 
   async #turn(): Promise<void> {
     const { clock, random } = this.#options;
+    // Counted from before the request: others count from when it was written.
+    const since = clock();
     try {
-      if (await this.#tryHold()) {
-        this.#renewedAt = clock();
-        this.#set(true);
-      } else this.#set(false);
+      if (await this.#tryHold()) this.#renewed(since);
+      else this.#set(false);
     } catch {
-      // An API server that is away can make nobody else the holder before LEASE_MS either.
-      if (this.#isHolder && clock() - this.#renewedAt > GIVE_UP_MS) this.#set(false);
+      // An API server that is away can make nobody else the holder before LEASE_MS either; see #renewed.
     }
     if (this.#closed) return;
     this.#timer = setTimeout(() => void this.#turn(), RETRY_MS * (0.75 + random() / 2));
+  }
+
+  #renewed(since: number): void {
+    const leftMs = since + GIVE_UP_MS - this.#options.clock();
+    if (this.#giveUpTimer !== null) clearTimeout(this.#giveUpTimer);
+    this.#giveUpTimer = null;
+    if (this.#closed) return;
+    this.#set(leftMs > 0); // an answer that took too long says nothing of now
+    if (leftMs > 0) this.#giveUpTimer = setTimeout(() => this.#set(false), leftMs);
   }
 
   /** @returns whether the lease is ours now @throws ApiError when the server cannot say */

@@ -15,13 +15,25 @@ const WATCH_SECONDS = 290;
 const MIN_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 15_000;
 
-export interface Listener {
-  /** All objects there are; those not among them are gone. */
-  onList(objects: readonly KubeObject[]): void;
+interface ChangeListener {
   onChange(object: KubeObject): void;
   onRemove(object: KubeObject): void;
   /** A failure, after which it is tried again; null once it works again. */
   onTrouble(detail: string | null): void;
+}
+
+export interface Listener extends ChangeListener {
+  /** All objects there are; those not among them are gone. */
+  onList(objects: readonly KubeObject[]): void;
+}
+
+/** For lists of thousands: the pages never stand in memory together. */
+export interface PageListener extends ChangeListener {
+  /** Also after a list that broke off. */
+  onListStart(): void;
+  onPage(objects: readonly KubeObject[]): void;
+  /** Objects that were in no page since the start are gone. */
+  onListEnd(): void;
 }
 
 export interface ListWatchOptions {
@@ -33,12 +45,13 @@ export interface ListWatchOptions {
   readonly query?: Query;
   /** The cluster may not know the type: then there are no objects, and it is asked again from time to time. */
   readonly optional?: boolean;
-  readonly listener: Listener;
+  readonly listener: Listener | PageListener;
   readonly random: () => number;
 }
 
 export class ListWatch {
   readonly #options: ListWatchOptions;
+  readonly #listener: PageListener;
   readonly #closing = new AbortController();
   /** Version to resume from; "" lists again. */
   #version = "";
@@ -48,6 +61,8 @@ export class ListWatch {
 
   constructor(options: ListWatchOptions) {
     this.#options = options;
+    const { listener } = options;
+    this.#listener = "onList" in listener ? gathering(listener) : listener;
   }
 
   /** Follows until `close`. Never throws. */
@@ -72,20 +87,21 @@ export class ListWatch {
           continue;
         }
         if (error instanceof ApiError && error.isNotFound && this.#options.optional === true) {
-          this.#options.listener.onList([]);
+          this.#listener.onListStart();
+          this.#listener.onListEnd();
           await this.#wait(MAX_BACKOFF_MS);
           continue;
         }
         this.#failures++;
-        this.#options.listener.onTrouble(errorText(error));
+        this.#listener.onTrouble(errorText(error));
         await this.#wait(error instanceof ApiError ? error.retryAfterMs : 0);
       }
     }
   }
 
   async #list(): Promise<void> {
-    const { client, type, namespace, query, listener } = this.#options;
-    const objects: KubeObject[] = [];
+    const { client, type, namespace, query } = this.#options;
+    this.#listener.onListStart();
     let next = "";
     let version = "";
     do {
@@ -94,20 +110,21 @@ export class ListWatch {
         ...query,
         ...(next === "" ? {} : { continue: next }),
       });
-      for (const object of page.items) objects.push(object);
+      if (this.#closing.signal.aborted) return;
+      this.#listener.onPage(page.items);
       version = page.resourceVersion;
       next = page.next;
     } while (next !== "" && !this.#closing.signal.aborted);
     if (this.#closing.signal.aborted) return;
     this.lists++;
     this.#worked();
-    listener.onList(objects);
+    this.#listener.onListEnd();
     this.#version = version;
   }
 
   /** @returns events that came */
   async #watch(): Promise<number> {
-    const { client, type, namespace, query, listener } = this.#options;
+    const { client, type, namespace, query } = this.#options;
     // Jitter, so that a fleet of watches does not come back in one moment.
     const seconds = Math.floor(WATCH_SECONDS * (0.75 + this.#options.random() / 4));
     const watch = client.watch(type, namespace, {
@@ -121,15 +138,15 @@ export class ListWatch {
       events++;
       if (event === "ERROR") throw streamError(object);
       this.#worked();
-      if (event === "ADDED" || event === "MODIFIED") listener.onChange(object);
-      else if (event === "DELETED") listener.onRemove(object);
+      if (event === "ADDED" || event === "MODIFIED") this.#listener.onChange(object);
+      else if (event === "DELETED") this.#listener.onRemove(object);
       this.#version = object.metadata.resourceVersion ?? this.#version;
     }
     return events;
   }
 
   #worked(): void {
-    if (this.#failures > 0) this.#options.listener.onTrouble(null);
+    if (this.#failures > 0) this.#listener.onTrouble(null);
     this.#failures = 0;
   }
 
@@ -144,6 +161,19 @@ export class ListWatch {
       }, { once: true });
     });
   }
+}
+
+/** Tells of a list when it is whole. */
+function gathering(listener: Listener): PageListener {
+  let objects: KubeObject[] = [];
+  return {
+    onListStart: () => void (objects = []),
+    onPage: (page) => void objects.push(...page),
+    onListEnd: () => listener.onList(objects.splice(0)),
+    onChange: (object) => listener.onChange(object),
+    onRemove: (object) => listener.onRemove(object),
+    onTrouble: (detail) => listener.onTrouble(detail),
+  };
 }
 
 /** The Status object of an ERROR event. */

@@ -15,8 +15,12 @@ export interface Directory {
 
 /** What a newer directory may say differently. */
 export interface DirectoryChange {
-  /** @param target what was asked; null for inbound. False: the answer is still the one in force */
-  touches(answer: OutboundTarget | InboundWorkload, target: Target | null): boolean;
+  /** Anything. */
+  readonly isAll: boolean;
+  /** Answers that are not in force any more. */
+  readonly answers: ReadonlySet<OutboundTarget | InboundWorkload>;
+  /** Addresses that were unknown and may be known. */
+  readonly addresses: ReadonlySet<string>;
 }
 
 /** The newest directory, and word when there is a newer one. */

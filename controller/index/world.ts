@@ -2,7 +2,7 @@
 import { ADMIN_PORT, INBOUND_PORT, MESH_PORT, OUTBOUND_PORT } from "../core/sidecar_ports.ts";
 import type { Directory } from "../core/directory.ts";
 import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
-import { parseTarget, type Target } from "../core/target.ts";
+import type { Target } from "../core/target.ts";
 import { socketAddress } from "../core/ip.ts";
 import type { Addresses } from "../kube/addresses.ts";
 import { type EndpointSlice, keyOf, type ParentRef, type Service } from "../kube/resources.ts";
@@ -23,6 +23,9 @@ export type { IndexOptions } from "./_workloads.ts";
 
 /** Ports of the sidecar itself: they are reached as they are, never through the mesh. */
 const PROXY_PORTS = new Set([OUTBOUND_PORT, MESH_PORT, INBOUND_PORT, ADMIN_PORT]);
+
+/** Longest piece of work between two pauses, milliseconds: what proxies wait for goes first. */
+const TURN_MS = 5;
 
 /** An earlier world, which is used up by this, and what has changed since. */
 export interface Carry {
@@ -134,24 +137,44 @@ export class World implements Directory {
     return zoneOf(workload.meta) || (this.#context.services.zones.get(addresses[0] ?? "") ?? "");
   }
 
-  /** What does not fit together, found by resolving everything: seconds of work for thousands of pods. */
+  /** What does not fit together, found by resolving everything: half a second of work for 5 000 pods. */
   warnings(): readonly ConfigWarning[] {
-    return new World(this.#set, this.#addresses, this.#options).#ownWarnings();
+    const world = this.#withoutCarry();
+    for (const _ of world.#resolveAll()) { /* all at once */ }
+    return world.#report.list();
   }
 
-  #ownWarnings(): readonly ConfigWarning[] {
-    this.services();
+  /** The same, with pauses in which others get their turn. What changes meanwhile may be seen or not. */
+  async warningsInTurns(pause: () => Promise<void>): Promise<readonly ConfigWarning[]> {
+    const world = this.#withoutCarry();
+    let since = performance.now();
+    for (const _ of world.#resolveAll()) {
+      if (performance.now() - since < TURN_MS) continue;
+      await pause();
+      since = performance.now();
+    }
+    return world.#report.list();
+  }
+
+  #withoutCarry(): World {
+    return new World(this.#set, this.#addresses, this.#options);
+  }
+
+  /** Asks everything that can be asked; yields now and then. */
+  *#resolveAll(): Generator<void> {
     for (const service of this.#set.list("Service")) {
+      if (service.externalName !== null) continue;
       for (const namespace of [service.meta.namespace, ...this.#consumers(service)]) {
         for (const { port, protocol } of service.ports) {
-          const text = `${service.meta.name}.${service.meta.namespace}:${port}`;
-          const target = protocol === "TCP" ? parseTarget(text) : null;
-          if (target !== null) this.outbound(target, namespace, "");
+          if (protocol === "TCP") this.#serviceTarget(service, port, namespace);
         }
+        yield;
       }
     }
-    for (const instance of this.#workloads.all()) this.inbound(instance.namespace, instance.name);
-    return this.#report.list();
+    for (const instance of this.#workloads.all()) {
+      inboundWorkload(instance, this.#policies, this.#options, this.#report);
+      yield;
+    }
   }
 
   services(): readonly ServiceSummary[] {

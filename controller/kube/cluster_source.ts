@@ -1,6 +1,6 @@
 /** Follows an API server: every kind that the mesh reads, each by its own list-watch, into one store. */
 import type { KubeClient } from "../api/client.ts";
-import { type Listener, ListWatch } from "../api/list_watch.ts";
+import { ListWatch, type PageListener } from "../api/list_watch.ts";
 import { TYPES } from "../api/resource_type.ts";
 import { ObjectSink } from "./object_sink.ts";
 import type { Kind } from "./resources.ts";
@@ -54,9 +54,11 @@ export class ClusterSource {
     for (const { kind, optional } of FOLLOWED) {
       const listed = Promise.withResolvers<void>();
       waits.push(listed.promise);
-      const listener: Listener = {
-        onList: (objects) => {
-          this.sink.list(kind, objects);
+      const listener: PageListener = {
+        onListStart: () => this.sink.listing(kind),
+        onPage: (objects) => this.sink.page(kind, objects),
+        onListEnd: () => {
+          this.sink.listed(kind);
           listed.resolve();
         },
         onChange: (object) => this.sink.change(kind, object),

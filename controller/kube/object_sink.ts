@@ -10,6 +10,8 @@ import type { ResourceStore } from "./store.ts";
 
 /** How long changes are gathered before they are applied, milliseconds: a rollout changes many pods and slices at once. */
 export const GATHER_MS = 20;
+/** The same while changes do not end: what is told in between is old at once, and costs each proxy that watches it. */
+const BUSY_GATHER_MS = 100;
 /** Most problems kept: enough to act on, and a bound for /config. */
 const MAX_PROBLEMS = 1000;
 
@@ -22,11 +24,14 @@ export class ObjectSink {
   readonly #store: ResourceStore;
   readonly #onProblems: (problems: readonly string[]) => void;
   readonly #present = new Map<Kind, Set<string>>();
+  /** Of lists that are under way. */
+  readonly #listed = new Map<Kind, Set<string>>();
   readonly #upserts = new Map<string, Resource>();
   readonly #removed = new Set<string>();
   /** By object. */
   readonly #problems = new Map<string, readonly Problem[]>();
   #problemsChanged = false;
+  #flushedAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   /** @param onProblems called after a change of them, with all there are, one line each */
@@ -40,21 +45,33 @@ export class ObjectSink {
     return [...this.#problems.values()].flat().filter((problem) => problem.severity === severity).map(formatProblem);
   }
 
-  /** These are all objects of a kind. */
-  list(kind: Kind, objects: readonly ApiObject[]): void {
-    const before = this.#present.get(kind) ?? new Set();
-    const now = new Set<string>();
+  /** All objects of a kind follow, page by page, and then `listed`. */
+  listing(kind: Kind): void {
+    this.#listed.set(kind, new Set());
+  }
+
+  page(kind: Kind, objects: readonly ApiObject[]): void {
+    const listed = this.#listed.get(kind);
+    const present = this.#presentOf(kind);
+    for (const object of objects) {
+      const key = this.#take(kind, object);
+      listed?.add(key);
+      present.add(key); // a list that breaks off is made anew, and may not have it any more
+    }
+  }
+
+  /** Those were all objects of a kind. */
+  listed(kind: Kind): void {
+    const now = this.#listed.get(kind) ?? new Set();
+    const before = this.#presentOf(kind);
+    this.#listed.delete(kind);
     this.#present.set(kind, now);
-    for (const object of objects) now.add(this.#take(kind, object));
     for (const key of before) if (!now.has(key)) this.#drop(key);
     this.flush();
   }
 
   change(kind: Kind, object: ApiObject): void {
-    const key = this.#take(kind, object);
-    const present = this.#present.get(kind);
-    if (present === undefined) this.#present.set(kind, new Set([key]));
-    else present.add(key);
+    this.#presentOf(kind).add(this.#take(kind, object));
     this.#schedule();
   }
 
@@ -69,6 +86,7 @@ export class ObjectSink {
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#flushedAt = performance.now();
     const upserts = [...this.#upserts.values()];
     const removed = [...this.#removed];
     this.#upserts.clear();
@@ -82,6 +100,12 @@ export class ObjectSink {
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  #presentOf(kind: Kind): Set<string> {
+    let present = this.#present.get(kind);
+    if (present === undefined) this.#present.set(kind, present = new Set());
+    return present;
   }
 
   #take(kind: Kind, object: ApiObject): string {
@@ -117,6 +141,8 @@ export class ObjectSink {
   }
 
   #schedule(): void {
-    this.#timer ??= setTimeout(() => this.flush(), GATHER_MS);
+    if (this.#timer !== null) return;
+    const isBusy = performance.now() - this.#flushedAt < BUSY_GATHER_MS;
+    this.#timer = setTimeout(() => this.flush(), isBusy ? BUSY_GATHER_MS : GATHER_MS);
   }
 }

@@ -9,7 +9,7 @@ export interface AdminOptions {
   /** True once proxies can be served. */
   readonly isReady: () => boolean;
   /** What /config shows: plain data. */
-  readonly config: () => unknown;
+  readonly config: () => Promise<unknown>;
 }
 
 /** Starts the port. The caller owns the server. @throws Error of the socket, with its code */
@@ -20,8 +20,8 @@ export function serveAdmin(options: AdminOptions): Bun.Server<undefined> {
   app.get("/metrics", (context) => {
     return context.body(options.registry.render(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   });
-  app.get("/config", (context) =>
-    context.body(JSON.stringify(options.config(), null, 2) + "\n", 200, {
+  app.get("/config", async (context) =>
+    context.body(JSON.stringify(await options.config(), null, 2) + "\n", 200, {
       "content-type": "application/json",
     }));
   app.notFound((context) => context.text("want /metrics, /ready, /live or /config\n", 404));

@@ -1,17 +1,17 @@
 /** DiscoveryService: one stream per proxy. */
-import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import {
-  type DiscoveryService,
-  type Hello,
-  type SubscribeRequest,
-  type SubscribeResponse,
-  SubscribeResponseSchema,
+import type {
+  DiscoveryService,
+  Hello,
+  SubscribeRequest,
+  SubscribeResponse,
 } from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { errorText } from "../../src/base/error.ts";
 import type { Logger } from "../../src/base/log.ts";
 import type { DirectorySource } from "../core/directory.ts";
 import type { ServeMetrics } from "./metrics.ts";
+import { Audience } from "./audience.ts";
+import { responseOf } from "./encode.ts";
 import { PEER } from "./peer.ts";
 import { ProxySession } from "./session.ts";
 
@@ -35,10 +35,12 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
   /** Open streams, for /config. */
   readonly sessions = new Set<ProxySession>();
   readonly #options: DiscoveryOptions;
+  readonly #audience: Audience;
   #closing = false;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#audience = new Audience(options.source);
   }
 
   async *subscribe(
@@ -50,6 +52,7 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
     let session: ProxySession | null = null;
     let ageTimer: ReturnType<typeof setTimeout> | null = null;
     const onAbort = () => session?.end(null);
+    const isBinary = context.requestHeader.get("content-type")?.includes("json") !== true;
     try {
       session = await this.#open(iterator, context);
       context.signal.addEventListener("abort", onAbort);
@@ -61,7 +64,7 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
       ageTimer = setTimeout(() => aged.end(unavailable("the stream has reached its maximum age: reconnect")), age);
       void read(iterator, session);
       for (let push = await session.next(); push !== null; push = await session.next()) {
-        yield create(SubscribeResponseSchema, { name: push.name, version: push.version, resource: push.resource });
+        yield responseOf(push.name, push, isBinary);
       }
     } catch (error) {
       const refusal = ConnectError.from(error);
@@ -100,6 +103,7 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
       proxyVersion: hello.proxyVersion,
       known: new Map(Object.entries(hello.knownVersions)),
       source,
+      audience: this.#audience,
       metrics,
       now,
       onRefusal: (session, resource, version, reason) => {

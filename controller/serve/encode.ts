@@ -1,6 +1,7 @@
 /** Snapshots of the domain to messages of the protocol, and their versions. */
 import { createHash } from "node:crypto";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import * as pb from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { parseIp } from "../core/ip.ts";
@@ -11,11 +12,15 @@ import { duration, headerEdit, routePlan, weightedBackend } from "./_encode_plan
 export interface Encoded {
   /** Hash of the content: equal versions are equal snapshots, also over restarts and between controllers. */
   readonly version: string;
-  readonly resource: pb.SubscribeResponse["resource"];
+  readonly kind: "outbound" | "inbound";
+  /** The OutboundTarget or InboundWorkload. */
+  readonly bytes: Uint8Array;
 }
 
 /** Characters of a version: 128 bits of a hash. */
 const VERSION_LENGTH = 32;
+/** Field numbers of SubscribeResponse.resource. */
+const FIELD = { outbound: 3, inbound: 4 } as const;
 
 const encoded = new WeakMap<core.OutboundTarget | core.InboundWorkload, Encoded>();
 
@@ -23,9 +28,8 @@ const encoded = new WeakMap<core.OutboundTarget | core.InboundWorkload, Encoded>
 export function encodeOutbound(target: core.OutboundTarget): Encoded {
   let found = encoded.get(target);
   if (found === undefined) {
-    const value = create(pb.OutboundTargetSchema, outboundTarget(target));
-    const version = versionOf(toBinary(pb.OutboundTargetSchema, value));
-    found = { version, resource: { case: "outbound", value } };
+    const bytes = toBinary(pb.OutboundTargetSchema, create(pb.OutboundTargetSchema, outboundTarget(target)));
+    found = { version: versionOf(bytes), kind: "outbound", bytes };
     encoded.set(target, found);
   }
   return found;
@@ -35,12 +39,28 @@ export function encodeOutbound(target: core.OutboundTarget): Encoded {
 export function encodeInbound(workload: core.InboundWorkload): Encoded {
   let found = encoded.get(workload);
   if (found === undefined) {
-    const value = create(pb.InboundWorkloadSchema, inboundWorkload(workload));
-    const version = versionOf(toBinary(pb.InboundWorkloadSchema, value));
-    found = { version, resource: { case: "inbound", value } };
+    const bytes = toBinary(pb.InboundWorkloadSchema, create(pb.InboundWorkloadSchema, inboundWorkload(workload)));
+    found = { version: versionOf(bytes), kind: "inbound", bytes };
     encoded.set(workload, found);
   }
   return found;
+}
+
+/**
+ * The message that carries a resource.
+ * @param isBinary the resource goes as the bytes it has, which is what makes a push to a thousand proxies cheap; JSON needs it
+ * as a message
+ */
+export function responseOf(name: string, { version, kind, bytes }: Encoded, isBinary: boolean): pb.SubscribeResponse {
+  const response = create(pb.SubscribeResponseSchema, { name, version });
+  if (isBinary) {
+    // To the codec a field that it does not know, and passes on as it is.
+    const data = new BinaryWriter().bytes(bytes).finish();
+    response.$unknown = [{ no: FIELD[kind], wireType: WireType.LengthDelimited, data }];
+  } else if (kind === "outbound") {
+    response.resource = { case: kind, value: fromBinary(pb.OutboundTargetSchema, bytes) };
+  } else response.resource = { case: kind, value: fromBinary(pb.InboundWorkloadSchema, bytes) };
+  return response;
 }
 
 function versionOf(bytes: Uint8Array): string {

@@ -3,9 +3,10 @@
  * queued but names, so a slow proxy skips to the newest version of each resource and costs no more than a quick one.
  */
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { DirectoryChange, DirectorySource } from "../core/directory.ts";
+import type { DirectorySource } from "../core/directory.ts";
 import { parseTarget, type Target, TARGET_FORM } from "../core/target.ts";
-import type { InboundWorkload, OutboundTarget, WorkloadRef } from "../core/snapshot.ts";
+import type { WorkloadRef } from "../core/snapshot.ts";
+import type { Answer, Audience, Watcher } from "./audience.ts";
 import { type Encoded, encodeInbound, encodeOutbound } from "./encode.ts";
 import type { ServeMetrics } from "./metrics.ts";
 
@@ -29,13 +30,28 @@ export interface ResourceStatus {
   readonly refused: { readonly version: string; readonly reason: string; readonly atMs: number } | null;
 }
 
-interface ResourceState {
-  target: Target | null;
+/** A resource as one proxy has it. */
+class ResourceState implements Watcher {
+  readonly name: string;
+  readonly target: Target | null;
   /** What was read last; null before, and while there is none. */
-  answer: OutboundTarget | InboundWorkload | null;
+  answer: Answer | null = null;
   sent: string;
   inForce: string;
-  refused: ResourceStatus["refused"];
+  refused: ResourceStatus["refused"] = null;
+  readonly #onTouched: (state: ResourceState) => void;
+
+  constructor(name: string, target: Target | null, known: string, onTouched: (state: ResourceState) => void) {
+    this.name = name;
+    this.target = target;
+    this.sent = known;
+    this.inForce = known;
+    this.#onTouched = onTouched;
+  }
+
+  onTouched(): void {
+    this.#onTouched(this);
+  }
 }
 
 export interface SessionOptions {
@@ -46,6 +62,8 @@ export interface SessionOptions {
   /** Resource name → version the proxy still has. */
   readonly known: ReadonlyMap<string, string>;
   readonly source: DirectorySource;
+  /** Of the source. */
+  readonly audience: Audience;
   readonly metrics: ServeMetrics;
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number;
@@ -63,7 +81,6 @@ export class ProxySession {
   readonly #resources = new Map<string, ResourceState>();
   /** Names whose content may have changed since it was sent, in order of asking. */
   readonly #pending = new Set<string>();
-  readonly #unsubscribe: () => void;
   #changedMs: number | null = null;
   #wake: (() => void) | null = null;
   #end: ConnectError | "done" | null = null;
@@ -80,7 +97,6 @@ export class ProxySession {
     const refusal = this.#ownership();
     if (refusal !== null) throw refusal;
     this.#add(INBOUND, null);
-    this.#unsubscribe = options.source.onChange((change) => this.#onChange(change));
   }
 
   /** Number of targets watched. */
@@ -90,10 +106,7 @@ export class ProxySession {
 
   /** Adds and removes targets. @throws ConnectError when one is malformed or there are too many */
   watch(add: readonly string[], remove: readonly string[]): void {
-    for (const text of remove) {
-      this.#resources.delete(`outbound/${text}`);
-      this.#pending.delete(`outbound/${text}`);
-    }
+    for (const text of remove) this.#remove(`outbound/${text}`);
     for (const text of add) {
       const target = parseTarget(text);
       if (target === null) {
@@ -139,7 +152,7 @@ export class ProxySession {
   /** Ends the stream: in good order without an error. */
   end(error: ConnectError | null): void {
     this.#end ??= error ?? "done";
-    this.#unsubscribe();
+    for (const state of this.#resources.values()) this.#options.audience.leave(state, state.answer);
     this.#wakeUp();
   }
 
@@ -149,28 +162,33 @@ export class ProxySession {
   }
 
   #add(name: string, target: Target | null): void {
-    const sent = this.#known.get(name) ?? "";
+    const known = this.#known.get(name) ?? "";
     this.#known.delete(name);
-    this.#resources.set(name, { target, answer: null, sent, inForce: sent, refused: null });
+    this.#resources.set(name, new ResourceState(name, target, known, this.#onTouched));
     this.#pending.add(name);
   }
 
-  #onChange(change: DirectoryChange): void {
-    const own = this.#resources.get(INBOUND)?.answer ?? null;
-    // Its own workload is another now: that may be on another node, and be told of other endpoints.
-    const isOther = own === null || change.touches(own, null);
-    if (isOther) {
+  #remove(name: string): void {
+    const state = this.#resources.get(name);
+    if (state === undefined) return;
+    this.#options.audience.leave(state, state.answer);
+    this.#resources.delete(name);
+    this.#pending.delete(name);
+  }
+
+  /** One function for all resources: there are thousands of them. */
+  readonly #onTouched = ({ name, target }: ResourceState): void => {
+    if (this.#end !== null) return;
+    this.#pending.add(name);
+    if (target === null) {
       const refusal = this.#ownership();
       if (refusal !== null && refusal.code === Code.PermissionDenied) return this.end(refusal);
+      // Its own workload is another now: that may be on another node, and be told of other endpoints.
+      for (const each of this.#resources.keys()) this.#pending.add(each);
     }
-    const pending = this.#pending.size;
-    for (const [name, { answer, target }] of this.#resources) {
-      if (isOther || answer === null || change.touches(answer, target)) this.#pending.add(name);
-    }
-    if (this.#pending.size === pending) return;
     this.#changedMs ??= performance.now();
     this.#wakeUp();
-  }
+  };
 
   #wakeUp(): void {
     const wake = this.#wake;
@@ -198,11 +216,16 @@ export class ProxySession {
 
   /** null: the workload is gone; its proxy keeps what it has until it goes too. */
   #encode(state: ResourceState): Encoded | null {
-    const { current } = this.#options.source;
-    const { target } = state;
+    const { source, audience } = this.#options;
+    const { target, answer } = state;
     const { namespace, name } = this.workload;
-    if (target !== null) return encodeOutbound(state.answer = current.outbound(target, namespace, name));
-    const inbound = state.answer = current.inbound(namespace, name);
+    if (target !== null) {
+      const outbound = source.current.outbound(target, namespace, name);
+      audience.move(state, answer, state.answer = outbound);
+      return encodeOutbound(outbound);
+    }
+    const inbound = source.current.inbound(namespace, name);
+    audience.move(state, answer, state.answer = inbound);
     return inbound === null ? null : encodeInbound(inbound);
   }
 

@@ -4,12 +4,15 @@ import type { Directory, DirectoryChange, DirectorySource } from "../core/direct
 import { Registry } from "../core/metrics.ts";
 import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
 import { serveMetrics } from "./metrics.ts";
-import { ProxySession } from "./session.ts";
+import { Audience } from "./audience.ts";
+import { responseOf } from "./encode.ts";
+import { ProxySession, type Push } from "./session.ts";
 
 const IDENTITY = "spiffe://cluster.local/ns/shop/sa/front";
 
 /** A world in which every target's authority is the number of the world. */
 class Worlds implements DirectorySource {
+  readonly audience: Audience;
   current: Directory = world(0, IDENTITY);
   readonly #listeners = new Set<(change: DirectoryChange) => void>();
 
@@ -18,13 +21,14 @@ class Worlds implements DirectorySource {
     return () => this.#listeners.delete(listener);
   }
 
-  set(next: Directory, isTouched = true): void {
+  /** @param isAll false: no answer is another */
+  set(next: Directory, isAll = true): void {
     this.current = next;
-    for (const listener of this.#listeners) listener({ touches: () => isTouched });
+    for (const listener of this.#listeners) listener({ isAll, answers: new Set(), addresses: new Set() });
   }
 
-  get listeners(): number {
-    return this.#listeners.size;
+  constructor() {
+    this.audience = new Audience(this);
   }
 }
 
@@ -59,14 +63,16 @@ function open(source: Worlds, known: Record<string, string> = {}): ProxySession 
     proxyVersion: "test",
     known: new Map(Object.entries(known)),
     source,
+    audience: source.audience,
     metrics: serveMetrics(new Registry()),
     now: () => 0,
     onRefusal: () => {},
   });
 }
 
-function authority(push: { readonly resource: { readonly value?: unknown } } | null): unknown {
-  return (push?.resource.value as OutboundTarget | undefined)?.authority;
+function authority(push: Push | null): string | undefined {
+  const resource = push === null ? undefined : responseOf(push.name, push, false).resource;
+  return resource?.case === "outbound" ? resource.value.authority : undefined;
 }
 
 test("next() gives a slow proxy the newest version only, of each resource once", async () => {
@@ -110,7 +116,7 @@ test("end() wakes the stream and stops listening", async () => {
   const waiting = session.next();
   session.end(null);
   expect(await waiting).toBe(null);
-  expect(source.listeners).toBe(0);
+  expect(source.audience.size).toBe(0);
 });
 
 test("ack() keeps the version in force apart from the one that was refused", async () => {

@@ -5,8 +5,8 @@ import { NO_ADDRESSES } from "../../../controller/kube/addresses.ts";
 import { parseFile } from "../../../controller/kube/parse_file.ts";
 import { formatProblem } from "../../../controller/kube/problem.ts";
 import { ResourceStore } from "../../../controller/kube/store.ts";
-import { encodeInbound, encodeOutbound } from "../../../controller/serve/encode.ts";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { type Encoded, encodeInbound, encodeOutbound, responseOf } from "../../../controller/serve/encode.ts";
+import { toBinary } from "@bufbuild/protobuf";
 import { SubscribeResponseSchema } from "../../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { decodeSnapshot } from "../../../src/discovery/decode_snapshot.ts";
 import { holds, type Target } from "../target.ts";
@@ -50,8 +50,8 @@ export const target: Target = {
 };
 
 /** What the controller sends must be taken by the proxy: they check the same things. */
-function taken(name: string, { version, resource }: ReturnType<typeof encodeOutbound>): void {
-  const message = toBinary(SubscribeResponseSchema, create(SubscribeResponseSchema, { name, version, resource }));
+function taken(name: string, encoded: Encoded): void {
+  const message = toBinary(SubscribeResponseSchema, responseOf(name, encoded, true));
   const snapshot = decodeSnapshot(message);
   holds(snapshot.ok, `the proxy refuses what the controller made: ${snapshot.ok ? "" : snapshot.error}`);
 }
