@@ -172,7 +172,7 @@ export class World implements Directory {
       }
     }
     for (const instance of this.#workloads.all()) {
-      inboundWorkload(instance, this.#policies, this.#options, this.#report);
+      inboundWorkload(instance, this.#policies, this.#options, this.#report, this.#zoneOf(instance));
       yield;
     }
   }

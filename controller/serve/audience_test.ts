@@ -12,6 +12,7 @@ function answer(name: string): InboundWorkload {
     defaultPolicy: "deny",
     clusterNetworks: [],
     probeNetworks: [],
+    zone: "",
   };
 }
 
