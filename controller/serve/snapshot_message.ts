@@ -1,20 +1,15 @@
 /** Answers of a directory as the bytes that a proxy gets, for who wants to ask a proxy's own functions. */
-import { create, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import { SubscribeResponseSchema } from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
-import { encodeInbound, encodeOutbound } from "./encode.ts";
+import { encodeInbound, encodeOutbound, responseOf } from "./encode.ts";
 
 /** A message about a target. @param key what was asked for, "host:port" */
 export function targetMessage(key: string, target: OutboundTarget): Uint8Array {
-  const { version, resource } = encodeOutbound(target);
-  return toBinary(
-    SubscribeResponseSchema,
-    create(SubscribeResponseSchema, { name: `outbound/${key}`, version, resource }),
-  );
+  return toBinary(SubscribeResponseSchema, responseOf(`outbound/${key}`, encodeOutbound(target), true));
 }
 
 /** A message about the policy of a workload. */
 export function policyMessage(workload: InboundWorkload): Uint8Array {
-  const { version, resource } = encodeInbound(workload);
-  return toBinary(SubscribeResponseSchema, create(SubscribeResponseSchema, { name: "inbound", version, resource }));
+  return toBinary(SubscribeResponseSchema, responseOf("inbound", encodeInbound(workload), true));
 }
