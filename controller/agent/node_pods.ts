@@ -5,7 +5,7 @@ import type { KubeClient } from "../api/client.ts";
 import { writeEvent } from "../api/event.ts";
 import type { Registry } from "../core/metrics.ts";
 import type { PodKey } from "./agent_socket.ts";
-import { captureOf, type NodePod } from "./pod_capture.ts";
+import { captureOf, isSidecarReady, type NodePod } from "./pod_capture.ts";
 import { repairPod } from "./repair.ts";
 
 /** How often pods that were not yet seen to be captured are looked at, milliseconds. */
@@ -64,6 +64,9 @@ export class NodePods {
 
   set(pod: NodePod): void {
     this.#pods.set(keyOf(pod), pod);
+    // A pod keeps its UID when its sandbox is made anew, as after a reboot, with a namespace in which nothing is captured
+    // unless the plugin was asked. Its sidecar is not ready then.
+    if (!isSidecarReady(pod)) this.#captured.delete(pod.metadata.uid ?? "");
   }
 
   remove(pod: NodePod): void {

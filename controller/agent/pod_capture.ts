@@ -18,7 +18,10 @@ export interface NodePod {
     readonly initContainers?: readonly { readonly name?: string }[];
     readonly containers?: readonly { readonly name?: string }[];
   };
-  readonly status?: { readonly phase?: string };
+  readonly status?: {
+    readonly phase?: string;
+    readonly initContainerStatuses?: readonly { readonly name?: string; readonly ready?: boolean }[];
+  };
 }
 
 /** What the plugin is told about a pod. */
@@ -43,4 +46,10 @@ export function captureOf(pod: NodePod): CaptureAnswer {
     skipInboundPorts: skips.inboundPorts,
   };
   return { meshed: true, plan, problems };
+}
+
+/** As the kubelet sees it. A sidecar whose pod is not captured is never ready. */
+export function isSidecarReady(pod: NodePod): boolean {
+  const statuses = pod.status?.initContainerStatuses ?? [];
+  return statuses.find(({ name }) => name === SIDECAR_CONTAINER)?.ready === true;
 }

@@ -85,7 +85,8 @@ function head(type: ResourceType, { metadata }: KubeObject): Manifest {
 function adviceText(restarts: readonly string[]): string {
   if (restarts.length === 0) return "no pod has a sidecar\n";
   return [
-    "these pods have sidecars, which nobody certifies once the mesh is gone: when it is, restart them without",
+    "these pods have sidecars, which go on with what they know and hear of nothing new once the mesh is gone:",
+    "restart them without right after, or before with the annotation tulle.dev/inject=disabled on their namespaces",
     ...restarts.map((line) => `  ${line}`),
     "",
   ].join("\n");

@@ -39,6 +39,10 @@ export const ROUTE_CONTROLLER = "tulle.dev/mesh-controller";
 export const AGENT = "cni";
 /** Socket of the agent on the node, where the plugin asks which pods are meshed. */
 export const AGENT_SOCKET = "/run/tulle/cni.sock";
+/** Port of the agent on its node: /metrics, /ready, /live. */
+export const AGENT_ADMIN_PORT = 9991;
+/** Where a new issuer waits for its turn while the root is exchanged. */
+export const NEXT_ISSUER_SECRET = "issuer-next";
 /** Name of the plugin's type in a CNI configuration list, and of its executable. */
 export const CNI_PLUGIN = "tulle-cni";
 

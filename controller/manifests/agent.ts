@@ -1,12 +1,11 @@
 /** The node's agent: a DaemonSet that brings the CNI plugin. */
-import { dirname } from "node:path";
-import { AGENT, AGENT_SOCKET, MESH_NAMESPACE } from "../core/cluster_names.ts";
+import { basename } from "node:path";
+import { AGENT, AGENT_ADMIN_PORT, AGENT_SOCKET, MESH_NAMESPACE } from "../core/cluster_names.ts";
 import { binding, clusterWide, httpProbe, labels, type Manifest, namespaced, resources, selector } from "./_common.ts";
 import type { InstallValues } from "./values.ts";
 
 const RBAC = "rbac.authorization.k8s.io/v1";
 const CLUSTER_ROLE = "tulle-cni";
-const ADMIN_PORT = 9991;
 /** Longest time to take the plugin out again, seconds. */
 const GRACE_SECONDS = 20;
 
@@ -41,7 +40,7 @@ function daemonSet(values: InstallValues): Manifest {
           labels: labels(AGENT, values),
           annotations: {
             "prometheus.io/scrape": "true",
-            "prometheus.io/port": String(ADMIN_PORT),
+            "prometheus.io/port": String(AGENT_ADMIN_PORT),
             "prometheus.io/path": "/metrics",
           },
         },
@@ -57,7 +56,7 @@ function daemonSet(values: InstallValues): Manifest {
           volumes: [
             hostPath("cni-bin", values.cniBinDir),
             hostPath("cni-conf", values.cniConfDir),
-            hostPath("run", dirname(AGENT_SOCKET)),
+            hostPath("run", values.agentSocketDir),
           ],
         },
       },
@@ -74,14 +73,14 @@ function container(values: InstallValues): Manifest {
       "agent",
       "--cni-bin-dir=/host/cni-bin",
       "--cni-conf-dir=/host/cni-conf",
-      `--socket=${AGENT_SOCKET}`,
-      `--admin=0.0.0.0:${ADMIN_PORT}`,
+      `--socket=${values.agentSocketDir}/${basename(AGENT_SOCKET)}`,
+      `--admin=0.0.0.0:${AGENT_ADMIN_PORT}`,
       `--log-level=${values.logLevel}`,
     ],
     env: [{ name: "NODE_NAME", valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "spec.nodeName" } } }],
-    ports: [{ name: "admin", containerPort: ADMIN_PORT }],
-    readinessProbe: httpProbe("/ready", ADMIN_PORT, 2, 3),
-    livenessProbe: httpProbe("/live", ADMIN_PORT, 10, 6),
+    ports: [{ name: "admin", containerPort: AGENT_ADMIN_PORT }],
+    readinessProbe: httpProbe("/ready", AGENT_ADMIN_PORT, 2, 3),
+    livenessProbe: httpProbe("/live", AGENT_ADMIN_PORT, 10, 6),
     resources: resources(values.agentResources),
     securityContext: {
       runAsUser: 0,
@@ -92,7 +91,7 @@ function container(values: InstallValues): Manifest {
     volumeMounts: [
       { name: "cni-bin", mountPath: "/host/cni-bin" },
       { name: "cni-conf", mountPath: "/host/cni-conf" },
-      { name: "run", mountPath: dirname(AGENT_SOCKET) },
+      { name: "run", mountPath: values.agentSocketDir },
     ],
   };
 }

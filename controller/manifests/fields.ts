@@ -77,6 +77,7 @@ export const INSTALL_FIELDS = {
   createIssuer: { kind: "flag", help: "False: the Secret tulle/issuer is made by cert-manager or by you." },
   cniBinDir: text("Folder of the nodes' network plugins.", FOLDER, FOLDER_FORM),
   cniConfDir: text("Folder of the nodes' network configuration.", FOLDER, FOLDER_FORM),
+  agentSocketDir: text("Folder of each node where plugin and agent meet.", FOLDER, FOLDER_FORM),
   sidecar: {
     kind: "texts",
     help: "Settings of all sidecars where no annotation says otherwise, such as proxy-cpu-request: 20m.",

@@ -1,4 +1,6 @@
 /** What an installation may be told; the Helm chart's values have the same names. */
+import { dirname } from "node:path";
+import { AGENT_SOCKET } from "../core/cluster_names.ts";
 
 export interface Resources {
   readonly cpuRequest: string;
@@ -39,6 +41,8 @@ export interface InstallValues {
   /** Folders of the node; distributions differ. */
   readonly cniBinDir: string;
   readonly cniConfDir: string;
+  /** Where plugin and agent meet; a folder that belongs to one node alone. */
+  readonly agentSocketDir: string;
   /** Further settings of all sidecars, as annotations: {"tulle.dev/proxy-cpu-request": "10m"}. */
   readonly sidecar: Readonly<Record<string, string>>;
   readonly podMonitor: PodMonitorValues;
@@ -68,6 +72,7 @@ export function defaultValues(version: string): InstallValues {
     createIssuer: true,
     cniBinDir: "/opt/cni/bin",
     cniConfDir: "/etc/cni/net.d",
+    agentSocketDir: dirname(AGENT_SOCKET),
     sidecar: {},
     podMonitor: { enabled: false, interval: "30s", labels: {} },
     installCrds: true,

@@ -12,13 +12,11 @@ import { createHash, X509Certificate } from "node:crypto";
 import { errorText } from "../../../src/base/error.ts";
 import type { KubeClient, KubeObject } from "../../api/client.ts";
 import { TYPES } from "../../api/resource_type.ts";
-import { EXTRA_ROOTS_CONFIG_MAP, ISSUER_SECRET, MESH_NAMESPACE } from "../../core/cluster_names.ts";
+import { EXTRA_ROOTS_CONFIG_MAP, ISSUER_SECRET, MESH_NAMESPACE, NEXT_ISSUER_SECRET } from "../../core/cluster_names.ts";
 import { ROOTS_KEY } from "../../issuer/cluster_issuer.ts";
 import type { IssuerMaterial } from "../../issuer/issuer.ts";
 import { findPods, type MeshedPod, readSidecarMetrics } from "../cluster_targets.ts";
 
-/** Where the new issuer waits for its turn. */
-const NEXT_SECRET = "issuer-next";
 const MANAGER = "tulle-ca";
 /** Wait between two looks at the sidecars, milliseconds. */
 const LOOK_MS = 1000;
@@ -46,7 +44,7 @@ export interface RotationResult {
 export async function rotateRoot(options: RotationOptions): Promise<RotationResult> {
   const { client, onStep } = options;
   const current = await client.get(TYPES.Secret, MESH_NAMESPACE, ISSUER_SECRET);
-  const next = await client.find(TYPES.Secret, MESH_NAMESPACE, NEXT_SECRET) ?? await prepare(options);
+  const next = await client.find(TYPES.Secret, MESH_NAMESPACE, NEXT_ISSUER_SECRET) ?? await prepare(options);
   const oldRoot = rootOf(current);
   const newRoot = rootOf(next);
   if (fingerprint(oldRoot) !== fingerprint(newRoot)) {
@@ -64,7 +62,7 @@ export async function rotateRoot(options: RotationOptions): Promise<RotationResu
   );
   onStep("the old root is no longer trusted");
   await writeRoots(client, []);
-  await client.delete(TYPES.Secret, MESH_NAMESPACE, NEXT_SECRET);
+  await client.delete(TYPES.Secret, MESH_NAMESPACE, NEXT_ISSUER_SECRET);
   return { sidecars, oldRoot: fingerprint(oldRoot), newRoot: fingerprint(newRoot) };
 }
 
@@ -76,7 +74,7 @@ async function prepare({ client, makeIssuer, onStep }: RotationOptions): Promise
     "tls.crt": toBase64(certificatePem),
     "ca.crt": toBase64(rootPem === "" ? certificatePem : rootPem),
   };
-  return await client.apply(TYPES.Secret, secret(NEXT_SECRET, { metadata: {}, data }), MANAGER);
+  return await client.apply(TYPES.Secret, secret(NEXT_ISSUER_SECRET, { metadata: {}, data }), MANAGER);
 }
 
 function secret(name: string, from: KubeObject): KubeObject {

@@ -37,8 +37,8 @@ export async function checkCluster(client: KubeClient, isBefore: boolean): Promi
     );
     return section;
   }
-  await checkNodes(client, section);
-  await checkGatewayApi(client, section);
+  await section.attempt("nodes are ready", () => checkNodes(client, section), undefined);
+  await section.attempt("the Gateway API's kinds are there", () => checkGatewayApi(client, section), undefined);
   if (isBefore) await checkRights(client, section);
   return section;
 }

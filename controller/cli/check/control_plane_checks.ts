@@ -1,26 +1,31 @@
 /** Whether the parts of the mesh are there, run, and know each other. */
 import { X509Certificate } from "node:crypto";
 import { errorText } from "../../../src/base/error.ts";
-import type { KubeClient, KubeObject } from "../../api/client.ts";
+import type { KubeClient } from "../../api/client.ts";
 import { TYPES } from "../../api/resource_type.ts";
 import {
-  AGENT,
   CONTROLLER,
   CONTROLLER_ADMIN_PORT,
-  INJECT_WEBHOOK,
+  EXTRA_ROOTS_CONFIG_MAP,
   ISSUER_SECRET,
   MESH_NAMESPACE,
-  VALIDATE_WEBHOOK,
+  NEXT_ISSUER_SECRET,
   WRITER_LEASE,
 } from "../../core/cluster_names.ts";
 import { certificatesOf } from "../../core/pem.ts";
 import { LEASE_MS } from "../../api/lease.ts";
+import { ROOTS_KEY } from "../../issuer/cluster_issuer.ts";
 import { customResourceDefinitions } from "../../manifests/crds.ts";
+import { checkAgents } from "./agent_checks.ts";
 import { Section } from "./finding.ts";
+import { checkWebhooks } from "./webhook_checks.ts";
 
 /** An issuer that ends sooner is told, milliseconds. */
 const ISSUER_WARNING_MS = 60 * 24 * 3_600_000;
 const REINSTALL = "tulle install | kubectl apply --server-side -f -";
+
+/** Stands for an object that one may not see. */
+const UNSEEN = {};
 
 /** @param nowMs wall clock @returns the section, and the trust bundle in force ("" when it could not be read) */
 export async function checkControlPlane(
@@ -28,16 +33,18 @@ export async function checkControlPlane(
   nowMs: number,
 ): Promise<{ section: Section; bundlePem: string }> {
   const section = new Section("control plane");
-  if (await client.find(TYPES.Namespace, null, MESH_NAMESPACE) === null) {
+  const found = () => client.find(TYPES.Namespace, null, MESH_NAMESPACE);
+  if (await section.attempt("the mesh is installed", found, UNSEEN) === null) {
     section.fail("the mesh is installed", `there is no namespace ${MESH_NAMESPACE}`, REINSTALL);
     return { section, bundlePem: "" };
   }
-  await checkKinds(client, section);
-  await checkDeployment(client, section);
-  await checkAgents(client, section);
-  await checkLease(client, section, nowMs);
-  const bundlePem = await checkIssuer(client, section, nowMs);
-  await checkWebhooks(client, section, bundlePem);
+  const attempt = <T>(check: string, look: () => Promise<T>, otherwise: T) => section.attempt(check, look, otherwise);
+  await attempt("our kinds are defined", () => checkKinds(client, section), undefined);
+  const runs = await attempt("the controller runs", () => checkDeployment(client, section), false);
+  await attempt("the network plugin is on every node", () => checkAgents(client, section), undefined);
+  await attempt("one controller writes", () => checkLease(client, section, nowMs), undefined);
+  const bundlePem = await attempt("the issuer is there", () => checkIssuer(client, section, nowMs), "");
+  await attempt("pods get their sidecars", () => checkWebhooks(client, section, bundlePem, runs), undefined);
   await checkConfiguration(client, section);
   return { section, bundlePem };
 }
@@ -53,13 +60,15 @@ async function checkKinds(client: KubeClient, section: Section): Promise<void> {
 
 interface WorkloadStatus {
   readonly readyReplicas?: number;
-  readonly desiredNumberScheduled?: number;
-  readonly numberReady?: number;
 }
 
-async function checkDeployment(client: KubeClient, section: Section): Promise<void> {
+/** @returns whether one is ready */
+async function checkDeployment(client: KubeClient, section: Section): Promise<boolean> {
   const found = await client.find(TYPES.Deployment, MESH_NAMESPACE, CONTROLLER);
-  if (found === null) return section.fail("the controller runs", "its Deployment is missing", REINSTALL);
+  if (found === null) {
+    section.fail("the controller runs", "its Deployment is missing", REINSTALL);
+    return false;
+  }
   const { replicas = 1 } = (found["spec"] ?? {}) as { replicas?: number };
   const { readyReplicas = 0 } = (found["status"] ?? {}) as WorkloadStatus;
   const fix =
@@ -73,32 +82,7 @@ async function checkDeployment(client: KubeClient, section: Section): Promise<vo
   } else if (readyReplicas < replicas) {
     section.warn("the controller runs", `${readyReplicas} of ${replicas} are ready`, fix);
   } else section.ok("the controller runs", `${readyReplicas} of ${replicas} ready`);
-}
-
-async function checkAgents(client: KubeClient, section: Section): Promise<void> {
-  const found = await client.find(TYPES.DaemonSet, MESH_NAMESPACE, AGENT);
-  if (found === null) return section.fail("the network plugin is on every node", "its DaemonSet is missing", REINSTALL);
-  const { desiredNumberScheduled = 0, numberReady = 0 } = (found["status"] ?? {}) as WorkloadStatus;
-  if (numberReady >= desiredNumberScheduled && desiredNumberScheduled > 0) {
-    return section.ok("the network plugin is on every node", `${numberReady} of ${desiredNumberScheduled}`);
-  }
-  const pods = await client.list(TYPES.Pod, MESH_NAMESPACE, { labelSelector: `app.kubernetes.io/component=${AGENT}` });
-  const unready = pods.filter((pod) => !isReady(pod)).map((pod) =>
-    (pod["spec"] as { nodeName?: string } | undefined)?.nodeName ?? "?"
-  );
-  section.fail(
-    "the network plugin is on every node",
-    `${numberReady} of ${desiredNumberScheduled} agents are ready${
-      unready.length === 0 ? "" : `; not on ${unready.join(", ")}`
-    }: new meshed pods of those nodes wait`,
-    `kubectl -n ${MESH_NAMESPACE} logs daemonset/${AGENT}`,
-  );
-}
-
-/** Whether a pod's condition Ready is true. */
-export function isReady(pod: KubeObject): boolean {
-  const { conditions = [] } = (pod["status"] ?? {}) as { conditions?: readonly { type?: string; status?: string }[] };
-  return conditions.some(({ type, status }) => type === "Ready" && status === "True");
+  return readyReplicas > 0;
 }
 
 async function checkLease(client: KubeClient, section: Section, nowMs: number): Promise<void> {
@@ -132,6 +116,15 @@ async function checkIssuer(client: KubeClient, section: Section, nowMs: number):
     );
     return "";
   }
+  if (await client.find(TYPES.Secret, MESH_NAMESPACE, NEXT_ISSUER_SECRET) !== null) {
+    const roots = await client.find(TYPES.ConfigMap, MESH_NAMESPACE, EXTRA_ROOTS_CONFIG_MAP);
+    const text = ((roots?.["data"] ?? {}) as Readonly<Record<string, string>>)[ROOTS_KEY] ?? "";
+    section.warn(
+      "the root stays",
+      `its exchange is under way, or was cut off; ${certificatesOf(text).length} roots are trusted by now`,
+      "tulle ca rotate goes on where it was",
+    );
+  }
   try {
     const certificate = new X509Certificate(pem);
     const left = Date.parse(certificate.validTo) - nowMs;
@@ -148,33 +141,6 @@ async function checkIssuer(client: KubeClient, section: Section, nowMs: number):
       "put a CA certificate in PEM and its P-256 key there",
     );
     return "";
-  }
-}
-
-async function checkWebhooks(client: KubeClient, section: Section, bundlePem: string): Promise<void> {
-  for (
-    const [type, name] of [
-      [TYPES.MutatingWebhookConfiguration, INJECT_WEBHOOK],
-      [TYPES.ValidatingWebhookConfiguration, VALIDATE_WEBHOOK],
-    ] as const
-  ) {
-    const check = name === INJECT_WEBHOOK ? "pods get their sidecars" : "our kinds are validated";
-    const found = await client.find(type, null, name);
-    const [webhook] = (found?.["webhooks"] ?? []) as { clientConfig?: { caBundle?: string } }[];
-    if (webhook === undefined) {
-      section.fail(check, `${type.kind} ${name} is missing`, REINSTALL);
-      continue;
-    }
-    const trusted = Buffer.from(webhook.clientConfig?.caBundle ?? "", "base64").toString("utf8");
-    const root = (certificatesOf(bundlePem)[0] ?? "").replace(/\s/g, "");
-    if (trusted.replace(/\s/g, "").includes(root) && trusted !== "") section.ok(check);
-    else {
-      section.fail(
-        check,
-        `the API server does not trust the webhook: caBundle of ${name} is not the mesh's`,
-        `is a controller running? it writes the caBundle: kubectl -n ${MESH_NAMESPACE} logs deploy/${CONTROLLER}`,
-      );
-    }
   }
 }
 

@@ -14,8 +14,8 @@ import {
 import { certificatesOf } from "../../core/pem.ts";
 import { MESH_PORT } from "../../core/sidecar_ports.ts";
 import { hasSidecar, readSidecarMetrics } from "../cluster_targets.ts";
-import { isReady } from "./control_plane_checks.ts";
 import { Section } from "./finding.ts";
+import { isReady } from "./pod_state.ts";
 
 const INJECT = "tulle.dev/inject";
 /** Sidecars asked at once. */
@@ -31,6 +31,18 @@ export async function checkDataPlane(
   nowMs: number,
 ): Promise<Section> {
   const section = new Section("data plane");
+  const look = () => lookAtPods(client, namespace, bundlePem, nowMs, section);
+  await section.attempt("pods that ask for it are meshed", look, undefined);
+  return section;
+}
+
+async function lookAtPods(
+  client: KubeClient,
+  namespace: string | null,
+  bundlePem: string,
+  nowMs: number,
+  section: Section,
+): Promise<void> {
   const namespaces = await client.list(TYPES.Namespace, null);
   const annotated = new Map(namespaces.map(({ metadata }) => [metadata.name ?? "", metadata.annotations?.[INJECT]]));
   const pods = (await client.list(TYPES.Pod, namespace)).filter((pod) => !isOver(pod));
@@ -38,14 +50,13 @@ export async function checkDataPlane(
   checkUnmeshed(pods, annotated, section);
   if (meshed.length === 0) {
     section.ok("meshed pods", "none yet");
-    return section;
+    return;
   }
   checkReadiness(meshed, section);
   checkVersions(meshed, section);
   await checkBundles(client, meshed, bundlePem, section);
   await checkSidecars(client, meshed.filter(isReady), nowMs, section);
   await checkNetworkPolicies(client, meshed, section);
-  return section;
 }
 
 function isOver(pod: KubeObject): boolean {

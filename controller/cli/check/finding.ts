@@ -1,4 +1,5 @@
 /** What a check found, and what to do about it. */
+import { ApiError } from "../../api/api_error.ts";
 
 export interface Finding {
   readonly severity: "ok" | "warning" | "error";
@@ -27,6 +28,25 @@ export class Section {
 
   warn(check: string, detail: string, fix: string): void {
     this.findings.push({ severity: "warning", section: this.#name, check, detail, fix });
+  }
+
+  /**
+   * Looks at something. What one may not see is a finding like any other: it neither hides what else is wrong nor passes for
+   * being well.
+   * @param otherwise the result then
+   */
+  async attempt<T>(check: string, look: () => Promise<T>, otherwise: T): Promise<T> {
+    try {
+      return await look();
+    } catch (error) {
+      if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 403)) throw error;
+      this.fail(
+        check,
+        `you may not see it: ${error.message.replace(/^.*?Forbidden: /, "")}`,
+        "use a context whose user may read it: kubectl auth can-i --list",
+      );
+      return otherwise;
+    }
   }
 
   fail(check: string, detail: string, fix: string): void {
