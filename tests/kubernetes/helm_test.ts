@@ -4,7 +4,15 @@ import { join } from "node:path";
 import { canHaveHelm, helmProgram } from "../support/helm.ts";
 import { run } from "../support/process.ts";
 import { Cluster, IMAGE } from "./support/cluster.ts";
-import { meshedNamespace, metricsOf, podAddresses, podReady, rolledOut, shellManifest } from "./support/mesh.ts";
+import {
+  meshedNamespace,
+  metricsOf,
+  NODES_OWN,
+  podAddresses,
+  podReady,
+  rolledOut,
+  shellManifest,
+} from "./support/mesh.ts";
 import { TEST_BED } from "./support/test_bed.ts";
 
 setDefaultTimeout(4 * 60_000);
@@ -30,7 +38,7 @@ describe.skipIf(TEST_BED === null || !canHaveHelm())("helm", () => {
   }
 
   test("helm install gives a mesh that tulle check finds well", async () => {
-    const chart = [CHART, "-n", "tulle", "--create-namespace", "--set", `image=${IMAGE}`];
+    const chart = [CHART, "-n", "tulle", "--create-namespace", "--set", `image=${IMAGE}`, ...NODES_OWN];
     expect(await helmRun("install", "tulle", ...chart)).toContain("tulle check --wait 60s");
     await rolledOut(cluster, "tulle", "deployment/controller");
     await rolledOut(cluster, "tulle", "daemonset/cni");

@@ -67,6 +67,9 @@ export class Cluster implements AsyncDisposable {
     return await run({ argv, env: this.#env, stdin: input, timeoutMs: KUBECTL_TIMEOUT_MS });
   }
 
+  /** Path of `tulle`. */
+  readonly binary = binary();
+
   /** Path of a program of the test bed, such as "kubectl". */
   program(name: string): string {
     return Bun.which(name, { PATH: this.#env["PATH"] ?? "" }) ?? name;

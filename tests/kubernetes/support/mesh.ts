@@ -5,10 +5,13 @@ import { type Cluster, IMAGE } from "./cluster.ts";
 /** A loaded machine with two cores takes its time. */
 export const READY_TIMEOUT_MS = 120_000;
 
+/** Most of a node's file system is the machine's in the test bed; agents of several nodes must not share a socket. */
+export const NODES_OWN = ["--set", "agentSocketDir=/run/containerd/tulle"];
+
 /** Installs the mesh as a user does, and waits until all its parts are ready. @returns how long it took, milliseconds */
 export async function installMesh(cluster: Cluster, args: readonly string[] = []): Promise<number> {
   const since = performance.now();
-  const { code, stdout, stderr } = await cluster.tulle(["install", "--image", IMAGE, ...args]);
+  const { code, stdout, stderr } = await cluster.tulle(["install", "--image", IMAGE, ...NODES_OWN, ...args]);
   if (code !== 0) throw new Error(`tulle install: ${stderr}`);
   await cluster.apply(stdout);
   await rolledOut(cluster, "tulle", "deployment/controller");
