@@ -24,6 +24,11 @@ import { ControlServer } from "./serve/server.ts";
 const STDOUT = 1;
 /** How long open calls may take to end after SIGTERM, milliseconds: streams are ended at once, so only unary calls need it. */
 const SHUTDOWN_GRACE_MS = 2000;
+/**
+ * How long a controller of a cluster goes on serving after SIGTERM, milliseconds: until every node has heard that it is no
+ * longer an endpoint, admissions still come here, and one that fails lets a pod in without its sidecar.
+ */
+const HANDOVER_MS = 5000;
 /** Names by which an API server may reach us. */
 const OWN_NAMES = [`${WEBHOOK_SERVICE}.${MESH_NAMESPACE}.svc`, `${CONTROLLER}.${MESH_NAMESPACE}.svc`];
 /** Share of its life after which our own certificate is renewed. */
@@ -112,6 +117,7 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
     addresses: { listen: at(options.listen.host, server.port), admin: at(options.admin.host, admin.port ?? 0) },
     async stop() {
       ready = false;
+      if (duties !== null) await Bun.sleep(HANDOVER_MS);
       renewal.stop();
       discovery.close();
       identity.close();

@@ -74,6 +74,11 @@ export const INSTALL_FIELDS = {
     help: "Who may call where no policy says it.",
   },
   logLevel: { kind: "choice", choices: LOG_LEVELS, help: "Least level that controller and agent log." },
+  webhookFailurePolicy: {
+    kind: "choice",
+    choices: ["Ignore", "Fail"],
+    help: "Pods that are made while no controller answers: let in unmeshed and told, or refused (with --ha, then).",
+  },
   createIssuer: { kind: "flag", help: "False: the Secret tulle/issuer is made by cert-manager or by you." },
   cniBinDir: text("Folder of the nodes' network plugins.", FOLDER, FOLDER_FORM),
   cniConfDir: text("Folder of the nodes' network configuration.", FOLDER, FOLDER_FORM),

@@ -36,6 +36,8 @@ export interface InstallValues {
   readonly clusterNetworks: string;
   readonly defaultInboundPolicy: string;
   readonly logLevel: string;
+  /** Pods that are made while no controller answers: "Ignore" lets them in unmeshed, and they are told; "Fail" refuses them. */
+  readonly webhookFailurePolicy: "Ignore" | "Fail";
   /** False: the Secret `issuer` is made by cert-manager or by hand. */
   readonly createIssuer: boolean;
   /** Folders of the node; distributions differ. */
@@ -69,6 +71,7 @@ export function defaultValues(version: string): InstallValues {
     clusterNetworks: "",
     defaultInboundPolicy: "all-unauthenticated",
     logLevel: "info",
+    webhookFailurePolicy: "Ignore",
     createIssuer: true,
     cniBinDir: "/opt/cni/bin",
     cniConfDir: "/etc/cni/net.d",

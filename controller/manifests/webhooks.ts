@@ -22,8 +22,8 @@ export function webhookManifests(values: InstallValues): Manifest[] {
     clusterWide(api, "MutatingWebhookConfiguration", INJECT_WEBHOOK, CONTROLLER, values, {
       webhooks: [{
         ...common("inject.tulle.dev", INJECT_PATH),
-        // A pod without its sidecar is found and told; a cluster that cannot make pods is no cluster.
-        failurePolicy: "Ignore",
+        // Unless the user says otherwise: a pod without its sidecar is found and told; a cluster that cannot make pods is none.
+        failurePolicy: values.webhookFailurePolicy,
         sideEffects: "NoneOnDryRun",
         reinvocationPolicy: "IfNeeded",
         // Namespaces cannot be selected by annotation: all are asked about, but those of the cluster and our own.

@@ -1,5 +1,6 @@
 /** What a cluster does to a mesh, under load: rollouts, and the death of each part in turn. No request may fail. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { resourcePath, TYPES } from "../../controller/api/resource_type.ts";
 import { eventually } from "../support/eventually.ts";
 import { Cluster } from "./support/cluster.ts";
 import { appManifest, loadReport, moreRequests, startLoad } from "./support/load.ts";
@@ -91,6 +92,32 @@ describe.skipIf(TEST_BED === null)("under load", () => {
     ]);
     await nothingFailed();
     await rolledOut(cluster, "tulle", "deployment/controller");
+    await nothingFailed();
+  });
+
+  test("the controller is replaced: no pod is made without its sidecar meanwhile", async () => {
+    const pod = { metadata: { generateName: "p-" }, spec: { containers: [{ name: "a", image: "busybox:1.35" }] } };
+    const path = `${resourcePath(TYPES.Pod, "shop")}?dryRun=All`;
+    let made = 0;
+    let isOver = false;
+    const creating = (async () => {
+      while (!isOver) {
+        const { spec } = await cluster.client.json("POST", path, { body: pod }) as {
+          spec?: { initContainers?: object[] };
+        };
+        expect(spec?.initContainers?.[0]).toMatchObject({ name: "tulle-proxy" });
+        made++;
+      }
+    })();
+    await cluster.kubectl(["-n", "tulle", "rollout", "restart", "deployment/controller"]);
+    await rolledOut(cluster, "tulle", "deployment/controller");
+    await eventually(async () => {
+      expect(await podAddresses(cluster, "tulle", "app.kubernetes.io/component=controller")).toHaveLength(1);
+    }, READY_TIMEOUT_MS); // the old one is gone
+    isOver = true;
+    await creating;
+    console.log(`${made} pods were admitted meanwhile`);
+    expect(made).toBeGreaterThan(20);
     await nothingFailed();
   });
 
