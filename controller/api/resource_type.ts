@@ -66,6 +66,8 @@ export const TYPES = {
   ),
   HTTPRoute: of("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"),
   GRPCRoute: of("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute"),
+  TCPRoute: of("gateway.networking.k8s.io", "v1", "tcproutes", "TCPRoute"),
+  TLSRoute: of("gateway.networking.k8s.io", "v1", "tlsroutes", "TLSRoute"),
   ReferenceGrant: of("gateway.networking.k8s.io", "v1beta1", "referencegrants", "ReferenceGrant"),
   Server: of("policy.tulle.dev", "v1alpha1", "servers", "Server"),
   AuthorizationPolicy: of("policy.tulle.dev", "v1alpha1", "authorizationpolicies", "AuthorizationPolicy"),

@@ -3,7 +3,7 @@ import type { Service, ServicePort } from "../kube/resources.ts";
 import type { BackendPort, ReferenceGrant } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { servicePort } from "./_services.ts";
-import type { Route } from "./_routes.ts";
+import type { AnyRoute } from "./_routes.ts";
 
 /** Reasons of the condition ResolvedRefs. */
 export type RefReason = "RefNotPermitted" | "InvalidKind" | "BackendNotFound";
@@ -22,7 +22,7 @@ export type Resolved =
  */
 export function resolveBackend(
   ref: BackendPort,
-  route: Route,
+  route: AnyRoute,
   parentNamespace: string,
   set: ResourceSet,
 ): Resolved {
@@ -48,11 +48,11 @@ export function resolveBackend(
   return { ok: true, service, port };
 }
 
-function isGranted(ref: BackendPort, route: Route, namespace: string, set: ResourceSet): boolean {
+function isGranted(ref: BackendPort, route: AnyRoute, namespace: string, set: ResourceSet): boolean {
   return set.list("ReferenceGrant").some((grant) => grant.meta.namespace === namespace && grants(grant, ref, route));
 }
 
-function grants({ from, to }: ReferenceGrant, ref: BackendPort, { kind, meta }: Route): boolean {
+function grants({ from, to }: ReferenceGrant, ref: BackendPort, { kind, meta }: AnyRoute): boolean {
   return from.some((one) =>
     one.group === "gateway.networking.k8s.io" && one.kind === kind && one.namespace === meta.namespace
   ) && to.some((one) => one.group === "" && one.kind === "Service" && (one.name === null || one.name === ref.name));

@@ -2,7 +2,7 @@
 import { type Backend, INVALID_BACKEND } from "../core/snapshot.ts";
 import { type BackendPort, keyOf } from "../kube/resources.ts";
 import { resolveBackend } from "./_backend_refs.ts";
-import type { Route } from "./_routes.ts";
+import type { AnyRoute } from "./_routes.ts";
 import { serviceBackend, type ServiceContext } from "./_services.ts";
 
 export class BackendTable {
@@ -21,7 +21,7 @@ export class BackendTable {
    * Number of the backend that a reference means, INVALID_BACKEND when it means none.
    * @param otherwise what becomes of requests then, for people
    */
-  indexOf(ref: BackendPort, route: Route, otherwise: string): number {
+  indexOf(ref: BackendPort, route: AnyRoute, otherwise: string): number {
     const { set, report } = this.#context;
     const found = resolveBackend(ref, route, this.#parentNamespace, set);
     if (!found.ok) {

@@ -12,11 +12,14 @@ import { type TrafficAnnotations, trafficOf } from "./_annotations.ts";
 import { BackendTable } from "./_backend_table.ts";
 import { areShareFilters, editOf, planOf, shareFilters } from "./_route_plan.ts";
 import type { Report } from "./_report.ts";
-import { type RankedRule, rankRules, type Route } from "./_routes.ts";
+import { type AnyRoute, type RankedRule, rankRules } from "./_routes.ts";
 import { serviceBackend, type ServiceContext, serviceRef } from "./_services.ts";
 
+const HTTP_KINDS: ReadonlySet<AnyRoute["kind"]> = new Set(["HTTPRoute", "GRPCRoute"] as const);
+const STREAM_KINDS: ReadonlySet<AnyRoute["kind"]> = new Set(["TCPRoute", "TLSRoute"] as const);
+
 /** Routes by "namespace/service", as their parentRefs name it. */
-export type RoutesByService = ReadonlyMap<string, readonly { readonly route: Route; readonly parent: ParentRef }[]>;
+export type RoutesByService = ReadonlyMap<string, readonly { readonly route: AnyRoute; readonly parent: ParentRef }[]>;
 
 export interface OutboundContext extends ServiceContext {
   readonly routes: RoutesByService;
@@ -47,20 +50,25 @@ export function serviceTarget(
 ): OutboundTarget {
   const own = serviceBackend(service, port, context);
   const backends = new BackendTable(own, context);
-  const rules = rankRules(routesFor(service, port, sourceNamespace, context));
   const traffic = trafficOf(service.meta, context.report);
-  const routes = rules.map((rule) => outboundRoute(rule, traffic, backends, context));
-  const rest = serviceRoute(own.backend, traffic);
+  const routesOf = (kinds: ReadonlySet<AnyRoute["kind"]>) =>
+    rankRules(routesFor(service, port, kinds, sourceNamespace, context))
+      .map((rule) => outboundRoute(rule, traffic, backends, context));
+  const routes = routesOf(HTTP_KINDS);
+  const streams = routesOf(STREAM_KINDS);
+  const rest = [serviceRoute(own.backend, traffic)];
+  const unnamed = streams.filter(({ hostnames }) => hostnames.length === 0);
   return {
     known: true,
     parent: own.backend,
     authority: authorityOf(service, port.port, context.clusterDomain),
     port: port.port,
     protocol: own.protocol,
-    // Who has routes says by them what there is: the Gateway API answers 404 to the rest. What is not HTTP has none.
-    routes: routes.length === 0 ? [rest] : routes,
+    // Who has routes says by them what there is: the Gateway API answers 404 to the rest. HTTP is TCP, too, but a route for it
+    // comes before one for any TCP.
+    routes: routes.length > 0 ? routes : unnamed.length > 0 ? unnamed : rest,
     backends: backends.list,
-    streamRoutes: routes.length === 0 ? [] : [rest],
+    streamRoutes: streams.length > 0 ? streams : routes.length > 0 ? rest : [],
   };
 }
 
@@ -69,10 +77,16 @@ function authorityOf(service: Service, port: number, clusterDomain: string): str
 }
 
 /** GAMMA: routes in the client's own namespace (consumer routes) take the place of those beside the Service (producer routes). */
-function routesFor(service: Service, port: ServicePort, sourceNamespace: string, context: OutboundContext): Route[] {
+function routesFor(
+  service: Service,
+  port: ServicePort,
+  kinds: ReadonlySet<AnyRoute["kind"]>,
+  sourceNamespace: string,
+  context: OutboundContext,
+): AnyRoute[] {
   const { namespace, name } = service.meta;
   const all = (context.routes.get(`${namespace}/${name}`) ?? [])
-    .filter(({ parent }) => isMeant(parent, port))
+    .filter(({ route, parent }) => kinds.has(route.kind) && isMeant(parent, port))
     .map(({ route }) => route);
   const consumer = all.filter((route) => route.meta.namespace === sourceNamespace && sourceNamespace !== namespace);
   const chosen = consumer.length > 0 ? consumer : all.filter((route) => route.meta.namespace === namespace);
@@ -144,7 +158,7 @@ const REFUSED = "its share is answered with 500";
 /** No backendRefs: the Service the route is attached to. All weights 0, or none valid: 500. */
 function weighted(
   refs: readonly BackendRef[],
-  route: Route,
+  route: AnyRoute,
   backends: BackendTable,
   report: Report,
 ): readonly WeightedBackend[] {

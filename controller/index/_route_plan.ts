@@ -2,7 +2,7 @@
 import type { HeaderEdit, Mirror, RoutePlan, ShareFilters } from "../core/route_plan.ts";
 import type { RouteFilter } from "../kube/resources.ts";
 import type { BackendTable } from "./_backend_table.ts";
-import type { RankedRule, Route } from "./_routes.ts";
+import type { AnyRoute, RankedRule } from "./_routes.ts";
 
 const DROPPED = "nothing is mirrored there";
 
@@ -12,7 +12,7 @@ const SHARE_FILTERS: ReadonlySet<RouteFilter["kind"]> = new Set(
 );
 
 /** What a rule does beside its header edits; null for nothing. */
-export function planOf(rule: RankedRule["rule"], route: Route, backends: BackendTable): RoutePlan | null {
+export function planOf(rule: RankedRule["rule"], route: AnyRoute, backends: BackendTable): RoutePlan | null {
   const plan = {
     redirect: find(rule.filters, "redirect")?.redirect ?? null,
     rewrite: find(rule.filters, "rewrite")?.rewrite ?? null,
@@ -33,7 +33,7 @@ export function areShareFilters(filters: readonly RouteFilter[]): boolean {
 /** Filters of a backend; null for none. */
 export function shareFilters(
   filters: readonly RouteFilter[],
-  route: Route,
+  route: AnyRoute,
   backends: BackendTable,
 ): ShareFilters | null {
   if (filters.length === 0) return null;
@@ -53,7 +53,7 @@ export function editOf(
   return find(filters, kind)?.edit ?? null;
 }
 
-function mirrorsOf(filters: readonly RouteFilter[], route: Route, backends: BackendTable): Mirror[] {
+function mirrorsOf(filters: readonly RouteFilter[], route: AnyRoute, backends: BackendTable): Mirror[] {
   const mirrors: Mirror[] = [];
   for (const filter of filters) {
     if (filter.kind !== "mirror") continue;

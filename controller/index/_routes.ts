@@ -1,21 +1,33 @@
 /** From HTTPRoutes and GRPCRoutes to matches in order of precedence; shared by both directions. */
 import type { HttpMatch, ResourceRef, ValueMatch } from "../core/snapshot.ts";
-import type { GrpcRoute, GrpcRouteMatch, HttpRoute, HttpRouteMatch, RouteRule, TextMatch } from "../kube/resources.ts";
+import type {
+  GrpcRoute,
+  GrpcRouteMatch,
+  HttpRoute,
+  HttpRouteMatch,
+  RouteRule,
+  TcpRoute,
+  TextMatch,
+  TlsRoute,
+} from "../kube/resources.ts";
 import { comparePrecedence, grpcPathRank, httpPathRank, type Ranked } from "./_precedence.ts";
 
 export type Route = HttpRoute | GrpcRoute;
+/** Routes of connections that are not HTTP. */
+export type StreamRoute = TcpRoute | TlsRoute;
+export type AnyRoute = Route | StreamRoute;
 
 /** One match of one rule, in its place. */
 export interface RankedRule extends Ranked {
-  readonly route: Route;
-  readonly rule: RouteRule<HttpRouteMatch> | RouteRule<GrpcRouteMatch>;
+  readonly route: AnyRoute;
+  readonly rule: RouteRule<HttpRouteMatch> | RouteRule<GrpcRouteMatch> | RouteRule<never>;
   readonly ref: ResourceRef;
 }
 
 const ANYTHING: HttpMatch = { path: null, headers: [], query: [], method: null };
 
 /** Every match of every rule of the routes, each by itself, the one that wins first. */
-export function rankRules(routes: readonly Route[]): RankedRule[] {
+export function rankRules(routes: readonly AnyRoute[]): RankedRule[] {
   const ranked: RankedRule[] = [];
   for (const route of routes) {
     const hostnames = route.hostnames.length > 0 ? route.hostnames : [null];
@@ -32,7 +44,7 @@ export function rankRules(routes: readonly Route[]): RankedRule[] {
   return ranked.sort(comparePrecedence);
 }
 
-export function routeRef(route: Route, section: string): ResourceRef {
+export function routeRef(route: AnyRoute, section: string): ResourceRef {
   const { namespace, name } = route.meta;
   return { group: "gateway.networking.k8s.io", kind: route.kind, namespace, name, section };
 }
@@ -42,10 +54,12 @@ interface RankedMatch {
   readonly pathRank: number;
 }
 
-function matchesOf(route: Route, ruleIndex: number): readonly RankedMatch[] {
+function matchesOf(route: AnyRoute, ruleIndex: number): readonly RankedMatch[] {
   const matches = route.kind === "HTTPRoute"
     ? route.rules[ruleIndex]?.matches.map(httpMatch) ?? []
-    : route.rules[ruleIndex]?.matches.map(grpcMatch) ?? [];
+    : route.kind === "GRPCRoute"
+    ? route.rules[ruleIndex]?.matches.map(grpcMatch) ?? []
+    : [];
   return matches.length > 0 ? matches : [{ match: ANYTHING, pathRank: 1 }];
 }
 

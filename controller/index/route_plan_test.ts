@@ -125,3 +125,28 @@ test("outbound() reads a parentRef's sectionName as the name of the Service's po
   const kind = (port: number) => outbound(world(text), `web:${port}`).routes[0]?.route.kind;
   expect([kind(80), kind(81)]).toEqual(["Service", "HTTPRoute"]);
 });
+
+function streamRoute(kind: string, name: string, to: string, more = ""): string {
+  return `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ${kind}
+metadata: {name: ${name}, namespace: shop}
+spec: {parentRefs: [{kind: Service, name: web}], rules: [{backendRefs: [{name: ${to}, port: 80}]}]${more}}
+`;
+}
+
+test("outbound() has TLSRoutes by name before TCPRoutes, and an HTTPRoute for what is HTTP", () => {
+  const tcp = streamRoute("TCPRoute", "tcp", "v2");
+  const tls = streamRoute("TLSRoute", "tls", "web", ", hostnames: ['*.example', a.example]");
+  const names = (text: string) => {
+    const { routes, streamRoutes } = outbound(world(WEB + V2 + text), "web:80");
+    const of = (list: typeof routes) => list.map(({ route, hostnames }) => [route.name, ...hostnames].join(" "));
+    return [of(routes), of(streamRoutes)];
+  };
+  expect(names("")).toEqual([["web"], []]);
+  expect(names(tcp)).toEqual([["tcp"], ["tcp"]]);
+  expect(names(tls)).toEqual([["web"], ["tls a.example", "tls *.example"]]);
+  expect(names(tls + tcp)).toEqual([["tcp"], ["tls a.example", "tls *.example", "tcp"]]);
+  expect(names(httpRoute("http", "[{}]"))).toEqual([["http"], ["web"]]);
+  expect(names(httpRoute("http", "[{}]") + tcp)).toEqual([["http"], ["tcp"]]);
+});

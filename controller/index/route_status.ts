@@ -4,7 +4,9 @@ import type { ResourceSet } from "../kube/store.ts";
 import { resolveBackend } from "./_backend_refs.ts";
 import { isMeant } from "./_outbound.ts";
 import { areShareFilters } from "./_route_plan.ts";
-import type { Route } from "./_routes.ts";
+import type { AnyRoute } from "./_routes.ts";
+
+export type { AnyRoute } from "./_routes.ts";
 
 /** A condition without the time and the generation, which its writer knows. */
 export interface RouteCondition {
@@ -23,7 +25,7 @@ export function isOurParent({ group, kind }: Pick<ParentRef, "group" | "kind">):
 }
 
 /** The conditions of a route at one of its parents. */
-export function routeConditions(route: Route, parent: ParentRef, set: ResourceSet): RouteCondition[] {
+export function routeConditions(route: AnyRoute, parent: ParentRef, set: ResourceSet): RouteCondition[] {
   const namespace = parent.namespace ?? route.meta.namespace;
   const missing = parentProblem(route, parent, namespace, set);
   const refused = route.rules.map(unsupported).filter((detail) => detail !== "");
@@ -47,9 +49,10 @@ export function unreadableConditions(detail: string): RouteCondition[] {
 }
 
 /** Why a parent cannot have the route; "" when it can. */
-function parentProblem(route: Route, parent: ParentRef, namespace: string, set: ResourceSet): string {
+function parentProblem(route: AnyRoute, parent: ParentRef, namespace: string, set: ResourceSet): string {
   const name = `${parent.kind} ${namespace}/${parent.name}`;
   if (parent.kind === "Server") {
+    if (route.kind === "TCPRoute" || route.kind === "TLSRoute") return `${name} has HTTPRoutes and GRPCRoutes alone`;
     if (namespace !== route.meta.namespace) return `${name} is in another namespace than the route`;
     return set.get("Server", namespace, parent.name) === null ? `${name} does not exist` : "";
   }
@@ -77,7 +80,7 @@ function unsupported(rule: RouteRule<unknown>, index: number): string {
   return foreign === undefined ? "" : `rule ${name}: a filter of the backend ${foreign.name} is not supported there`;
 }
 
-function resolvedRefs(route: Route, parentNamespace: string, set: ResourceSet): RouteCondition {
+function resolvedRefs(route: AnyRoute, parentNamespace: string, set: ResourceSet): RouteCondition {
   const details = new Set<string>();
   let reason = "";
   for (const rule of route.rules) {

@@ -11,7 +11,7 @@ import { buildPolicies, inboundWorkload, type PolicyIndex } from "./_inbound.ts"
 import { isMeant, type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
 import { protocolOf } from "./_protocol.ts";
 import { type ConfigWarning, Report } from "./_report.ts";
-import type { Route } from "./_routes.ts";
+import type { AnyRoute, Route } from "./_routes.ts";
 import { addressesOf, buildServices, instanceEndpoint, servicePort, updateSlices } from "./_services.ts";
 import { Changes, EndpointChanges } from "./_changes.ts";
 import { Touched } from "./_touched.ts";
@@ -338,11 +338,18 @@ function instanceTarget(instance: Instance, ip: string, port: number): OutboundT
   return { known: true, parent, authority, port, protocol, routes: [route], backends: [backend], streamRoutes: [] };
 }
 
+const ROUTE_KINDS = ["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"] as const;
+
+function isHttpRoute(route: AnyRoute): route is Route {
+  return route.kind === "HTTPRoute" || route.kind === "GRPCRoute";
+}
+
 /** Sorts routes by what they are attached to; a parent that is not there is a warning. */
 function attachRoutes(set: ResourceSet, report: Report) {
-  const toServices = new Map<string, { route: Route; parent: ParentRef }[]>();
+  const toServices = new Map<string, { route: AnyRoute; parent: ParentRef }[]>();
   const toServers = new Map<string, Route[]>();
-  for (const route of [...set.list("HTTPRoute"), ...set.list("GRPCRoute")]) {
+  const all: readonly AnyRoute[] = ROUTE_KINDS.flatMap((kind): readonly AnyRoute[] => set.list(kind));
+  for (const route of all) {
     for (const parent of route.parents) {
       const namespace = parent.namespace ?? route.meta.namespace;
       const key = `${namespace}/${parent.name}`;
@@ -354,7 +361,7 @@ function attachRoutes(set: ResourceSet, report: Report) {
           report.warn(keyOf(route), `its parent Service ${key} has no TCP port ${port ?? "at all"}`);
         }
         append(toServices, key, { route, parent });
-      } else if (parent.kind === "Server" && parent.group === "policy.tulle.dev") {
+      } else if (parent.kind === "Server" && parent.group === "policy.tulle.dev" && isHttpRoute(route)) {
         if (namespace !== route.meta.namespace) {
           report.warn(keyOf(route), `its parent Server ${key} is not in its own namespace: it does not hold there`);
           continue;

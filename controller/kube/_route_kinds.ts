@@ -20,10 +20,10 @@ import type {
 export const GATEWAY_GROUP = "gateway.networking.k8s.io";
 const MAX_PARENTS = 32;
 const MAX_HOSTNAMES = 16;
-const MAX_RULES = 16;
+export const MAX_RULES = 16;
 const MAX_MATCHES = 64;
 const MAX_HEADERS = 16;
-const MAX_BACKENDS = 16;
+export const MAX_BACKENDS = 16;
 const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"] as const;
 
 export function readHttpRoute(root: Reader): HttpRoute {
@@ -57,7 +57,7 @@ function orCatchAll<M>(rules: RouteRule<M>[]): readonly RouteRule<M>[] {
   return [{ ...rule, requestTimeoutMs: null, backendTimeoutMs: null, retry: null, session: null }];
 }
 
-function readParents(spec: Reader): ParentRef[] {
+export function readParents(spec: Reader): ParentRef[] {
   return spec.objects("parentRefs", MAX_PARENTS, (item) => {
     const kind = item.raw("kind");
     const group = kind === "Service" ? "" : kind === "Server" ? "policy.tulle.dev" : GATEWAY_GROUP;
@@ -72,7 +72,7 @@ function readParents(spec: Reader): ParentRef[] {
   });
 }
 
-function readHostnames(spec: Reader): string[] {
+export function readHostnames(spec: Reader): string[] {
   const form = "a host name such as web.example.org or *.example.org";
   return spec.texts("hostnames", MAX_HOSTNAMES, form, (text) => {
     const host = text.startsWith("*.") ? text.slice(2) : text;
@@ -113,7 +113,7 @@ function readRule<M>(rule: Reader, readMatch: (item: Reader) => M): RouteRule<M>
   return read;
 }
 
-function readBackendRef(item: Reader): BackendRef {
+export function readBackendRef(item: Reader): BackendRef {
   const ref = readRef(item, "", "Service");
   const backend: BackendRef = {
     ...ref,

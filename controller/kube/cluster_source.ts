@@ -14,6 +14,8 @@ export const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolea
   { kind: "Pod", optional: false },
   { kind: "HTTPRoute", optional: true },
   { kind: "GRPCRoute", optional: true },
+  { kind: "TCPRoute", optional: true },
+  { kind: "TLSRoute", optional: true },
   { kind: "ReferenceGrant", optional: true },
   { kind: "Server", optional: true },
   { kind: "AuthorizationPolicy", optional: true },

@@ -13,6 +13,7 @@ import { readBackendPolicy } from "./_backend_policy_kind.ts";
 import { readRateLimitPolicy } from "./_rate_limit_kind.ts";
 import { readReferenceGrant } from "./_grant_kind.ts";
 import { GATEWAY_GROUP, readGrpcRoute, readHttpRoute } from "./_route_kinds.ts";
+import { readTcpRoute, readTlsRoute } from "./_stream_route_kinds.ts";
 import { readExternalWorkload } from "./_workload_kinds.ts";
 import { suggest } from "../../src/base/suggest.ts";
 import type { KeyPath } from "./problem.ts";
@@ -35,7 +36,7 @@ interface KindEntry {
 }
 
 const WORKLOAD_GROUP = "workload.tulle.dev";
-const GATEWAY_VERSIONS = ["v1", "v1beta1", "v1alpha2"];
+const GATEWAY_VERSIONS = ["v1", "v1beta1", "v1alpha3", "v1alpha2"];
 
 /** The kinds the mesh reads. */
 const KINDS: Readonly<Record<Kind, KindEntry>> = {
@@ -46,6 +47,8 @@ const KINDS: Readonly<Record<Kind, KindEntry>> = {
   Pod: { group: "", versions: ["v1"], own: false, read: readPod },
   HTTPRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readHttpRoute },
   GRPCRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readGrpcRoute },
+  TCPRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readTcpRoute },
+  TLSRoute: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readTlsRoute },
   ReferenceGrant: { group: GATEWAY_GROUP, versions: GATEWAY_VERSIONS, own: false, read: readReferenceGrant },
   Server: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readServer },
   AuthorizationPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readAuthorizationPolicy },

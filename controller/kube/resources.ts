@@ -183,6 +183,24 @@ export interface GrpcRoute {
   readonly rules: readonly RouteRule<GrpcRouteMatch>[];
 }
 
+export interface TcpRoute {
+  readonly kind: "TCPRoute";
+  readonly meta: Meta;
+  readonly parents: readonly ParentRef[];
+  /** None: nothing tells connections apart. */
+  readonly hostnames: readonly string[];
+  readonly rules: readonly RouteRule<never>[];
+}
+
+export interface TlsRoute {
+  readonly kind: "TLSRoute";
+  readonly meta: Meta;
+  readonly parents: readonly ParentRef[];
+  /** Names that clients ask for by TLS, at least one. */
+  readonly hostnames: readonly string[];
+  readonly rules: readonly RouteRule<never>[];
+}
+
 /** Allows routes of other namespaces to refer to objects of its own. */
 export interface ReferenceGrant {
   readonly kind: "ReferenceGrant";
@@ -338,6 +356,8 @@ export type Resource =
   | EndpointSlice
   | HttpRoute
   | GrpcRoute
+  | TcpRoute
+  | TlsRoute
   | ReferenceGrant
   | Server
   | AuthorizationPolicy

@@ -62,12 +62,12 @@ function clusterRules(): Manifest[] {
     { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
     {
       apiGroups: ["gateway.networking.k8s.io"],
-      resources: ["httproutes", "grpcroutes", "referencegrants"],
+      resources: ["httproutes", "grpcroutes", "tcproutes", "tlsroutes", "referencegrants"],
       verbs: READ,
     },
     {
       apiGroups: ["gateway.networking.k8s.io"],
-      resources: ["httproutes/status", "grpcroutes/status"],
+      resources: ["httproutes/status", "grpcroutes/status", "tcproutes/status", "tlsroutes/status"],
       verbs: ["patch", "update"],
     },
     { apiGroups: ["policy.tulle.dev", "workload.tulle.dev"], resources: ["*"], verbs: READ },

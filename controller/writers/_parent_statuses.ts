@@ -1,9 +1,16 @@
 /** `status.parents` of a route: our entries as they should be, those of other controllers as they are. Pure. */
 import type { KubeObject } from "../api/client.ts";
 import { ROUTE_CONTROLLER } from "../core/cluster_names.ts";
-import { isOurParent, type RouteCondition, routeConditions, unreadableConditions } from "../index/route_status.ts";
+import {
+  type AnyRoute,
+  isOurParent,
+  type RouteCondition,
+  routeConditions,
+  unreadableConditions,
+} from "../index/route_status.ts";
 import { type Decoded, decodeResource } from "../kube/decode.ts";
 import { formatPath } from "../kube/problem.ts";
+import type { Resource } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 
 interface RawParentRef {
@@ -21,6 +28,8 @@ interface RawParent {
   readonly controllerName: string;
   readonly conditions?: readonly RawCondition[];
 }
+
+const ROUTE_KINDS: ReadonlySet<string> = new Set(["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"]);
 
 /** Objects are replaced, never changed: a thousand routes are looked at whenever a Service changes, and read once. */
 const decoded = new WeakMap<KubeObject, Decoded>();
@@ -44,7 +53,7 @@ export function parentStatuses(object: KubeObject, set: ResourceSet, now: string
   refs.forEach((parentRef, index) => {
     if (!isOurParent({ group: parentRef.group ?? "", kind: parentRef.kind ?? "" })) return;
     const problem = findings.find(({ severity }) => severity === "error");
-    const conditions = resource?.kind === "HTTPRoute" || resource?.kind === "GRPCRoute"
+    const conditions = resource !== null && isRoute(resource)
       ? routeConditions(resource, resource.parents[index] ?? fail(index), set)
       : unreadableConditions(problem === undefined ? "" : `${formatPath(problem.path)}: ${problem.detail}`);
     const known = own.find((parent) => isSame(parent.parentRef, parentRef))?.conditions ?? [];
@@ -61,6 +70,10 @@ function decodeOnce(object: KubeObject): Decoded {
     decoded.set(object, found);
   }
   return found;
+}
+
+function isRoute(resource: Resource): resource is AnyRoute {
+  return ROUTE_KINDS.has(resource.kind);
 }
 
 function withTime(

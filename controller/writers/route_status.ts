@@ -12,9 +12,9 @@ import type { ResourceSet } from "../kube/store.ts";
 import { parentStatuses } from "./_parent_statuses.ts";
 import { WriterLoop } from "./_writer_loop.ts";
 
-const ROUTES = ["HTTPRoute", "GRPCRoute"] as const;
+const ROUTES = ["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"] as const;
 /** Kinds that conditions of routes depend on. Pods and endpoints, which change all the time, are none. */
-const CONCERNED = /^(HTTPRoute|GRPCRoute|Service|Server|ReferenceGrant) /;
+const CONCERNED = /^(HTTPRoute|GRPCRoute|TCPRoute|TLSRoute|Service|Server|ReferenceGrant) /;
 
 export interface RouteStatusOptions {
   readonly client: KubeClient;

@@ -25,6 +25,7 @@ import type { Live } from "./live.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { OutboundObserver } from "./observe.ts";
 import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
+import { looksAtNames, NameReader, type NameReaderOwner } from "./name_reader.ts";
 import { mayHaveConnection } from "./peers.ts";
 import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_share.ts";
 import { pickBackend, streamRule } from "./route/pick.ts";
@@ -86,7 +87,7 @@ export class Outbound {
   }
 }
 
-class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, TunnelOwner {
+class OutboundConnection implements SocketOwner, SnifferOwner, NameReaderOwner, DownstreamOwner, TunnelOwner {
   stats: ConnectionStats | null = null;
   readonly #outbound: Outbound;
   readonly #socket: RawSocket;
@@ -94,6 +95,8 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   #entry: TargetEntry | null = null;
   #counters: ConnectionCounters | null = null;
   #sniffer: Sniffer | null = null;
+  /** What TLS asks for, where routes look at it. */
+  #name = "";
   /** Connected ahead and refused; the connection goes on without it. */
   #withdrawn: Tunnel | null = null;
   #closed = false;
@@ -204,6 +207,22 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
     const { deps } = this.#outbound;
     if (this.#sniffer !== null) deps.observer.onDetected(serverFirst ? "server_first" : "not_http");
     this.#sniffer = null;
+    if (tunnel === null && this.#entry !== null && looksAtNames(this.#entry.current.target)) {
+      return void new NameReader(socket, this, early);
+    }
+    this.#open(socket, tunnel, early);
+  }
+
+  named(socket: RawSocket, early: Uint8Array, name: string): void {
+    this.#name = name;
+    this.#open(socket, null, early);
+  }
+
+  unnamed(): void {
+    this.#gone("");
+  }
+
+  #open(socket: RawSocket, tunnel: Tunnel | null, early: Uint8Array): void {
     const running = tunnel ?? this.#tunnel();
     const leg = new TcpLeg(socket, null, running, null, this.#outbound.share);
     running.attach(leg);
@@ -214,7 +233,7 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   ahead(_sniffer: Sniffer): Tunnel | null {
     // Declared HTTP: the client speaks first by definition.
     const { refusesBytes, deps } = this.#outbound;
-    if (this.#entry?.current.target.protocol !== "detect") return null;
+    if (this.#entry?.current.target.protocol !== "detect" || looksAtNames(this.#entry.current.target)) return null;
     if ((refusesBytes.get(this.#entry.key) ?? 0) > deps.clock()) return null;
     const tunnel = this.#tunnel();
     this.#connect(tunnel);
@@ -237,7 +256,10 @@ class OutboundConnection implements SocketOwner, SnifferOwner, DownstreamOwner, 
   #connect(tunnel: Tunnel): void {
     const { deps } = this.#outbound;
     const { target } = (this.#entry as TargetEntry).current; // as above
-    const rule = streamRule(target);
+    const rule = streamRule(target, this.#name);
+    if (rule === null && target.streamRoutes.length > 0) {
+      return tunnel.fail(unsent("no_route", `no route of ${target.authority} is for the name "${this.#name}"`));
+    }
     const backend = rule === null ? null : pickBackend(rule, deps.random())?.backend ?? null;
     const endpoint = backend === null ? null : deps.upstreams.pick(backend, tunnel.tried);
     if (endpoint === null) return tunnel.fail(unsent("no_endpoints", `${target.authority} has no ready endpoint`));

@@ -6,6 +6,7 @@
 import { writeFileSync } from "node:fs";
 import { compareWithKnown, parseKnownFailing } from "./known_failing.ts";
 import { runConnect } from "./connect/connect.ts";
+import { runGatewayApi } from "./gateway_api/gateway_api.ts";
 import { runGrpcInterop } from "./grpc_interop/grpc_interop.ts";
 import { runH2spec, runH2specInbound } from "./h2spec/h2spec.ts";
 import { runHpack } from "./hpack/hpack.ts";
@@ -21,6 +22,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   http1: runHttp1,
   connect: runConnect,
   websocket: runWebsocket,
+  "gateway-api": runGatewayApi,
 };
 const HELP = `deno task conformance -- SUITE [--quick] [--json FILE] [--save]
 
@@ -46,7 +48,7 @@ let isGood = true;
 const results: SuiteResult[] = [];
 for (const [suite, runSuite] of Object.entries(SUITES)) {
   if (name !== "all" && name !== suite) continue;
-  const result = await runSuite((line) => console.log(line), { quick });
+  const { report, ...result } = await runSuite((line) => console.log(line), { quick });
   results.push(result);
   const folder = `${import.meta.dirname}/${suite.replaceAll("-", "_")}`;
   const known = parseKnownFailing(await Bun.file(`${folder}/known_failing.txt`).text());
@@ -57,6 +59,7 @@ for (const [suite, runSuite] of Object.entries(SUITES)) {
     `${suite} ${result.version}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped`,
   );
   if (save) writeFileSync(`${folder}/result.json`, JSON.stringify(result, null, 2) + "\n");
+  if (save && report !== undefined) writeFileSync(`${folder}/${report.file}`, report.text);
   isGood &&= problems.length === 0;
 }
 if (file !== undefined) {

@@ -8,6 +8,8 @@ export interface SuiteResult {
   readonly failures: readonly Failure[];
   /** Cases that passed by group (combination of peers, way), where the suite has groups. */
   readonly groups?: Readonly<Record<string, number>>;
+  /** The suite's own report, where it writes one: kept beside the result. */
+  readonly report?: { readonly file: string; readonly text: string };
   /** Set when the suite could not run at all, for instance because its tool is missing. */
   readonly skippedBecause?: string;
 }

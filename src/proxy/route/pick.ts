@@ -1,5 +1,6 @@
 /** Picks one of a rule's backends. */
 import type { OutboundTarget, RouteRule, WeightedBackend } from "../../model/outbound.ts";
+import { matchesHost } from "./host.ts";
 
 /**
  * Picks a backend by weight.
@@ -20,7 +21,12 @@ export function pickBackend(rule: RouteRule, random: number): WeightedBackend | 
   return null;
 }
 
-/** The rule for a connection that is not HTTP; null when nothing is there. */
-export function streamRule({ routes, streamRoutes }: OutboundTarget): RouteRule | null {
-  return streamRoutes[0] ?? routes[routes.length - 1] ?? null;
+/**
+ * The rule for a connection that is not HTTP; null when there is none.
+ * @param name that TLS asks for, lower case; "" for none
+ */
+export function streamRule({ routes, streamRoutes }: OutboundTarget, name: string): RouteRule | null {
+  if (streamRoutes.length === 0) return routes[routes.length - 1] ?? null;
+  for (const rule of streamRoutes) if (matchesHost(rule.hostnames, name)) return rule;
+  return null;
 }
