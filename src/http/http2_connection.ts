@@ -390,11 +390,13 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     this.#reader.release();
     disarm(this.#head);
     disarm(this.#grace);
+    // A server that takes a connection says SETTINGS first (RFC 9113 §3.4); one that leaves has the kernel reset the others.
+    const isUnseen = !this.isServer && !this.settingsReceived;
     for (const stream of [...this.streams.values()]) {
       const { listener } = stream;
       stream.listener = null;
       stream.forget();
-      listener?.onAbort(stream, code.INTERNAL_ERROR, false, detail);
+      listener?.onAbort(stream, isUnseen ? code.REFUSED_STREAM : code.INTERNAL_ERROR, isUnseen, detail);
     }
     this.streams.clear();
     this.#waiting.clear();
