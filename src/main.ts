@@ -61,6 +61,14 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     summary: "Say where a request would go, and who would let it in",
     run: async (argv) => (await import("../controller/cli/policy/explain.ts")).runExplain(argv),
   }],
+  ["authz", {
+    summary: "Say who may call a workload, and why",
+    run: async (argv) => (await import("../controller/cli/policy/authz.ts")).runAuthz(argv),
+  }],
+  ["policy", {
+    summary: "Check, try out and suggest policies: tulle policy lint, replay, suggest",
+    run: async (argv) => (await import("../controller/cli/policy/policy.ts")).runPolicy(argv),
+  }],
   ["identity", {
     summary: "Show the certificate that a sidecar uses now",
     run: async (argv) => (await import("../controller/cli/identity.ts")).runIdentity(argv),
@@ -102,7 +110,10 @@ const GROUPS: readonly { readonly title: string; readonly faces: readonly string
     title: "Run a mesh on a cluster",
     faces: ["install", "upgrade", "uninstall", "check", "ca", "inject", "uninject", "migrate"],
   },
-  { title: "See what it does", faces: ["stat", "explain", "identity", "diagnostics", "version", "completion"] },
+  {
+    title: "See what it does",
+    faces: ["stat", "explain", "authz", "policy", "identity", "diagnostics", "version", "completion"],
+  },
   { title: "The parts, as `tulle up` and a cluster start them", faces: ["proxy", "controller", "agent"] },
 ];
 

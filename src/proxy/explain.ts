@@ -10,6 +10,7 @@ import { decodeSnapshot } from "../discovery/decode_snapshot.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import { toWire } from "../base/wire_text.ts";
 import { decidedRequest } from "./extended_connect.ts";
+import { ANY_SEGMENT, type FlowFact, OTHER_PATH } from "./flows.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import { answerOf } from "./route_filters.ts";
@@ -102,6 +103,11 @@ export class InboundJudge {
     this.#view = compileInbound(policy, compileRoutes);
   }
 
+  /** The decision about a connection, before its bytes are known. */
+  connection(port: number, caller: AskedCaller): Verdict {
+    return this.#view.port(port).forClient(caller).connection;
+  }
+
   /** @param request null for bytes that are not HTTP */
   judge(port: number, caller: AskedCaller, request: HeaderBlock | null): Verdict {
     const rules = this.#view.port(port);
@@ -126,4 +132,14 @@ export function isAddress(text: string): boolean {
 /** "10.0.0.0/8" */
 export function blockText({ v4, base, prefixBits }: IpBlock): string {
   return `${formatIp(base)}/${v4 ? prefixBits - 96 : prefixBits}`;
+}
+
+export type { FlowFact } from "./flows.ts";
+export { ANY_SEGMENT, OTHER_PATH } from "./flows.ts";
+
+/** The request that a fact stands for; null for connections, and where its path was not kept. */
+export function flowRequest({ protocol, method, authority, path }: FlowFact): HeaderBlock | null {
+  if (protocol === "tcp" || path === OTHER_PATH) return null;
+  const concrete = path.split("/").map((part) => part === ANY_SEGMENT ? "0" : part).join("/");
+  return blockOf({ method, authority, path: concrete, headers: [] });
 }

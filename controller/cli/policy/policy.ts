@@ -1,0 +1,187 @@
+/** `tulle policy`: understand and change policy without surprises. */
+import { UsageError } from "../../../src/base/error.ts";
+import { collect, type Output, parseOutput, runCommand, teachingCommand } from "../_command.ts";
+import { runInside } from "../find_mesh.ts";
+import { localMesh, type MeshOptions, openState, withManifests, withMeshOptions } from "./_mesh_options.ts";
+import { collectFlows, type FlowOptions } from "./flow_source.ts";
+import { lint, type LintFinding } from "./lint.ts";
+import { POLICY_KINDS, readManifests } from "./mesh_state.ts";
+import { MeshView } from "./mesh_view.ts";
+import { columns } from "./refs.ts";
+import { replay, replayText } from "./replay.ts";
+import { suggest, suggestionText } from "./suggestion.ts";
+
+const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
+  lint: runLint,
+  replay: runReplay,
+  suggest: runSuggest,
+  flows: runFlows,
+};
+
+const HELP = `Understand policy, and change it without surprises.
+
+  tulle policy lint      what is unused, shadowed, too broad, contradicting, or points at nothing; and what to do
+  tulle policy replay    which callers and requests that were seen would get another verdict under new policies
+  tulle policy suggest   least privilege for a workload, from what was seen
+  tulle policy flows     what was seen, as JSON
+
+Each has --help. See also: tulle explain, tulle authz.
+`;
+
+/** @param argv arguments after "policy" */
+export async function runPolicy(argv: readonly string[]): Promise<void> {
+  const [verb, ...rest] = argv;
+  const run = verb === undefined ? undefined : VERBS[verb];
+  if (run !== undefined) return await run(rest);
+  if (verb === "--help" || verb === "-h") {
+    process.stdout.write(HELP);
+    return;
+  }
+  throw new UsageError(
+    `found ${verb === undefined ? "nothing" : `"${verb}"`}, want one of ${
+      Object.keys(VERBS).join(", ")
+    }. See: tulle policy --help`,
+  );
+}
+
+async function runLint(argv: readonly string[]): Promise<void> {
+  const summary =
+    "What is wrong with policies though each object is valid. The exit code is 1 when there is an error, with " +
+    "--strict also when there is a warning.";
+  const command = withManifests(
+    teachingCommand("policy lint", summary, [
+      "tulle policy lint -f manifests/",
+      "tulle policy lint --strict -o json",
+      "tulle policy lint --context prod",
+    ]),
+    "manifests to look at instead of what runs; a file, a folder or -; may be given again",
+  )
+    .option("--strict", "warnings count as errors")
+    .option("-o, --output <form>", "table or json", parseOutput, "table")
+    .action(async (options: MeshOptions & { strict?: true; output: Output }) => {
+      const findings = lint(new MeshView(await openState(options)));
+      process.stdout.write(options.output === "json" ? `${JSON.stringify(findings, null, 2)}\n` : lintText(findings));
+      const isBad = findings.some(({ severity }) => severity === "error" || options.strict === true);
+      process.exitCode = isBad ? 1 : 0;
+    });
+  await runCommand(command, argv);
+}
+
+function lintText(findings: readonly LintFinding[]): string {
+  if (findings.length === 0) return "nothing found\n";
+  return findings.map(({ severity, rule, object, place, detail, fix }) => {
+    return `${severity.padEnd(7)}  ${rule.padEnd(13)}  ${object}${place === "" ? "" : ` (${place})`}: ${detail}\n${
+      " ".repeat(24)
+    }→ ${fix}\n`;
+  }).join("");
+}
+
+interface ReplayOptions extends FlowOptions {
+  readonly filename: readonly string[];
+  readonly base?: readonly string[];
+  readonly without?: readonly string[];
+  readonly output: Output;
+}
+
+async function runReplay(argv: readonly string[]): Promise<void> {
+  const summary =
+    "Decides again about what all sidecars have seen, as if the objects of the manifests were applied, and says " +
+    "which callers and requests would get another verdict. Nothing is changed. The exit code is 1 when a verdict would.";
+  const command = withMeshOptions(teachingCommand("policy replay", summary, [
+    "tulle policy replay -f new.yaml",
+    "tulle policy replay -f new.yaml --without AuthorizationPolicy/shop/old -o json",
+    "tulle policy flows > seen.json; tulle policy replay -f new.yaml --base manifests/ --flows seen.json",
+  ]))
+    .option(
+      "-f, --filename <file>",
+      "objects that would be applied; a file, a folder or -; may be given again",
+      collect,
+    )
+    .option("--without <object>", "an object that would be deleted, Kind/namespace/name; may be given again", collect)
+    .option("--base <file>", "manifests of the mesh as it is, instead of what runs; may be given again", collect)
+    .option("--flows <file>", "what `tulle policy flows` has printed, instead of asking the sidecars")
+    .option("-o, --output <form>", "table or json", parseOutput, "table")
+    .action(async (options: ReplayOptions) => {
+      if (options.filename === undefined && options.without === undefined) {
+        throw new UsageError("want -f or --without: what would change?");
+      }
+      if (await enter(options, ["policy", "replay", ...argv])) return;
+      const { base, without = [] } = options;
+      const { filename: _, ...asked } = options;
+      const before = new MeshView(await openState(base === undefined ? asked : { ...asked, filename: base }));
+      const { resources } = readManifests(options.filename ?? []);
+      const gone = new Set(without.map(readKey));
+      for (const key of gone) {
+        if (!before.state.resources.some((each) => keyOfAny(each) === key)) {
+          throw new UsageError(`--without: there is no ${key}`);
+        }
+      }
+      const after = before.with(resources.filter(({ kind }) => POLICY_KINDS.has(kind)), gone);
+      const result = replay(before, after, await collectFlows(options));
+      process.stdout.write(options.output === "json" ? `${JSON.stringify(result, null, 2)}\n` : replayText(result));
+      process.exitCode = result.changes.length > 0 ? 1 : 0;
+    });
+  await runCommand(command, argv);
+}
+
+/** "Kind/namespace/name" → "Kind namespace/name". */
+function readKey(text: string): string {
+  const [kind = "", namespace, name] = text.split("/");
+  if (namespace === undefined || name === undefined) {
+    throw new UsageError(`--without: found "${text}", want Kind/namespace/name`);
+  }
+  return `${kind} ${namespace}/${name}`;
+}
+
+function keyOfAny({ kind, meta }: { kind: string; meta: { namespace: string; name: string } }): string {
+  return `${kind} ${meta.namespace}/${meta.name}`;
+}
+
+async function runSuggest(argv: readonly string[]): Promise<void> {
+  const summary =
+    "Least privilege for a workload from what its sidecars have seen: a Server for each port, and who called " +
+    "what. What was never seen is refused once it is applied: look at it, and replay it, before you do.";
+  const command = withManifests(
+    teachingCommand("policy suggest", summary, [
+      "tulle policy suggest deploy/web -n shop > web-policy.yaml",
+      "tulle policy suggest deploy/web -n shop | tulle policy replay -f -",
+    ]),
+    "manifests of the mesh as it is, instead of what runs; may be given again",
+  )
+    .argument("<workload>", "deploy/web, web, shop/web")
+    .option("--flows <file>", "what `tulle policy flows` has printed, instead of asking the sidecars")
+    .action(async (word: string, options: FlowOptions) => {
+      if (await enter(options, ["policy", "suggest", ...argv])) return;
+      const view = new MeshView(await openState(options));
+      const suggestion = suggest(view.find(word, options.namespace ?? null), await collectFlows(options));
+      if (suggestion.objects.length === 0) throw new Error(`nobody was seen calling ${word}: let it run for a while`);
+      process.stdout.write(suggestionText(suggestion));
+    });
+  await runCommand(command, argv);
+}
+
+async function runFlows(argv: readonly string[]): Promise<void> {
+  const summary =
+    "What the sidecars have seen: who called which port with which requests, and the verdict. Facts only: no " +
+    "header, no body, no query, and * for what looks like an identifier in a path.";
+  const command = withMeshOptions(
+    teachingCommand("policy flows", summary, [
+      "tulle policy flows > seen.json",
+      "tulle policy flows --address 127.0.0.1:4191",
+    ]),
+  )
+    .option("--address <address...>", "admin servers to ask instead of looking for a mesh")
+    .action(async (options: FlowOptions) => {
+      if (options.address === undefined && await enter(options, ["policy", "flows", ...argv])) return;
+      process.stdout.write(`${JSON.stringify(await collectFlows(options), null, 2)}\n`);
+    });
+  await runCommand(command, argv);
+}
+
+/** Runs the command again where the sidecars of a rootless mesh can be reached. @returns whether it did */
+async function enter(options: FlowOptions, argv: readonly string[]): Promise<boolean> {
+  const mesh = options.flows === undefined ? localMesh(options) : null;
+  const status = mesh === null ? null : await runInside(mesh, argv);
+  if (status !== null) process.exitCode = status;
+  return status !== null;
+}

@@ -1,0 +1,116 @@
+/** What has been seen, decided about again under other policies. Pure; the decisions are the proxy's own. */
+import { type FlowFact, flowRequest } from "../../../src/proxy/explain.ts";
+import type { WorkloadFlows } from "./flow_source.ts";
+import type { MeshView } from "./mesh_view.ts";
+import { columns, refText } from "./refs.ts";
+
+/** A caller and request whose verdict would change. */
+export interface Change {
+  readonly workload: string;
+  readonly port: number;
+  /** SPIFFE ID, or the address of a caller without one. */
+  readonly caller: string;
+  /** "GET /items/*", or "connection". */
+  readonly request: string;
+  readonly count: number;
+  readonly lastSeen: string;
+  readonly before: Outcome;
+  readonly after: Outcome;
+}
+
+export interface Outcome {
+  readonly verdict: "permit" | "deny";
+  readonly policy: string;
+  readonly reason: string;
+}
+
+export interface Replay {
+  readonly changes: readonly Change[];
+  /** Seen, and the same under both. */
+  readonly same: number;
+  /** Seen, but not told apart well enough: why, for each. */
+  readonly open: readonly {
+    readonly workload: string;
+    readonly caller: string;
+    readonly request: string;
+    readonly why: string;
+  }[];
+  /** Of how many requests and connections nothing was kept. */
+  readonly dropped: number;
+}
+
+/** @param before the mesh as it is @param after with the new objects */
+export function replay(before: MeshView, after: MeshView, seen: readonly WorkloadFlows[]): Replay {
+  const changes: Change[] = [];
+  const open: Replay["open"][number][] = [];
+  let same = 0;
+  for (const { workload, flows } of seen) {
+    for (const flow of flows) {
+      const shared = { workload, caller: callerText(flow), request: requestText(flow) };
+      const [old, now] = [outcome(before, workload, flow), outcome(after, workload, flow)];
+      if (typeof old === "string" || typeof now === "string") {
+        open.push({ ...shared, why: typeof old === "string" ? old : String(now) });
+      } else if (old.verdict === now.verdict) same++;
+      else {changes.push({
+          ...shared,
+          port: flow.port,
+          count: flow.count,
+          lastSeen: flow.lastSeen,
+          before: old,
+          after: now,
+        });}
+    }
+  }
+  changes.sort((a, b) =>
+    a.after.verdict.localeCompare(b.after.verdict) || a.workload.localeCompare(b.workload) || b.count - a.count
+  );
+  return { changes, same, open, dropped: seen.reduce((sum, { dropped }) => sum + dropped, 0) };
+}
+
+/** @returns why it cannot be told, otherwise the outcome */
+function outcome(view: MeshView, workload: string, flow: FlowFact): Outcome | string {
+  const [namespace = "", name = ""] = workload.split("/");
+  const judge = view.judge(namespace, name);
+  if (judge === null) return "the workload is not there any more";
+  const routes = judge.policy.ports.get(flow.port)?.routes ?? [];
+  const request = flowRequest(flow);
+  if (request === null && flow.protocol === "http" && routes.length > 0) return "the path was not kept";
+  if (routes.some(({ matches }) => matches.some(({ headers, query }) => headers.length + query.length > 0))) {
+    return "it depends on headers or a query, which are not kept";
+  }
+  const caller = { identity: flow.identity === "" ? null : flow.identity, ip: flow.ip };
+  const verdict = flow.protocol === "http" && request === null
+    ? judge.connection(flow.port, caller)
+    : judge.judge(flow.port, caller, request);
+  return { verdict: verdict.kind, policy: refText(verdict.policy), reason: verdict.reason };
+}
+
+function callerText({ identity, ip }: FlowFact): string {
+  return identity === "" ? `${ip} (no identity)` : identity;
+}
+
+function requestText({ protocol, method, authority, path }: FlowFact): string {
+  return protocol === "tcp" ? "connection" : `${method} ${path}${authority === "" ? "" : ` (${authority})`}`;
+}
+
+/** For a terminal: what would be refused first. */
+export function replayText({ changes, same, open, dropped }: Replay): string {
+  const rows = changes.map(({ workload, port, caller, request, count, before, after }) => [
+    `${before.verdict} → ${after.verdict}`,
+    `${workload}:${port}`,
+    caller,
+    request,
+    `${count}×`,
+    `${before.policy} → ${after.policy}: ${after.reason}`,
+  ]);
+  const lines = [rows.length === 0 ? "" : columns([["CHANGE", "SERVER", "CALLER", "REQUEST", "SEEN", "WHY"], ...rows])];
+  for (const { workload, caller, request, why } of open) {
+    lines.push(`cannot tell  ${workload}  ${caller}  ${request}: ${why}\n`);
+  }
+  const refused = changes.filter(({ after }) => after.verdict === "deny").length;
+  lines.push(
+    `${refused} would be refused, ${changes.length - refused} admitted that are not now; ${same} stay as they are\n`,
+  );
+  if (dropped > 0) lines.push(`of ${dropped} more requests and connections nothing was kept\n`);
+  return lines.join("");
+}
