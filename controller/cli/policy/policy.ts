@@ -7,7 +7,6 @@ import { collectFlows, type FlowOptions } from "./flow_source.ts";
 import { lint, type LintFinding } from "./lint.ts";
 import { POLICY_KINDS, readManifests } from "./mesh_state.ts";
 import { MeshView } from "./mesh_view.ts";
-import { columns } from "./refs.ts";
 import { replay, replayText } from "./replay.ts";
 import { suggest, suggestionText } from "./suggestion.ts";
 
