@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { resourcePath, TYPES } from "../../controller/api/resource_type.ts";
 import { eventually } from "../support/eventually.ts";
-import { Cluster } from "./support/cluster.ts";
+import { Cluster, IMAGE, NEXT_IMAGE } from "./support/cluster.ts";
 import { appManifest, loadReport, moreRequests, startLoad } from "./support/load.ts";
 import {
+  inPod,
   installMesh,
   meshedNamespace,
   metricsOf,
@@ -22,7 +23,7 @@ setDefaultTimeout(6 * 60_000);
 /** Requests a second: what two cores carry beside a control plane. */
 const RATE = Number(process.env["TULLE_LOAD_RATE"] ?? 100);
 /** Requests after each fault. */
-const MORE = Number(process.env["TULLE_LOAD_REQUESTS"] ?? 800);
+const MORE = Number(process.env["TULLE_LOAD_REQUESTS"] ?? 400);
 
 describe.skipIf(TEST_BED === null)("under load", () => {
   let cluster: Cluster;
@@ -77,6 +78,55 @@ describe.skipIf(TEST_BED === null)("under load", () => {
     await cluster.kubectl(["-n", "shop", "scale", "deployment/web", "--replicas=3"]);
     await rolledOut(cluster, "shop", "deployment/web");
     await nothingFailed();
+  });
+
+  test("to nothing and back: refused soon and by name, then served at once", async () => {
+    await cluster.apply(appManifest("shop", "nap", 1));
+    await cluster.apply(shellManifest("shop", "caller"));
+    await rolledOut(cluster, "shop", "deployment/nap");
+    await podReady(cluster, "shop", "caller");
+    const url = ["-s", "-o", "/dev/null", "-w", "%{http_code} %header{tulle-error}", "http://nap.shop/"];
+    const call = () => inPod(cluster, "shop", "caller", ["curl", "--max-time", "20", ...url]);
+    expect(await call()).toBe("200 ");
+    await cluster.kubectl(["-n", "shop", "scale", "deployment/nap", "--replicas=0"]);
+    await eventually(async () => expect(await call()).toMatch(/^503 (no_endpoints|fail_fast)/), READY_TIMEOUT_MS);
+    await cluster.kubectl(["-n", "shop", "scale", "deployment/nap", "--replicas=2"]);
+    await rolledOut(cluster, "shop", "deployment/nap");
+    await eventually(async () => expect(await call()).toBe("200 "), READY_TIMEOUT_MS);
+    for (let i = 0; i < 10; i++) expect(await call()).toBe("200 ");
+    await cluster.kubectl(["-n", "shop", "delete", "deployment/nap", "service/nap", "pod/caller", "--now"]);
+    await nothingFailed();
+  });
+
+  test("the mesh gets another version: its parts, then the sidecars", async () => {
+    const sidecars = [
+      "-n",
+      "shop",
+      "get",
+      "pods",
+      "-l",
+      "app=web",
+      "-o",
+      "jsonpath={.items[*].spec.initContainers[0].image}",
+    ];
+    const { code, stdout, stderr } = await cluster.tulle(["upgrade", "--image", NEXT_IMAGE]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`image ${IMAGE} → ${NEXT_IMAGE}`)]);
+    await cluster.apply(stdout);
+    for (const part of ["deployment/controller", "daemonset/cni"]) await rolledOut(cluster, "tulle", part);
+    const images = ["-n", "tulle", "get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"];
+    await eventually(async () => {
+      expect(new Set((await cluster.kubectl(images)).split(" "))).toEqual(new Set([NEXT_IMAGE]));
+    }, READY_TIMEOUT_MS);
+    expect(await cluster.kubectl(sidecars)).toBe([IMAGE, IMAGE, IMAGE].join(" ")); // nobody is restarted unasked
+    await nothingFailed();
+    await cluster.kubectl(["-n", "shop", "rollout", "restart", "deployment/web"]);
+    await rolledOut(cluster, "shop", "deployment/web");
+    await eventually(async () => {
+      expect(await cluster.kubectl(sidecars)).toBe([NEXT_IMAGE, NEXT_IMAGE, NEXT_IMAGE].join(" "));
+    }, READY_TIMEOUT_MS);
+    await nothingFailed();
+    const check = await cluster.tulle(["check", "--wait", "60s"]);
+    expect(`${check.stdout}${check.code}`).toContain("0 errors\n0");
   });
 
   test("the controller is killed", async () => {
