@@ -46,9 +46,9 @@ spec:
       - name: web
         image: busybox:1.35
         imagePullPolicy: Never
-        command: [sh, -c, "mkdir /tmp/w; echo counted >/tmp/w/metrics; nc -lk -p 9000 -e cat & exec httpd -f -p 8080 -h /tmp/w"]
+        command: [sh, -c, "mkdir /tmp/w; echo counted >/tmp/w/metrics; nc -ll -p 9000 -e cat & exec httpd -f -p 8080 -h /tmp/w"]
         ports: [{name: http, containerPort: 8080}, {name: raw, containerPort: 9000}]
-        readinessProbe: {httpGet: {path: /ready?why, port: http}, periodSeconds: 1, failureThreshold: 1000}
+        readinessProbe: {httpGet: {path: "/metrics?probe", port: http}, periodSeconds: 1, failureThreshold: 1000}
         startupProbe: {tcpSocket: {port: raw}, periodSeconds: 1, failureThreshold: 1000}
 ---
 apiVersion: v1
@@ -57,7 +57,7 @@ metadata: {name: web, namespace: shop}
 spec:
   selector: {app: web}
   ports: [{name: http, port: 80, targetPort: http}, {name: raw, port: 9000, appProtocol: tulle.dev/opaque}]
-`.replace("/ready?why", "/metrics?probe");
+`;
 
 /** A pod to call from; without a sidecar where its name ends in "bare". */
 function caller(namespace: string, name: string): string {
