@@ -143,6 +143,8 @@ export interface InboundWorkload {
   readonly probeNetworks: readonly string[];
   /** Topology zone; "" when unknown. */
   readonly zone: string;
+  /** What holds on ports that are not among `ports`, too; absent for nothing. */
+  readonly denials?: readonly Authorization[];
 }
 
 export interface InboundPort {

@@ -91,16 +91,14 @@ export function inboundWorkload(
     }
     ports.set(port, serverPort(server, port, instance, policies));
   }
+  // Without a Server only denials of the whole namespace hold: an admission would widen nothing but the default.
+  const ofNamespace = policies.authorizations.get(`Namespace ${namespace}`) ?? [];
+  const denials = ofNamespace.filter(({ action }) => action === "deny");
   for (const { port, protocol } of workload.ports) {
-    if (protocol !== "TCP" || ports.has(port)) continue;
-    // Without a Server only denials of the whole namespace hold: an admission would widen nothing but the default.
-    const denials = (policies.authorizations.get(`Namespace ${namespace}`) ?? []).filter(({ action }) =>
-      action === "deny"
-    );
-    ports.set(port, { ...openPort(instance, port), authorizations: denials });
+    if (protocol === "TCP" && !ports.has(port)) ports.set(port, openPort(instance, port, denials));
   }
   // A probe may go to a port that no container declares.
-  for (const { port } of instance.probes) if (!ports.has(port)) ports.set(port, openPort(instance, port));
+  for (const { port } of instance.probes) if (!ports.has(port)) ports.set(port, openPort(instance, port, denials));
   return {
     workload: { namespace, name },
     identity,
@@ -109,16 +107,17 @@ export function inboundWorkload(
     clusterNetworks: options.clusterNetworks,
     probeNetworks: instance.probes.length > 0 ? options.probeNetworks : [],
     zone,
+    denials,
   };
 }
 
 /** A port that no Server selects. */
-function openPort(instance: Instance, port: number): InboundPort {
+function openPort(instance: Instance, port: number, denials: readonly Authorization[]): InboundPort {
   return {
     port,
     protocol: declaredProtocol(instance, port),
     server: null,
-    authorizations: [],
+    authorizations: denials,
     routes: [],
     defaultPolicy: instance.defaultPolicy,
     probePaths: probePaths(instance, port),

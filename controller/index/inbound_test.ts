@@ -89,6 +89,12 @@ test("inbound() applies a denial of the namespace to declared ports without a Se
   expect(port(text)?.authorizations.map(({ policy }) => policy.name)).toEqual(["d"]);
 });
 
+test("inbound() applies a denial of the namespace to ports that nobody declares", () => {
+  const text = WEB + allow("d", "kind: Namespace, name: shop", "[]", ", action: Deny") +
+    allow("a", "kind: Namespace, name: shop", "[]");
+  expect(world(text).inbound("shop", "web-0")?.denials?.map(({ policy }) => policy.name)).toEqual(["d"]);
+});
+
 test.each([
   ["an admission admit nobody", "", 0, "it admits nobody"],
   ["a denial deny everybody", ", action: Deny", 1, "it denies whatever that might have narrowed"],

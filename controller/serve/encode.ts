@@ -202,6 +202,7 @@ function inboundWorkload(value: core.InboundWorkload): Init<typeof pb.InboundWor
     clusterNetworks: [...value.clusterNetworks],
     probeNetworks: [...value.probeNetworks],
     zone: value.zone,
+    denials: (value.denials ?? []).map(authorization),
   };
 }
 

@@ -57,6 +57,7 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
   const unresolved: UnresolvedPort[] = [];
   const clusterNetworks: IpBlock[] = [];
   const probeNetworks: IpBlock[] = [];
+  const denials: Authorization[] = [];
   while (r.next()) {
     if (r.field === 1) workload = nested(r, readWorkload);
     else if (r.field === 2) identity = r.text();
@@ -68,7 +69,9 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
     } else if (r.field === 6) {
       probeNetworks.push(readBlock(r, `inbound.probe_networks[${probeNetworks.length}]`, check));
     } else if (r.field === 20) zone = r.text();
-    else r.skip();
+    else if (r.field === 21) {
+      denials.push(nested(r, (m) => readAuthorization(m, `inbound.denials[${denials.length}]`, check)));
+    } else r.skip();
   }
   if (workload === "") check.fail("inbound.workload", "nothing", "the workload the policy is for");
   if (parseSpiffeId(identity) === null) check.fail("inbound.identity", JSON.stringify(identity), "a SPIFFE ID");
@@ -79,7 +82,8 @@ export function decodeInbound(version: string, bytes: Uint8Array): Result<Inboun
     if (ports.has(port.port)) check.fail("inbound.ports", `port ${port.port} twice`, "each port once");
     ports.set(port.port, { ...port, defaultPolicy: own ?? (port.server === null ? whole : "deny") });
   }
-  const policy = { version, workload, identity, ports, defaultPolicy: whole, clusterNetworks, probeNetworks, zone };
+  const networks = { clusterNetworks, probeNetworks };
+  const policy = { version, workload, identity, ports, defaultPolicy: whole, denials, ...networks, zone };
   return check.result(policy, r, "inbound");
 }
 

@@ -67,6 +67,7 @@ test("decodeInbound() reads every field", () => {
       { port: 81, server },
       { port: 82 },
     ],
+    denials: [{ policy, action: Action.DENY }],
   });
   if (!result.ok) throw new Error(result.error);
   const { ports, ...rest } = result.value;
@@ -74,6 +75,9 @@ test("decodeInbound() reads every field", () => {
   expect([rest.version, rest.workload, rest.identity, rest.defaultPolicy]).toEqual(
     ["v1", "shop/web-0", "spiffe://cluster.local/ns/shop/sa/web", "cluster-authenticated"],
   );
+  expect(rest.denials).toEqual([
+    { policy: expect.objectContaining(policy), action: "deny", mode: "enforce", authentications: [] },
+  ]);
   expect([inside("10.9.9.9"), inside("fd11::1")]).toEqual([[true, false], [false, true]]);
   expect(ports.get(80)).toMatchObject({
     protocol: "http1",

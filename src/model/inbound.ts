@@ -79,6 +79,8 @@ export interface InboundPolicy {
   readonly ports: ReadonlyMap<number, InboundPort>;
   /** For ports that are not among `ports`. */
   readonly defaultPolicy: DefaultPolicy;
+  /** … and what denies there all the same; absent for nothing. */
+  readonly denials?: readonly Authorization[];
   /** What the cluster-* defaults call "inside". */
   readonly clusterNetworks: readonly IpBlock[];
   /** Whence a kubelet's probes may come. */

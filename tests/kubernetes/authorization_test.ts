@@ -108,7 +108,7 @@ describe.skipIf(TEST_BED === null)("a cluster whose namespaces deny by default",
 
   beforeAll(async () => {
     cluster = await Cluster.start({ name: "authz", net: "10.76" });
-    await cluster.load("deb");
+    await Promise.all([cluster.load("deb"), cluster.installGatewayApi()]);
     await installMesh(cluster);
     await cluster.apply(NAMESPACES);
     await cluster.apply(WEB + ["foo", "bar"].map((each) => caller(each, "full") + caller(each, "bare")).join(""));

@@ -297,7 +297,7 @@ function undeclared(policy: InboundPolicy): InboundPort {
     port: 0,
     protocol: "detect",
     server: null,
-    authorizations: [],
+    authorizations: policy.denials ?? [],
     routes: [],
     defaultPolicy: policy.defaultPolicy,
     probePaths: [],

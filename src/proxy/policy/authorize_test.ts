@@ -153,6 +153,14 @@ test.each<[string, Authorization[], string | null, string, string, string]>([
   expect([verdict.kind, verdict.policy.name, verdict.server.name]).toEqual([kind as "permit" | "deny", name, "web"]);
 });
 
+test("a denial of the namespace holds on ports that nobody declares", () => {
+  const { policy: inbound } = view([], "all-unauthenticated");
+  const denials = [policy("outsiders", "deny", [net(OUTSIDE)])];
+  const compiled = compileInbound({ ...inbound, denials }, compileExact);
+  const names = [INSIDE, OUTSIDE].map((ip) => authorizeConnection(compiled, 9999, client(null, ip)).policy.name);
+  expect(names).toEqual(["all-unauthenticated", "outsiders"]);
+});
+
 test("authorizeConnection() marks what a policy in audit mode would have changed", () => {
   const audited = view([
     port({ port: 1, authorizations: [policy("allow", "allow", []), policy("would-deny", "deny", [], "audit")] }),

@@ -1,7 +1,7 @@
 /** A real cluster for a test: started by the test bed, ended with the test. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { KubeClient } from "../../../controller/api/client.ts";
 import { kubeconfigTarget } from "../../../controller/api/kube_target.ts";
 import { type Finished, run } from "../../support/process.ts";
@@ -93,6 +93,13 @@ export class Cluster implements AsyncDisposable {
     });
     if (finished.code !== 0) throw new Error(`${node}: ${argv.join(" ")}: ${finished.stderr.slice(-400)}`);
     return finished.stdout;
+  }
+
+  /** Defines the kinds of the Gateway API, as the test bed has them. */
+  async installGatewayApi(): Promise<void> {
+    const { code, stdout, stderr } = await run({ argv: [join(this.#bed, "load"), "--file", "echo-basic"] });
+    if (code !== 0) throw new Error(`no Gateway API: ${stderr}`);
+    await this.kubectl(["apply", "--server-side", "-f", join(dirname(stdout.trim()), "../experimental")]);
   }
 
   /** Puts images of the test bed onto the nodes: "deb", "echo-basic". */
