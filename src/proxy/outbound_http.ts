@@ -18,6 +18,7 @@ import { type Account, accountOf, accountOfResponse } from "./retry.ts";
 import { mirrorRequest } from "./mirror.ts";
 import { answerOf, editedRequest, editedResponse } from "./route_filters.ts";
 import { pickBackend } from "./route/pick.ts";
+import { keptEndpoint, withToken } from "./sessions.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
 import { type Failure, failure, unsent } from "./upstream/failure.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
@@ -82,7 +83,8 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     exchange.hedge?.stop();
     this.#reached(exchange);
     exchange.reason = meshed ? originalReason(head) : exchange.up?.reason ?? "";
-    return editedResponse(exchange, meshed ? outboundResponse(head) : head);
+    const edited = editedResponse(exchange, meshed ? outboundResponse(head) : head);
+    return exchange.rule === null || exchange.rule.plan === null ? edited : withToken(exchange, edited);
   }
 
   interimHead(exchange: Exchange, head: HeaderBlock): HeaderBlock {
@@ -194,7 +196,8 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
   /** @param isProbe also to an endpoint that could not be reached a moment ago */
   #send(exchange: Exchange, current: CompiledTarget, rule: RouteRule, isProbe: boolean): void {
     const { context, history } = exchange;
-    const share = pickBackend(rule, context.random());
+    const kept = rule.plan === null ? null : keptEndpoint(rule, exchange, this.#upstreams);
+    const share = kept === null ? pickBackend(rule, context.random()) : kept.share;
     const backend = share === null ? null : share.backend;
     exchange.via = share;
     if (backend === null) {
@@ -202,7 +205,9 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
         unsent("invalid_backend", `route ${rule.ref.namespace}/${rule.ref.name} refers to no existing backend`),
       );
     }
-    const endpoint = this.#upstreams.pick(backend, history === null ? null : history.tried);
+    const endpoint = kept === null
+      ? this.#upstreams.pick(backend, history === null ? null : history.tried)
+      : kept.endpoint;
     if (endpoint === null) {
       return this.#hold(exchange, backend, unsent("no_endpoints", `${current.target.authority} has no ready endpoint`));
     }

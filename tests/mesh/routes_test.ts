@@ -173,6 +173,25 @@ test.skipIf(isDirect)("a rule's timeouts and retries hold", async () => {
   expect(asked["web"]?.length).toBe(3);
 });
 
+test.skipIf(isDirect)("a session stays with its endpoint, by cookie and by header", async () => {
+  const both = split({ web: 1, v2: 1 }, PORT);
+  await apply([
+    { matches: prefix("/cookie"), ...both, sessionPersistence: { sessionName: "sid" } },
+    { matches: prefix("/header"), ...both, sessionPersistence: { sessionName: "X-Sid", type: "Header" } },
+  ]);
+  const first = await ask("/cookie/a");
+  const [pair = "", ...attributes] = (header(first, "set-cookie") ?? "").split("; ");
+  expect([pair.slice(0, 4), ...attributes]).toEqual(["sid=", "Path=/cookie", "HttpOnly", "SameSite=Lax"]);
+  const token = header(await ask("/header"), "x-sid") ?? "";
+  const byHeader = header(await ask("/header", { "x-sid": token }), "x-app");
+  for (let i = 0; i < 20; i++) {
+    const again = await ask("/cookie/b", { cookie: `a=b; ${pair}` });
+    expect([header(again, "x-app"), header(again, "set-cookie")]).toEqual([header(first, "x-app"), null]);
+    expect(header(await ask("/header", { "x-sid": token }), "x-app")).toBe(byHeader);
+  }
+  expect(header(await ask("/cookie", { cookie: "sid=gone.1" }), "set-cookie")).toStartWith("sid=");
+});
+
 test.skipIf(isDirect)("another namespace's Service is a backend only with its ReferenceGrant", async () => {
   const rules = [{ matches: prefix("/far"), backendRefs: to("far", { namespace: "other" }) }];
   const far: Resource = {
