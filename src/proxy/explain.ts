@@ -13,10 +13,9 @@ import { decidedRequest } from "./extended_connect.ts";
 import { ANY_SEGMENT, type FlowFact, OTHER_PATH } from "./flows.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
 import type { Verdict } from "./policy/verdict.ts";
-import { answerOf } from "./route_filters.ts";
+import { answerOf, editedRequest } from "./route_filters.ts";
 import { compileRoutes } from "./route/compile.ts";
-import { applyEdit } from "./route/edit.ts";
-import { applyRewrite } from "./route/rewrite.ts";
+import { streamRule } from "./route/pick.ts";
 
 /** A request that nobody has sent. */
 export interface AskedRequest {
@@ -65,7 +64,7 @@ export function explainOutbound(target: OutboundTarget, request: AskedRequest | 
   const isOpaque = request === null || target.protocol === "opaque";
   if (!target.known) return { target, rule: null, answer: null, shares: [] };
   if (isOpaque) {
-    const rule = target.streamRoutes[0] ?? target.routes.at(-1) ?? null;
+    const rule = streamRule(target, ""); // names that TLS asks for are not asked about
     const nothing = blockOf(request ?? { method: "", authority: target.authority, path: "", headers: [] });
     return { target, rule, answer: null, shares: rule?.backends.map((share) => ({ share, request: nothing })) ?? [] };
   }
@@ -73,17 +72,8 @@ export function explainOutbound(target: OutboundTarget, request: AskedRequest | 
   const rule = compileRoutes(target.routes).match(block);
   if (rule === null) return { target, rule, answer: null, shares: [] };
   const answer = rule.plan === null ? null : answerOf(rule.plan, block, target);
-  const shares = rule.backends.map((share) => ({ share, request: edited(block, rule, share) }));
+  const shares = rule.backends.map((share) => ({ share, request: editedRequest(block, rule, share) }));
   return { target, rule, answer, shares };
-}
-
-/** The request after the edits of its rule and of the share, in the order of `route_filters.ts`. */
-function edited(block: HeaderBlock, rule: RouteRule, { filters }: WeightedBackend): HeaderBlock {
-  let out = rule.requestHeaders === null ? block : applyEdit(block, rule.requestHeaders);
-  if (rule.plan !== null && rule.plan.rewrite !== null) out = applyRewrite(out, rule.plan.rewrite);
-  if (filters === null) return out;
-  if (filters.requestHeaders !== null) out = applyEdit(out, filters.requestHeaders);
-  return filters.rewrite === null ? out : applyRewrite(out, filters.rewrite);
 }
 
 /** Who asks a workload. */

@@ -294,7 +294,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
   /** The request with the rule's edits, and with what is left of its time where the client's own word no longer holds. */
   #requestOf(exchange: Exchange, rule: RouteRule): HeaderBlock {
     const { endsByMs } = exchange;
-    const edited = editedRequest(exchange, rule);
+    const edited = editedRequest(exchange.request, rule, exchange.via);
     if (endsByMs === 0 || (edited.flags & IS_GRPC) === 0) return edited;
     if (exchange.isClientsDeadline && exchange.history === null) return edited;
     return withGrpcTimeout(edited, Math.max(1, endsByMs - exchange.context.clock()));

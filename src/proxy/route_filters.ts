@@ -1,5 +1,5 @@
 /** Carries out what a rule says beside choosing a backend. Most rules say nothing: then each function is a comparison or two. */
-import type { OutboundTarget, RouteRule } from "../model/outbound.ts";
+import type { OutboundTarget, RouteRule, WeightedBackend } from "../model/outbound.ts";
 import type { RoutePlan } from "../model/route_plan.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
 import type { Exchange } from "./exchange.ts";
@@ -26,7 +26,7 @@ export function ruleRequest(request: HeaderBlock, rule: RouteRule): HeaderBlock 
 }
 
 /** … and then those of the backend that was chosen. */
-export function editedRequest({ request, via }: Exchange, rule: RouteRule): HeaderBlock {
+export function editedRequest(request: HeaderBlock, rule: RouteRule, via: WeightedBackend | null): HeaderBlock {
   let edited = ruleRequest(request, rule);
   if (via === null || via.filters === null) return edited;
   const { requestHeaders, rewrite } = via.filters;
