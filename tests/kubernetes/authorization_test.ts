@@ -46,9 +46,9 @@ spec:
       - name: web
         image: busybox:1.35
         imagePullPolicy: Never
-        command: [sh, -c, "mkdir /tmp/w; echo counted >/tmp/w/metrics; nc -ll -p 9000 -e cat & exec httpd -f -p 8080 -h /tmp/w"]
+        command: [sh, -c, "mkdir /tmp/w; echo counted >/tmp/w/metrics; echo ready >/tmp/w/ready; nc -ll -p 9000 -e cat & exec httpd -f -p 8080 -h /tmp/w"]
         ports: [{name: http, containerPort: 8080}, {name: raw, containerPort: 9000}]
-        readinessProbe: {httpGet: {path: "/metrics?probe", port: http}, periodSeconds: 1, failureThreshold: 1000}
+        readinessProbe: {httpGet: {path: "/ready?probe", port: http}, periodSeconds: 1, failureThreshold: 1000}
         startupProbe: {tcpSocket: {port: raw}, periodSeconds: 1, failureThreshold: 1000}
 ---
 apiVersion: v1
@@ -157,7 +157,7 @@ describe.skipIf(TEST_BED === null)("a cluster whose namespaces deny by default",
     expect(ready).toBe("1");
     expect(sumOf(await metricsOf(address), "inbound_http_authz_allow_total", 'authz_name="probe"')).toBeGreaterThan(0);
     // This machine is where probes come from.
-    const statuses = await Promise.all(["/metrics", "/other"].map(async (path) => {
+    const statuses = await Promise.all(["/ready", "/metrics"].map(async (path) => {
       return (await fetch(`http://${address}:8080${path}`)).status;
     }));
     expect(statuses).toEqual([200, 403]);
