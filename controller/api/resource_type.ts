@@ -75,6 +75,7 @@ export const TYPES = {
   NetworkAuthentication: of("policy.tulle.dev", "v1alpha1", "networkauthentications", "NetworkAuthentication"),
   RateLimitPolicy: of("policy.tulle.dev", "v1alpha1", "ratelimitpolicies", "RateLimitPolicy"),
   BackendPolicy: of("policy.tulle.dev", "v1alpha1", "backendpolicies", "BackendPolicy"),
+  EgressNetwork: of("policy.tulle.dev", "v1alpha1", "egressnetworks", "EgressNetwork"),
   ExternalWorkload: of("workload.tulle.dev", "v1alpha1", "externalworkloads", "ExternalWorkload"),
 } as const satisfies Readonly<Record<string, ResourceType>>;
 

@@ -51,6 +51,12 @@ export const ANNOTATIONS: readonly Annotation[] = [
     "all-unauthenticated, all-authenticated, cluster-unauthenticated, cluster-authenticated, deny or audit",
     "Who may call where no policy says it.",
   ),
+  annotation(
+    "tulle.dev/default-egress-policy",
+    ["namespace"],
+    "allow or deny",
+    "Whether workloads may leave the mesh where no EgressNetwork says it.",
+  ),
   annotation("tulle.dev/proxy-image", WORKLOAD, "an image such as example.org/tulle:1.2.3", "Image of the sidecar."),
   annotation(
     "tulle.dev/proxy-image-pull-policy",

@@ -108,3 +108,17 @@ function parseDecimal(text: string, max: number): number | null {
   const value = Number(text);
   return value <= max ? value : null;
 }
+
+/** Whether a network holds an address; both canonical. */
+export function cidrContains(cidr: string, ip: string): boolean {
+  const slash = cidr.indexOf("/");
+  const network = parseIp(cidr.slice(0, slash));
+  const address = parseIp(ip);
+  if (network === null || address === null || network.length !== address.length) return false;
+  const bits = Number(cidr.slice(slash + 1));
+  for (let i = 0; i * 8 < bits; i++) {
+    const mask = 0xff00 >> Math.min(8, bits - i * 8);
+    if (((network[i] ?? 0) & mask) !== ((address[i] ?? 0) & mask)) return false;
+  }
+  return true;
+}

@@ -32,6 +32,20 @@ export interface OutboundTarget {
   readonly backends: readonly Backend[];
   /** For what is not HTTP; empty: the last of `routes`. */
   readonly streamRoutes: readonly OutboundRoute[];
+  /** null: everything may go there, or policy of the mesh decides. */
+  readonly egress: Egress | null;
+}
+
+/** What may leave to an address that the mesh does not know. */
+export interface Egress {
+  /** Where no rule applies. */
+  readonly allow: boolean;
+  readonly fallback: ResourceRef;
+  readonly rules: readonly {
+    readonly network: ResourceRef;
+    readonly allow: boolean;
+    readonly hosts: readonly string[];
+  }[];
 }
 
 export interface OutboundRoute {

@@ -12,6 +12,7 @@ import { type TrafficAnnotations, trafficOf } from "./_annotations.ts";
 import { BackendTable } from "./_backend_table.ts";
 import { areShareFilters, editOf, planOf, shareFilters } from "./_route_plan.ts";
 import type { Report } from "./_report.ts";
+import type { EgressIndex } from "./_egress.ts";
 import { type AnyRoute, type RankedRule, rankRules } from "./_routes.ts";
 import { serviceBackend, type ServiceContext, serviceRef } from "./_services.ts";
 
@@ -24,6 +25,7 @@ export type RoutesByService = ReadonlyMap<string, readonly { readonly route: Any
 export interface OutboundContext extends ServiceContext {
   readonly routes: RoutesByService;
   readonly clusterDomain: string;
+  readonly egress: EgressIndex;
 }
 
 /** A target of a Service's address at a port it does not declare: known, and refused. */
@@ -38,6 +40,7 @@ export function undeclaredPort(service: Service, port: number, clusterDomain: st
     routes: [],
     backends: [],
     streamRoutes: [],
+    egress: null,
   };
 }
 
@@ -69,6 +72,7 @@ export function serviceTarget(
     routes: routes.length > 0 ? routes : unnamed.length > 0 ? unnamed : rest,
     backends: backends.list,
     streamRoutes: streams.length > 0 ? streams : routes.length > 0 ? rest : [],
+    egress: null,
   };
 }
 

@@ -1,17 +1,18 @@
 /** The world at one moment: objects and addresses in, answers out. Each change makes another, which takes over what still holds; answers are computed on demand. */
 import { ADMIN_PORT, INBOUND_PORT, MESH_PORT, OUTBOUND_PORT } from "../core/sidecar_ports.ts";
 import type { Directory } from "../core/directory.ts";
-import type { InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
+import type { Egress, InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
 import type { Target } from "../core/target.ts";
 import { socketAddress } from "../core/ip.ts";
 import type { Addresses } from "../kube/addresses.ts";
-import { type EndpointSlice, keyOf, type ParentRef, type Service } from "../kube/resources.ts";
+import { type EndpointSlice, keyOf, type Service } from "../kube/resources.ts";
 import type { Change, ResourceSet } from "../kube/store.ts";
+import { attachRoutes } from "./_attach_routes.ts";
+import { buildEgress, egressTo } from "./_egress.ts";
 import { buildPolicies, inboundWorkload, type PolicyIndex } from "./_inbound.ts";
-import { isMeant, type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
+import { type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
 import { protocolOf } from "./_protocol.ts";
 import { type ConfigWarning, Report } from "./_report.ts";
-import type { AnyRoute, Route } from "./_routes.ts";
 import { addressesOf, buildServices, instanceEndpoint, servicePort, updateSlices } from "./_services.ts";
 import { Changes, EndpointChanges } from "./_changes.ts";
 import { Touched } from "./_touched.ts";
@@ -106,6 +107,7 @@ export class World implements Directory {
       routes: toServices,
       clusterDomain: options.clusterDomain,
       node: "",
+      egress: buildEgress(set, report),
     };
   }
 
@@ -119,9 +121,17 @@ export class World implements Directory {
       return memo(this.#targets, key, () => this.#serviceTarget(service, target.port, sourceNamespace, node));
     }
     const instance = target.kind === "address" ? this.#workloads.at(target.ip) : undefined;
-    if (instance === undefined || target.kind !== "address" || PROXY_PORTS.has(target.port)) return unknown(target);
+    if (instance === undefined || target.kind !== "address" || PROXY_PORTS.has(target.port)) {
+      return this.#unknown(target, sourceNamespace);
+    }
     const key = `ip ${instance.namespace}/${instance.name} ${target.text}`;
     return memo(this.#targets, key, () => instanceTarget(instance, target.ip, target.port));
+  }
+
+  #unknown(target: Target, sourceNamespace: string): OutboundTarget {
+    if (target.kind !== "address") return unknown(target, null);
+    const inside = this.#options.clusterNetworks;
+    return unknown(target, egressTo(this.#context.egress, sourceNamespace, target.ip, inside));
   }
 
   inbound(namespace: string, name: string): InboundWorkload | null {
@@ -292,7 +302,7 @@ function memo<T>(map: Map<string, T>, key: string, make: () => T): T {
   return value;
 }
 
-function unknown(target: Target): OutboundTarget {
+function unknown(target: Target, egress: Egress | null): OutboundTarget {
   const parent = { group: "", kind: "default", namespace: "", name: "unknown", section: "" };
   return {
     known: false,
@@ -303,6 +313,7 @@ function unknown(target: Target): OutboundTarget {
     routes: [],
     backends: [],
     streamRoutes: [],
+    egress,
   };
 }
 
@@ -335,51 +346,15 @@ function instanceTarget(instance: Instance, ip: string, port: number): OutboundT
   const endpoints = [instanceEndpoint(instance, ip, port, "")];
   const backend = { backend: parent, port, protocol, endpoints, breaker: null, resilience: null };
   const authority = socketAddress(ip, port);
-  return { known: true, parent, authority, port, protocol, routes: [route], backends: [backend], streamRoutes: [] };
-}
-
-const ROUTE_KINDS = ["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"] as const;
-
-function isHttpRoute(route: AnyRoute): route is Route {
-  return route.kind === "HTTPRoute" || route.kind === "GRPCRoute";
-}
-
-/** Sorts routes by what they are attached to; a parent that is not there is a warning. */
-function attachRoutes(set: ResourceSet, report: Report) {
-  const toServices = new Map<string, { route: AnyRoute; parent: ParentRef }[]>();
-  const toServers = new Map<string, Route[]>();
-  const all: readonly AnyRoute[] = ROUTE_KINDS.flatMap((kind): readonly AnyRoute[] => set.list(kind));
-  for (const route of all) {
-    for (const parent of route.parents) {
-      const namespace = parent.namespace ?? route.meta.namespace;
-      const key = `${namespace}/${parent.name}`;
-      if (parent.kind === "Service" && parent.group === "") {
-        const service = set.get("Service", namespace, parent.name);
-        if (service === null) report.warn(keyOf(route), `its parent Service ${key} does not exist`);
-        else if (!service.ports.some((port) => port.protocol === "TCP" && isMeant(parent, port))) {
-          const port = parent.port ?? parent.sectionName;
-          report.warn(keyOf(route), `its parent Service ${key} has no TCP port ${port ?? "at all"}`);
-        }
-        append(toServices, key, { route, parent });
-      } else if (parent.kind === "Server" && parent.group === "policy.tulle.dev" && isHttpRoute(route)) {
-        if (namespace !== route.meta.namespace) {
-          report.warn(keyOf(route), `its parent Server ${key} is not in its own namespace: it does not hold there`);
-          continue;
-        }
-        if (set.get("Server", namespace, parent.name) === null) {
-          report.warn(keyOf(route), `its parent Server ${key} does not exist`);
-        }
-        append(toServers, key, route);
-      } else {
-        report.warn(keyOf(route), `its parent ${parent.kind} ${key} is not one the mesh serves (Service, Server)`);
-      }
-    }
-  }
-  return { toServices, toServers };
-}
-
-function append<T>(map: Map<string, T[]>, key: string, value: T): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
+  return {
+    known: true,
+    parent,
+    authority,
+    port,
+    protocol,
+    routes: [route],
+    backends: [backend],
+    streamRoutes: [],
+    egress: null,
+  };
 }

@@ -23,6 +23,7 @@ export const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolea
   { kind: "NetworkAuthentication", optional: true },
   { kind: "RateLimitPolicy", optional: true },
   { kind: "BackendPolicy", optional: true },
+  { kind: "EgressNetwork", optional: true },
   { kind: "ExternalWorkload", optional: true },
 ];
 

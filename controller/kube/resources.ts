@@ -5,6 +5,7 @@
 import type { Cors, Fraction, HeaderEdit, Redirect, Rewrite, Session } from "../core/route_plan.ts";
 
 import type { BackendPolicy } from "./backend_policy.ts";
+import type { EgressNetwork } from "./egress_network.ts";
 import type { RateLimitPolicy } from "./rate_limits.ts";
 
 /** Metadata that the mesh reads. */
@@ -365,6 +366,7 @@ export type Resource =
   | NetworkAuthentication
   | RateLimitPolicy
   | BackendPolicy
+  | EgressNetwork
   | ExternalWorkload
   | Pod;
 

@@ -2,7 +2,7 @@
 import { DEFAULT_POLICIES, PROXY_PROTOCOLS } from "../kube/resources.ts";
 import { labels, type Manifest } from "./_common.ts";
 import { list, object, oneOf, port, portOrName, rule, type Schema, selector, text } from "./_schema.ts";
-import { backendPolicySpec, rateLimitSpec } from "./traffic_schemas.ts";
+import { backendPolicySpec, egressSpec, rateLimitSpec } from "./traffic_schemas.ts";
 import type { InstallValues } from "./values.ts";
 
 const MAX_ENTRIES = 1024;
@@ -155,6 +155,15 @@ const DEFINITIONS: readonly Definition[] = [
     columns: { Service: ".spec.targetRef.name" },
     status: null,
     spec: backendPolicySpec(reference(["Service"], "The Service whose endpoints it is about.")),
+  },
+  {
+    group: "policy.tulle.dev",
+    kind: "EgressNetwork",
+    plural: "egressnetworks",
+    shortNames: ["egress"],
+    columns: { Policy: ".spec.trafficPolicy", Networks: ".spec.networks[*].cidr", Hosts: ".spec.hosts" },
+    status: null,
+    spec: egressSpec(CIDR),
   },
   {
     group: "workload.tulle.dev",

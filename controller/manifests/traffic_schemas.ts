@@ -1,5 +1,6 @@
 /** Schemas of the kinds that shape traffic. */
 import { MAX_FAILURES, MAX_METHODS, MAX_REQUESTS } from "../kube/backend_policy.ts";
+import { MAX_EGRESS_ENTRIES } from "../kube/egress_network.ts";
 import { MAX_OVERRIDES, MAX_RATE } from "../kube/rate_limits.ts";
 import { list, object, rule, type Schema, text } from "./_schema.ts";
 
@@ -119,6 +120,26 @@ export function backendPolicySpec(targetRef: Schema): Schema {
       ),
     },
     ["targetRef"],
+  );
+}
+
+/** EgressNetwork. */
+export function egressSpec(cidr: Schema): Schema {
+  return object(
+    {
+      trafficPolicy: { type: "string", enum: ["Allow", "Deny"], description: "What it says; Deny wins over Allow." },
+      networks: list(
+        object({ cidr, except: list(cidr, MAX_EGRESS_ENTRIES, "Parts of it that do not count.") }, ["cidr"]),
+        MAX_EGRESS_ENTRIES,
+        "Addresses it is about; every one outside of the cluster where it is left out.",
+      ),
+      hosts: list(
+        text("A name, or *. and a name for all below it.", { minLength: 1, maxLength: 253 }),
+        MAX_EGRESS_ENTRIES,
+        "Names it is about, as TLS (SNI) and HTTP (Host) say them; beside networks both must hold.",
+      ),
+    },
+    ["trafficPolicy"],
   );
 }
 

@@ -96,6 +96,13 @@ function outboundTarget(target: core.OutboundTarget): Init<typeof pb.OutboundTar
     routes: target.routes.map(outboundRoute),
     backends: target.backends.map(backend),
     streamRoutes: target.streamRoutes.map(outboundRoute),
+    ...(target.egress === null ? {} : {
+      egress: {
+        allow: target.egress.allow,
+        fallback: target.egress.fallback,
+        rules: target.egress.rules.map(({ network, allow, hosts }) => ({ network, allow, hosts: [...hosts] })),
+      },
+    }),
   };
 }
 

@@ -12,6 +12,7 @@ const TARGET: OutboundTarget = {
   protocol: "http1",
   routes: [],
   streamRoutes: [],
+  egress: null,
   backends: [],
 };
 

@@ -42,6 +42,7 @@ function world(number: number, identity: string | null): Directory {
     routes: [],
     backends: [],
     streamRoutes: [],
+    egress: null,
   };
   const inbound = (namespace: string, name: string): InboundWorkload | null =>
     identity === null ? null : {

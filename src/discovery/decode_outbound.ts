@@ -12,6 +12,7 @@ import {
   type RouteRule,
   type WeightedBackend,
 } from "../model/outbound.ts";
+import type { Egress } from "../model/egress.ts";
 import type { Resilience } from "../model/resilience.ts";
 import { NO_RESOURCE, resourceKey } from "../model/resource.ts";
 import type { Result } from "../base/result.ts";
@@ -28,6 +29,7 @@ import {
   readResource,
   readWorkload,
 } from "./decode_common.ts";
+import { readEgress } from "./decode_egress.ts";
 import { PlanReader, ShareReader } from "./decode_plan.ts";
 import { readResilience } from "./decode_resilience.ts";
 
@@ -67,6 +69,7 @@ export function decodeOutbound(key: string, version: string, bytes: Uint8Array):
   let authority = "";
   let port = 0;
   let protocol = 0;
+  let egress: Egress | null = null;
   while (r.next()) {
     if (r.field === 1) known = r.number() !== 0;
     else if (r.field === 2) parent = nested(r, readResource);
@@ -76,7 +79,8 @@ export function decodeOutbound(key: string, version: string, bytes: Uint8Array):
     else if (r.field === 6) rules.push(nested(r, (m) => readRoute(m, `outbound.routes[${rules.length}]`, check)));
     else if (r.field === 7) {
       backends.push(nested(r, (m) => readBackend(m, `outbound.backends[${backends.length}]`, check)));
-    } else if (r.field === 30) {
+    } else if (r.field === 20) egress = nested(r, (m) => readEgress(m, "outbound.egress", check));
+    else if (r.field === 30) {
       streamRules.push(nested(r, (m) => readRoute(m, `outbound.stream_routes[${streamRules.length}]`, check)));
     } else r.skip();
   }
@@ -84,7 +88,7 @@ export function decodeOutbound(key: string, version: string, bytes: Uint8Array):
   const routes = rules.map((rule) => link(rule, backends));
   const streamRoutes = streamRules.map((rule) => link(rule, backends));
   const head = { key, version, known, parent, authority, port, protocol: protocolOf(protocol) };
-  return check.result({ ...head, routes, backends, streamRoutes }, r, "outbound");
+  return check.result({ ...head, routes, backends, streamRoutes, egress }, r, "outbound");
 }
 
 /** An index past the end stands for a reference that does not resolve. */

@@ -83,6 +83,7 @@ test("decodeOutbound() reads every field", () => {
     routes: [],
     backends: [],
     streamRoutes: [],
+    egress: null,
   });
   expect(target.backends).toEqual([{
     ref: { group: "", kind: "Service", namespace: "shop", name: "web", section: "" },

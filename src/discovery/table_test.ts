@@ -25,6 +25,7 @@ function target(key: string, known = true, version = "1"): OutboundTarget {
     routes: [],
     backends: [],
     streamRoutes: [],
+    egress: null,
   };
 }
 

@@ -1,5 +1,6 @@
 /** What a client's proxy knows about a destination. Snapshots are replaced as a whole, never edited. */
 import type { HeaderEdit, Matchable } from "./http_match.ts";
+import type { Egress } from "./egress.ts";
 import type { Resilience } from "./resilience.ts";
 import type { ResourceRef } from "./resource.ts";
 import type { RoutePlan, ShareFilters } from "./route_plan.ts";
@@ -107,6 +108,8 @@ export interface OutboundTarget {
   readonly backends: readonly Backend[];
   /** For what is not HTTP: the first whose host names hold for the name that TLS asks for. Empty: the last of `routes`. */
   readonly streamRoutes: readonly RouteRule[];
+  /** Of an address that the mesh does not know: what may go there; null: everything. */
+  readonly egress: Egress | null;
 }
 
 /** What a single workload's latency is taken for before it was measured (Linkerd's default). */

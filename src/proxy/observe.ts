@@ -7,6 +7,7 @@ import type { Exchange } from "./exchange.ts";
 import type { OutboundTarget, RouteRule } from "../model/outbound.ts";
 import type { MirrorResult } from "./mirror_copy.ts";
 import type { InboundClient } from "./inbound_client.ts";
+import type { EgressVerdict } from "./policy/egress.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 import type { FailureCode } from "./upstream/failure.ts";
@@ -26,7 +27,13 @@ export type Detected = "http/1" | "http/2" | "not_http" | "server_first" | "clos
 /** What became of a wish to try again: a further try, none left for this request, none left in the budget. */
 export type RetryOutcome = "requests" | "limit_exceeded" | "overflow";
 
-export interface OutboundHttpObserver extends HttpObserver {
+/** Who is told what may leave the mesh. */
+export interface EgressObserver {
+  /** @param host what the client named; "" for nothing */
+  onEgress(entry: TargetEntry, protocol: "http" | "tls" | "tcp", host: string, verdict: EgressVerdict): void;
+}
+
+export interface OutboundHttpObserver extends HttpObserver, EgressObserver {
   onRetry(exchange: Exchange, outcome: RetryOutcome): void;
   /** A copy of a request is over. @param rule that asked for it */
   onMirror(target: OutboundTarget, rule: RouteRule, result: MirrorResult): void;
@@ -39,7 +46,7 @@ export interface InboundHttpObserver extends HttpObserver {
   onRateLimited(exchange: Exchange, policy: ResourceRef, scope: RateScope): void;
 }
 
-export interface OutboundObserver {
+export interface OutboundObserver extends EgressObserver {
   /** Counters of connections from the pod's own processes to a target. */
   clients(entry: TargetEntry): ConnectionCounters;
   onDetected(result: Detected): void;

@@ -20,6 +20,8 @@ import type { RequestHead } from "../wire/http1/request_head.ts";
 import { CONNECT_ERROR, PROTOCOL_ERROR } from "../wire/http2/error_code.ts";
 import { Downstream, type DownstreamOwner } from "./downstream.ts";
 import type { HttpPipeline } from "./exchange.ts";
+import { decideEgress, dependsOnHost } from "./policy/egress.ts";
+import type { Egress } from "../model/egress.ts";
 import type { HttpContext } from "./http_context.ts";
 import type { Live } from "./live.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
@@ -207,7 +209,10 @@ class OutboundConnection implements SocketOwner, SnifferOwner, NameReaderOwner, 
     const { deps } = this.#outbound;
     if (this.#sniffer !== null) deps.observer.onDetected(serverFirst ? "server_first" : "not_http");
     this.#sniffer = null;
-    if (tunnel === null && this.#entry !== null && looksAtNames(this.#entry.current.target)) {
+    const { target } = (this.#entry as TargetEntry).current; // known before anything is detected
+    const { egress } = target;
+    const asksName = egress !== null && dependsOnHost(egress) && early.length > 0; // who is silent has no name
+    if (tunnel === null && (looksAtNames(target) || asksName)) {
       return void new NameReader(socket, this, early);
     }
     this.#open(socket, tunnel, early);
@@ -226,15 +231,33 @@ class OutboundConnection implements SocketOwner, SnifferOwner, NameReaderOwner, 
     const running = tunnel ?? this.#tunnel();
     const leg = new TcpLeg(socket, null, running, null, this.#outbound.share);
     running.attach(leg);
+    const { egress } = (this.#entry as TargetEntry).current.target; // as above
+    const refusal = egress === null ? null : this.#egressRefusal(egress);
+    if (refusal !== null) return running.fail(refusal);
     if (early.length > 0) running.onData(leg, early, 0, early.length, false);
     if (tunnel === null) this.#connect(running);
   }
 
-  ahead(_sniffer: Sniffer): Tunnel | null {
+  /** Decides about a connection that is not HTTP, and tells of it. @returns why it may not leave the mesh, or null */
+  #egressRefusal(egress: Egress): Failure | null {
+    const name = this.#name;
+    const verdict = decideEgress(egress, name === "" ? null : name);
+    const protocol = name === "" ? "tcp" : "tls";
+    this.#outbound.deps.observer.onEgress(this.#entry as TargetEntry, protocol, name, verdict); // as above
+    return verdict.permit ? null : unsent("egress_denied", verdict.reason);
+  }
+
+  ahead(sniffer: Sniffer): Tunnel | null {
     // Declared HTTP: the client speaks first by definition.
     const { refusesBytes, deps } = this.#outbound;
     if (this.#entry?.current.target.protocol !== "detect" || looksAtNames(this.#entry.current.target)) return null;
     if ((refusesBytes.get(this.#entry.key) ?? 0) > deps.clock()) return null;
+    const { egress } = this.#entry.current.target;
+    // A server must not hear of a connection that may not leave; and who waits for its greeting is not left waiting.
+    if (egress !== null && (dependsOnHost(egress) || !decideEgress(egress, null).permit)) {
+      sniffer.refusedAhead(REFUSED_SILENCE_MS);
+      return null;
+    }
     const tunnel = this.#tunnel();
     this.#connect(tunnel);
     return tunnel;

@@ -1,5 +1,6 @@
 /** A request of the pod's own processes: route → backend → endpoint → (another attempt) → response. */
 import { backoffMs } from "../model/backoff.ts";
+import type { Egress } from "../model/egress.ts";
 import type { Backend, Protocol, RouteRule } from "../model/outbound.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
 import { Attempts } from "./attempts.ts";
@@ -13,10 +14,12 @@ import { Hedge, type HedgeOwner, isHedged, type Shot } from "./hedge.ts";
 import { Holds } from "./hold.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "./observe.ts";
+import { decideEgress } from "./policy/egress.ts";
 import { toldFailure } from "./respond.ts";
 import { type Account, accountOf, accountOfResponse } from "./retry.ts";
 import { mirrorRequest } from "./mirror.ts";
 import { answerOf, editedRequest, editedResponse } from "./route_filters.ts";
+import { hostOf } from "./route/host.ts";
 import { pickBackend } from "./route/pick.ts";
 import { keptEndpoint, withToken } from "./sessions.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
@@ -48,6 +51,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
   route(exchange: Exchange): void {
     const entry = targetOf(exchange);
     const { current } = entry;
+    if (current.target.egress !== null && !this.#mayLeave(exchange, entry, current.target.egress)) return;
     const rule = current.table.match(decidedRequest(exchange.request));
     entry.budget.deposit();
     if (rule === null) return exchange.fail(unsent("no_route", `no route of ${current.target.authority} matches`));
@@ -59,6 +63,15 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     exchange.limit(rule.requestTimeoutMs, grpcTimeoutMs(exchange.request));
     this.#send(exchange, current, rule, false);
     if (rule.plan !== null || (exchange.via !== null && exchange.via.filters !== null)) this.#mirror(exchange, rule);
+  }
+
+  /** Answers a request that may not leave the mesh under the name that it gives. */
+  #mayLeave(exchange: Exchange, entry: TargetEntry, egress: Egress): boolean {
+    const host = hostOf(exchange.request.authority);
+    const verdict = decideEgress(egress, host === "" ? null : host);
+    this.#observer.onEgress(entry, "http", host, verdict);
+    if (!verdict.permit) exchange.fail(unsent("egress_denied", verdict.reason));
+    return verdict.permit;
   }
 
   retry(exchange: Exchange, error: Failure): boolean {

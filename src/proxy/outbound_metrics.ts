@@ -16,6 +16,7 @@ import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { TripReason } from "./upstream/breaker.ts";
 import type { CounterSeries } from "../telemetry/series.ts";
 import type { ResilienceEvent } from "./upstream/upstreams.ts";
+import type { EgressVerdict } from "./policy/egress.ts";
 import type { FailureCode } from "./upstream/failure.ts";
 
 export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
@@ -115,6 +116,12 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
 
   onDetected(result: Detected): void {
     this.#detections.add(result);
+  }
+
+  onEgress(entry: TargetEntry, protocol: "http" | "tls" | "tcp", host: string, verdict: EgressVerdict): void {
+    const { permit, network, reason } = verdict;
+    this.#metrics.countEgress(permit ? "allow" : "deny", protocol, network);
+    if (!permit) this.#log.warn("refused to leave the mesh", { target: entry.key, protocol, host, reason });
   }
 
   onTcpError(code: FailureCode): void {

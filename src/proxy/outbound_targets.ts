@@ -58,7 +58,7 @@ export class OutboundTargets {
 
   /** A snapshot has arrived: compiles it and puts it in force. */
   put(target: OutboundTarget, ip: string, port: number): TargetEntry {
-    const effective = target.known ? target : passThrough(target.key, ip, port);
+    const effective = target.known ? target : passThrough(target, ip, port);
     const entry = this.#entries.get(target.key);
     if (entry !== undefined && entry.current.target.version === effective.version) return entry;
     this.#upstreams.replace(effective);
@@ -97,7 +97,7 @@ export class OutboundTargets {
 }
 
 /** A destination that the mesh does not know: reached as it is, in plaintext, and counted as such. */
-function passThrough(key: string, ip: string, port: number): OutboundTarget {
+function passThrough({ key, version, egress }: OutboundTarget, ip: string, port: number): OutboundTarget {
   const ref = { ...NO_RESOURCE, kind: "default", name: "pass-through" };
   const endpoint: Endpoint = {
     ip,
@@ -135,7 +135,7 @@ function passThrough(key: string, ip: string, port: number): OutboundTarget {
   };
   return {
     key,
-    version: "pass-through",
+    version: `pass-through ${version}`,
     known: false,
     parent: ref,
     authority: key,
@@ -144,6 +144,7 @@ function passThrough(key: string, ip: string, port: number): OutboundTarget {
     routes: [rule],
     backends: [backend],
     streamRoutes: [],
+    egress,
   };
 }
 

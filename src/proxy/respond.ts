@@ -37,6 +37,7 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   not_http2: { status: 502, grpc: UNAVAILABLE },
   no_upgrade: { status: 501, grpc: 12 },
   bad_request: { status: 400, grpc: 3 },
+  egress_denied: { status: 403, grpc: 7 },
   concurrency_limited: { status: 503, grpc: UNAVAILABLE },
   rate_limited: { status: 429, grpc: 8 },
 };

@@ -225,6 +225,12 @@ export class ProxyMetrics {
     this.#counter("outbound_http_balancer_breaker_open_total", labels).add(1);
   }
 
+  /** Counts a connection or request to an address outside of the mesh, where policy has a say. */
+  countEgress(verdict: "allow" | "deny", protocol: string, network: ResourceLabels): void {
+    const labels: Labels = [["verdict", verdict], ["protocol", protocol], ...resourceLabels("egress", network)];
+    this.#counter("outbound_egress_total", labels).add(1);
+  }
+
   /** What a policy of resilience did to requests of a backend. @param event such as zone_spill */
   resilience(backend: BackendName, event: string): CounterSeries {
     return this.#counter("outbound_http_resilience_total", [...backendLabels(backend), ["event", event]]);
@@ -302,6 +308,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ["outbound_http_route_retry_overflow_total", "Requests that were not sent again: the budget of retries is used up."],
   ["outbound_http_route_mirror_total", "Copies of requests that routes mirror, by what became of them."],
   ["outbound_http_balancer_breaker_open_total", "Endpoints that a circuit breaker took out."],
+  ["outbound_egress_total", "Connections and requests to addresses outside of the mesh that policy decided about."],
   ["outbound_http_resilience_total", "What policies of resilience did, by event."],
   ["inbound_tcp_errors_total", "Connections that the proxy ended with an error."],
   ["outbound_tcp_errors_total", "Connections that the proxy ended with an error."],

@@ -39,7 +39,7 @@ const credentials = {
 };
 const upstreams = new Upstreams(credentials, new Set(), clock, Math.random);
 const targets = new OutboundTargets(upstreams, clock);
-const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRetry() {}, onMirror() {} };
+const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRetry() {}, onMirror() {}, onEgress() {} };
 const pipeline = new OutboundHttp(upstreams, observer, 0, clock);
 const heads = new HeadCache<RequestHead>();
 const [upstreamHost, upstreamPort] = address(values.upstream);
@@ -56,6 +56,7 @@ const entry: TargetEntry = targets.put(
     routes: [],
     backends: [],
     streamRoutes: [],
+    egress: null,
   },
   upstreamHost,
   upstreamPort,

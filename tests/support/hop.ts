@@ -43,13 +43,14 @@ export class Hop implements Disposable, SnifferOwner, DownstreamOwner {
       onVerdict() {},
       onRequest() {},
       onRetry() {},
+      onEgress() {},
       onMirror() {},
       onFinished: (exchange: Exchange) => this.finished.push(exchange),
     };
     this.#pipeline = new OutboundHttp(this.#upstreams, observer, 0, this.#clock);
     const target = { version: "", known: false, parent: UNKNOWN, authority: "", port: 0, protocol: "http1" } as const;
     const key = `127.0.0.1:${upstreamPort}`;
-    const unrouted = { ...target, key, routes: [], backends: [], streamRoutes: [] };
+    const unrouted = { ...target, key, routes: [], backends: [], streamRoutes: [], egress: null };
     this.#entry = targets.put(unrouted, "127.0.0.1", upstreamPort);
     const listener = listen({ host: "127.0.0.1", port: 0 }, (socket) => {
       this.open++;

@@ -258,6 +258,14 @@ async function planForwards(
     all.set(one.name, own);
     for (const target of one.calls) {
       const [path = "", portText = ""] = target.split(":");
+      const host = ipOf(one.name);
+      const forwardPort = async () =>
+        options.inside === undefined ? await otherPort(host, taken) : FORWARD_PORT + own.size;
+      if (/^[\d.]+$/.test(path)) {
+        const at = isDirect ? endpoint(path, Number(portText)) : endpoint(host, await forwardPort());
+        own.set(target, { at, original: target });
+        continue;
+      }
       const key = path.includes("/") ? path : `${one.namespace}/${path}`;
       const found = options.services.find((item) => `${item.namespace}/${item.name}` === key) ??
         fail(`no service "${key}"`);
@@ -268,9 +276,7 @@ async function planForwards(
         own.set(target, { at: endpoint(ipOf(behind.name), port.targetPort), original: "" });
         continue;
       }
-      const host = ipOf(one.name);
-      const at = options.inside === undefined ? await otherPort(host, taken) : FORWARD_PORT + own.size;
-      own.set(target, { at: endpoint(host, at), original: `${clusterIps.get(key)}:${portText}` });
+      own.set(target, { at: endpoint(host, await forwardPort()), original: `${clusterIps.get(key)}:${portText}` });
     }
   }
   return all;

@@ -16,7 +16,7 @@ export interface WorkloadSpec {
   readonly app: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly ports: readonly { readonly name: string; readonly port: number; readonly appProtocol: string | null }[];
-  /** Targets this workload calls, "service:port" or "namespace/service:port": each becomes a forward of its sidecar. */
+  /** Targets this workload calls, "service:port", "namespace/service:port" or "address:port" outside of the mesh: each becomes a forward of its sidecar. */
   readonly calls: readonly string[];
   /** Topology zone; "" for none. */
   readonly zone: string;

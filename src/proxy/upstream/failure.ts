@@ -56,6 +56,8 @@ export type FailureCode =
   | "no_upgrade"
   /** The request asks for what only the proxies themselves may send. */
   | "bad_request"
+  /** An EgressNetwork, or the namespace's default, does not let it leave the mesh. */
+  | "egress_denied"
   /** As many requests are under way to the endpoints as a BackendPolicy lets. */
   | "concurrency_limited"
   /** The client sends faster than a RateLimitPolicy lets it; the answer says when to come again. */

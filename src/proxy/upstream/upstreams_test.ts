@@ -35,6 +35,7 @@ const target: OutboundTarget = {
   routes: [],
   backends: [backend],
   streamRoutes: [],
+  egress: null,
 };
 
 test("what one thread finds out about an endpoint spares the others its failures, each by its own clock", () => {
