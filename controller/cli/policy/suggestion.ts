@@ -52,7 +52,8 @@ function suggestPort(subject: Subject, port: number, flows: readonly FlowFact[])
     "Server",
     base,
     {
-      podSelector: Object.keys(labels).length === 0 ? {} : { matchLabels: labels },
+      [subject.kind === "ExternalWorkload" ? "externalWorkloadSelector" : "podSelector"]:
+        Object.keys(labels).length === 0 ? {} : { matchLabels: labels },
       port,
       accessPolicy: "deny",
     },
