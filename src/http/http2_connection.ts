@@ -40,6 +40,7 @@ import {
 import { ReceiveWindows } from "./receive_windows.ts";
 import type { Refusal } from "./refusal.ts";
 import { BLAME, COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
+import { StreamTable } from "./stream_table.ts";
 import { WaitingStreams } from "./waiting_streams.ts";
 
 /** How long a client may take to acknowledge that we are going away, before its later requests are refused. */
@@ -64,7 +65,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
   readonly owner: Http2Owner;
   /** Counts what waits for the peer. */
   readonly share: PeerShare;
-  readonly streams = new Map<number, Http2Stream>();
+  readonly streams = new StreamTable<Http2Stream>();
   readonly encoder = new HpackEncoder();
   /** What the peer may send. */
   readonly windows: ReceiveWindows;
@@ -132,7 +133,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
   open(): Http2Stream {
     const stream = new Http2Stream(this, this.nextId, this.peerInitialWindow, this.windows.first);
     this.nextId += 2;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     if (this.nextId > MAX_31_BITS) this.#drain();
     return stream;
   }
@@ -331,7 +332,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
   goAwayReceived(lastId: number): void {
     this.#drain(); // first: what is aborted now must not be tried again here
     if (!this.isServer) {
-      for (const stream of [...this.streams.values()]) {
+      for (const stream of this.streams.values()) {
         if (stream.id <= lastId || stream.closed) continue;
         this.#reader.resets.add(stream.id);
         this.abortStream(stream, code.REFUSED_STREAM, true, "peer is going away");
@@ -392,7 +393,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     disarm(this.#grace);
     // A server that takes a connection says SETTINGS first (RFC 9113 §3.4); one that leaves has the kernel reset the others.
     const isUnseen = !this.isServer && !this.settingsReceived;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.values()) {
       const { listener } = stream;
       stream.listener = null;
       stream.forget();

@@ -149,7 +149,7 @@ export class SectionReader {
       return reader.spend() ? connection.refuse(id, code.REFUSED_STREAM) : undefined;
     }
     const stream = new Http2Stream(connection, id, connection.peerInitialWindow, connection.windows.first);
-    connection.streams.set(id, stream);
+    connection.streams.add(stream);
     stream.headReceived = true;
     // The bytes behind CONNECT are a tunnel's; a length speaks of the first of them at most (an upgrade with a body).
     if (head.method !== "CONNECT") stream.bodyLeft = head.contentLength;
