@@ -1,11 +1,12 @@
 /** Endpoints drain, restart, are replaced or die, while requests run. */
 import type { Fault, Outcome, Size } from "./fault.ts";
 import type { Load, Sent } from "./_load.ts";
+import { Upgrades } from "../support/upgrades.ts";
 import { Shop, type ShopOptions } from "./_shop.ts";
 
 /** Time that an answer takes: requests are under way whenever something happens. */
 const BUSY = { DELAY_MS: "10" };
-/** How long requests wait for an endpoint in short runs: starting a process takes seconds on a busy machine. */
+/** How long requests wait for an endpoint in patient runs. */
 const PATIENCE = "30s";
 /** Requests between two events. */
 const BETWEEN = 400;
@@ -14,7 +15,7 @@ type Event = (shop: Shop, load: Load, round: number) => Promise<void>;
 
 /** Repeats an event under load until enough requests were sent; nothing may fail. */
 async function under(size: Size, options: ShopOptions, event: Event): Promise<Outcome> {
-  const mesh = size.isFull ? {} : { env: { TULLE_FAIL_FAST_AFTER: PATIENCE } };
+  const mesh = size.isPatient ? { env: { TULLE_FAIL_FAST_AFTER: PATIENCE } } : {};
   await using shop = await Shop.start({ app: BUSY, mesh, ...options });
   const load = await shop.load(size);
   let round = 0;
@@ -48,6 +49,15 @@ async function restartSidecar(shop: Shop, name: string): Promise<void> {
 async function restartApp(shop: Shop, name: string): Promise<void> {
   await shop.app(name).stop();
   await shop.startApp(name);
+}
+
+/** New processes take the places of both sidecars, which keep their process ids. */
+async function upgradeBoth(shop: Shop, load: Load): Promise<void> {
+  const upgrades = new Upgrades(); // what it would end at last is what serves
+  for (const name of ["front", "web-0"]) {
+    await upgrades.of(shop.mesh.sidecar(name));
+    await shop.serves(load, "web-0");
+  }
 }
 
 async function rolling(shop: Shop, load: Load): Promise<void> {
@@ -157,6 +167,13 @@ export const endpoints: readonly Fault[] = [
   },
   { name: "a service is scaled from 1 to 3 and back", run: (size) => under(size, { replicas: 1, places: 3 }, scale) },
   { name: "three replicas restart one by one", run: (size) => under(size, { replicas: 3 }, rolling) },
+  {
+    name: "both sidecars are upgraded in place",
+    run: (size) => {
+      const env = { TULLE_KEEP_PID: "always", TULLE_UPGRADE_GRACE: "60s" };
+      return under(size, { replicas: 1, env: { front: env, "web-0": env } }, upgradeBoth);
+    },
+  },
   { name: "applications close idle connections as requests come", run: keepAliveRace },
   {
     name: "an application is killed",

@@ -1,7 +1,7 @@
 /**
  * The fault table in its full sizes: what happened, how many requests ran meanwhile, how many failed.
  *
- *     deno task faults -- --json FILE --only REGEXP --short
+ *     deno task faults -- --json FILE --only REGEXP --short --requests N --patient
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,7 +41,11 @@ function readOptions(args: readonly string[]): Options {
     if (arg === "--json") json = rest.shift() ?? null;
     else if (arg === "--only") only = new RegExp(rest.shift() ?? ".");
     else if (arg === "--short") size = SHORT;
-    else throw new Error(`unknown argument ${arg}, want --json FILE, --only REGEXP or --short`);
+    else if (arg === "--requests") size = { ...size, requests: Number(rest.shift()) };
+    else if (arg === "--patient") size = { ...size, isPatient: true };
+    else {throw new Error(
+        `unknown argument ${arg}, want --json FILE, --only REGEXP, --short, --requests N or --patient`,
+      );}
   }
   return { json, only, size };
 }
