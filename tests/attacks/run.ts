@@ -2,9 +2,10 @@
  * `deno task attacks -- [--json FILE] [--only REGEX] [--scale N]`: runs the attacks against real sidecars and prints the
  * table. Exit status 0 when each stayed within its bound and others were served. See README.md.
  */
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { findProgram } from "../support/process.ts";
 import { type Attack, MAX_WAIT_MS, type Row, runAttack, Scale } from "./_attack.ts";
+import { DEFENCES, withoutDefence } from "./_defences.ts";
 import { FAMILIES, onePlaceEach } from "./_families.ts";
 import { Rig } from "./_rig.ts";
 
@@ -16,6 +17,8 @@ const HELP = `deno task attacks -- [options]
   --max-wait MS  longest wait of others that is accepted (default ${MAX_WAIT_MS})
   --one-place    each attack at one of its places only
   --keep         one mesh for all attacks instead of a new one for each
+  --without NAME takes a defence out of a copy of the source ("all": each in turn) and shows that attacks succeed then:
+                 ${Object.keys(DEFENCES).join(", ")}
 `;
 
 interface Options {
@@ -25,6 +28,7 @@ interface Options {
   readonly keep: boolean;
   readonly onePlace: boolean;
   readonly maxWaitMs: number;
+  readonly without: string | null;
 }
 
 /** Set in the process that has a network namespace of its own. */
@@ -38,6 +42,7 @@ function parse(args: readonly string[]): Options | null {
     keep: false,
     onePlace: false,
     maxWaitMs: MAX_WAIT_MS,
+    without: null as string | null,
   };
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
@@ -45,12 +50,36 @@ function parse(args: readonly string[]): Options | null {
     else if (arg === "--keep") options.keep = true;
     else if (arg === "--one-place") options.onePlace = true;
     else if (arg === "--max-wait") options.maxWaitMs = Number(args[++at]);
+    else if (arg === "--without") options.without = args[++at] ?? "";
     else if (arg === "--json") options.json = args[++at] ?? null;
     else if (arg === "--only") options.only = new RegExp(args[++at] ?? "");
     else if (arg === "--scale") options.scale = Number(args[++at]);
     else return null;
   }
   return options.scale > 0 && options.scale <= 1 ? options : null;
+}
+
+/** Takes a defence away. @returns whether an attack succeeded then, as it must */
+function attackWithout(name: string): boolean {
+  const defence = DEFENCES[name];
+  if (defence === undefined) throw new Error(`no defence ${name}, want one of ${Object.keys(DEFENCES).join(", ")}`);
+  const { folder, program } = withoutDefence(defence);
+  try {
+    const options = ["--only", defence.attacks, "--scale", String(defence.scale), "--max-wait", "60000"];
+    const argv = [process.execPath, import.meta.filename, ...options];
+    const { stdout } = Bun.spawnSync(argv, { env: { ...process.env, TULLE_BINARY: program }, stderr: "inherit" });
+    const text = stdout.toString();
+    const isShown = /^FAIL /m.test(text);
+    const problems = text.split("\n").filter((line) => line.startsWith("       ")).map((line) =>
+      line.trim().slice(0, 120)
+    );
+    console.log(
+      `${isShown ? "ok  " : "FAIL"} without ${defence.what} (${name}): ${isShown ? problems.join("; ") : text}`,
+    );
+    return isShown;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Runs this program again in a network namespace of its own, where connections can be redirected; null: not possible here. */
@@ -118,6 +147,10 @@ const options = parse(args);
 if (options === null) {
   console.log(HELP);
   process.exit(args.includes("--help") ? 0 : 2);
+}
+if (options.without !== null) {
+  const names = options.without === "all" ? Object.keys(DEFENCES) : [options.without];
+  process.exit(names.filter((name) => !attackWithout(name)).length);
 }
 const isInside = process.env[INSIDE] === "1";
 const code = isInside ? null : runInside(args);
