@@ -75,7 +75,7 @@ export class ClusterDuties {
       client,
       namespace: MESH_NAMESPACE,
       name: WRITER_LEASE,
-      identity: hostname(),
+      identity: `${hostname()}_${process.pid}`, // the same after a restart in its pod, another on one machine
       clock: () => performance.now(),
       now: Date.now,
       random,
