@@ -12,6 +12,7 @@ import type { CertificateAuthority, KeyedCertificate } from "./issuer/authority.
 import type { ResourceStore } from "./kube/store.ts";
 import { Admission, type NamespaceMeta } from "./serve/admission.ts";
 import { WebhookServer } from "./serve/webhook.ts";
+import { type Mistake, MistakeEvents } from "./writers/mistakes.ts";
 import { BundleWriter } from "./writers/bundles.ts";
 import { UnmeshedPods } from "./writers/unmeshed_pods.ts";
 import { RouteStatusWriter } from "./writers/route_status.ts";
@@ -23,6 +24,7 @@ export interface DutyDeps {
   readonly store: ResourceStore;
   readonly log: Logger;
   readonly registry: Registry;
+  readonly mistakes: () => readonly Mistake[];
 }
 
 export class ClusterDuties {
@@ -32,6 +34,7 @@ export class ClusterDuties {
   readonly #trust: WebhookTrust;
   readonly #unmeshed: UnmeshedPods;
   readonly #routes: RouteStatusWriter;
+  readonly #mistakes: MistakeEvents;
   #webhook: WebhookServer | null = null;
 
   constructor(deps: DutyDeps) {
@@ -70,6 +73,13 @@ export class ClusterDuties {
       random,
       now: Date.now,
       onTrouble: (route, detail) => log.warn("cannot write the status of a route; trying again", { route, detail }),
+    });
+    this.#mistakes = new MistakeEvents({
+      client,
+      mistakes: deps.mistakes,
+      isWriter,
+      now: Date.now,
+      onTrouble: (object, detail) => log.warn("cannot write an event", { object, detail }),
     });
     this.#lease = new Lease({
       client,
@@ -110,6 +120,7 @@ export class ClusterDuties {
     this.#trust.start();
     this.#unmeshed.start();
     this.#routes.start();
+    this.#mistakes.start();
     this.#lease.start();
   }
 
@@ -123,6 +134,7 @@ export class ClusterDuties {
     this.#trust.close();
     this.#unmeshed.close();
     this.#routes.close();
+    this.#mistakes.close();
     await this.#lease.close();
   }
 

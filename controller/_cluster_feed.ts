@@ -2,6 +2,7 @@
 import type { KubeClient } from "./api/client.ts";
 import { TokenReviews } from "./issuer/token_review.ts";
 import { ClusterSource } from "./kube/cluster_source.ts";
+import type { Problem } from "./kube/problem.ts";
 import type { Feed, FeedTargets } from "./_config_feed.ts";
 
 export class ClusterFeed implements Feed {
@@ -35,6 +36,11 @@ export class ClusterFeed implements Feed {
 
   close(): void {
     this.#source.close();
+  }
+
+  /** What is wrong with objects by themselves. */
+  problems(): readonly Problem[] {
+    return this.#source.sink.allProblems();
   }
 
   status() {

@@ -10,6 +10,7 @@ import type { WorldSource } from "./index/world_source.ts";
 import type { CertificateAuthority } from "./issuer/authority.ts";
 import { ClusterIssuer } from "./issuer/cluster_issuer.ts";
 import { FolderIssuer } from "./issuer/folder_issuer.ts";
+import type { Problem } from "./kube/problem.ts";
 import type { ResourceStore } from "./kube/store.ts";
 
 /** What a source fills and tells. */
@@ -25,6 +26,8 @@ export interface Source {
   readonly feed: Feed;
   /** null without a cluster. */
   readonly client: KubeClient | null;
+  /** What is wrong with objects of the cluster by themselves. */
+  problems(): readonly Problem[];
   close(): void;
 }
 
@@ -36,7 +39,7 @@ export async function openSource(options: ControllerOptions, targets: SourceTarg
   if (client === null) {
     const issuer = await FolderIssuer.open(stateDir, authorityOptions);
     const feed = new ConfigFeed(options, { ...targets, authority: issuer.authority }, () => issuer.reload());
-    return { authority: issuer.authority, feed, client, close: () => feed.close() };
+    return { authority: issuer.authority, feed, client, problems: () => [], close: () => feed.close() };
   }
   let told = "";
   const issuer = await ClusterIssuer.open({
@@ -57,6 +60,7 @@ export async function openSource(options: ControllerOptions, targets: SourceTarg
     authority: issuer.authority,
     feed,
     client,
+    problems: () => feed.problems(),
     close() {
       feed.close();
       issuer.close();

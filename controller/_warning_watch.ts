@@ -12,7 +12,8 @@ const SHARE = 0.02;
 export class WarningWatch {
   readonly #worlds: WorldSource;
   readonly #log: Logger;
-  readonly #listeners = new Set<(warnings: readonly ConfigWarning[]) => void>();
+  /** Of the last look. */
+  current: readonly ConfigWarning[] = [];
   #told = new Set<string>();
   #waitMs = MIN_WAIT_MS;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -24,11 +25,6 @@ export class WarningWatch {
     this.#log = log;
     worlds.onChange(() => this.#schedule());
     void this.#look();
-  }
-
-  /** Called after each look with all there are. */
-  onLook(listener: (warnings: readonly ConfigWarning[]) => void): void {
-    this.#listeners.add(listener);
   }
 
   close(): void {
@@ -51,7 +47,7 @@ export class WarningWatch {
       const warnings = await this.#worlds.current.warningsInTurns(nextTurn);
       if (this.#closed) return;
       this.#tell(warnings);
-      for (const listener of this.#listeners) listener(warnings);
+      this.current = warnings;
     } catch (error) {
       this.#log.error("cannot look for what does not fit together", { reason: errorText(error) });
     }

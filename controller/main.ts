@@ -15,6 +15,7 @@ import { Registry } from "./core/metrics.ts";
 import { WorldSource } from "./index/world_source.ts";
 import type { CertificateAuthority, KeyedCertificate } from "./issuer/authority.ts";
 import { ResourceStore } from "./kube/store.ts";
+import { mistakesOf } from "./writers/mistakes.ts";
 import { serveAdmin } from "./serve/admin.ts";
 import { DiscoveryHandler } from "./serve/discovery_service.ts";
 import { IdentityHandler } from "./serve/identity_service.ts";
@@ -87,9 +88,14 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   opened.defer(() => warnings.close());
   const identity = new IdentityHandler(authority, metrics, log);
   let own = await authority.certifySelf(OWN_NAMES);
-  const duties = source.client === null
-    ? null
-    : new ClusterDuties({ client: source.client, authority, store, log, registry });
+  const duties = source.client === null ? null : new ClusterDuties({
+    client: source.client,
+    authority,
+    store,
+    log,
+    registry,
+    mistakes: () => mistakesOf(source.problems(), warnings.current),
+  });
   const server = await listening(options.listen, "--listen", () =>
     ControlServer.listen({
       ...options.listen,

@@ -18,6 +18,8 @@ export interface EventText {
   readonly message: string;
   /** Part of the mesh that says it. */
   readonly component: string;
+  /** Tells events of one reason about one object apart; left out where there is one. */
+  readonly serial?: string;
 }
 
 /**
@@ -30,11 +32,13 @@ export interface EventText {
 export async function writeEvent(
   client: KubeClient,
   about: EventAbout,
-  { type, reason, message, component }: EventText,
+  { type, reason, message, component, serial }: EventText,
   nowMs: number,
 ): Promise<void> {
   const time = new Date(nowMs).toISOString();
-  const name = `${about.name.slice(0, 180)}.${about.uid.slice(0, 8)}.${reason.toLowerCase()}`;
+  const name = `${about.name.slice(0, 180)}.${about.uid.slice(0, 8)}.${reason.toLowerCase()}${
+    serial === undefined ? "" : `.${serial}`
+  }`;
   try {
     await client.create(TYPES.Event, about.namespace, {
       apiVersion: "v1",

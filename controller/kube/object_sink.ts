@@ -40,9 +40,14 @@ export class ObjectSink {
     this.#onProblems = onProblems;
   }
 
+  /** Of all objects. */
+  allProblems(): Problem[] {
+    return [...this.#problems.values()].flat();
+  }
+
   /** Errors and warnings, one line each. */
   problems(severity: Problem["severity"]): string[] {
-    return [...this.#problems.values()].flat().filter((problem) => problem.severity === severity).map(formatProblem);
+    return this.allProblems().filter((problem) => problem.severity === severity).map(formatProblem);
   }
 
   /** All objects of a kind follow, page by page, and then `listed`. */
