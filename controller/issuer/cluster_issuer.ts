@@ -14,8 +14,15 @@ import { createRoot, type Issuer, type IssuerMaterial, readIssuer, readRoots } f
 
 /** Key of the ConfigMap with roots that are trusted beside the issuer's own. */
 export const ROOTS_KEY = "roots.pem";
+/**
+ * How long another root is trusted before it signs, milliseconds: whoever renews a Secret, such as cert-manager, exchanges root
+ * and key at once, and a leaf of a root that its peers have not been told of is refused.
+ */
+const TRUST_FIRST_MS = 10_000;
 /** How often a Secret that is not there yet is looked for, milliseconds. */
 const RETRY_MS = 1000;
+/** Timers overflow beyond 24 days. */
+const MAX_TIMER_MS = 24 * 24 * 3_600_000;
 
 export interface ClusterIssuerOptions extends AuthorityOptions {
   readonly client: KubeClient;
@@ -31,7 +38,12 @@ export class ClusterIssuer {
   readonly #options: ClusterIssuerOptions;
   readonly #watches: readonly ListWatch[];
   #issuer: Issuer;
+  /** What will sign once its root is trusted everywhere. */
+  #next: Issuer | null = null;
   #further: ReturnType<typeof readRoots> = [];
+  /** Roots that signed before and are nobody else's to keep: trusted until the last leaf of theirs has expired. */
+  readonly #retired = new Map<string, Issuer["root"]>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   /** Newest Secret; readings of older ones that end later are dropped. */
   #turn = 0;
 
@@ -62,6 +74,7 @@ export class ClusterIssuer {
 
   close(): void {
     for (const watch of this.#watches) watch.close();
+    for (const timer of this.#timers) clearTimeout(timer);
   }
 
   #follow(type: typeof TYPES.Secret | typeof TYPES.ConfigMap, name: string, take: (object: KubeObject | null) => void) {
@@ -77,12 +90,51 @@ export class ClusterIssuer {
       if (secret === null) throw new Error("the Secret is gone: put it back; the one in memory stays in force");
       const issuer = await readIssuer(materialOf(secret), this.#options.now());
       if (turn !== this.#turn) return;
-      this.#issuer = issuer;
-      this.authority.use(issuer, this.#further);
+      this.#take(issuer);
       this.#options.onTrouble("issuer", "");
     } catch (error) {
       this.#options.onTrouble("issuer", `Secret ${MESH_NAMESPACE}/${ISSUER_SECRET}: ${errorText(error)}`);
     }
+  }
+
+  #take(issuer: Issuer): void {
+    this.#next = null;
+    const trusted = [this.#issuer.root, ...this.#further].map(pemOf);
+    if (trusted.includes(pemOf(issuer.root))) return this.#switch(issuer);
+    this.#next = issuer;
+    this.#use();
+    this.#after(TRUST_FIRST_MS, () => {
+      if (this.#next === issuer) this.#switch(issuer);
+    });
+  }
+
+  #switch(issuer: Issuer): void {
+    const before = this.#issuer.root;
+    this.#issuer = issuer;
+    this.#next = null;
+    const pem = pemOf(before);
+    // A root among the further ones is kept and taken away by whoever put it there.
+    if (pem !== pemOf(issuer.root) && !this.#further.map(pemOf).includes(pem)) {
+      this.#retired.set(pem, before);
+      this.#after(Math.min(this.#options.leafLifetimeMs, MAX_TIMER_MS), () => {
+        this.#retired.delete(pem);
+        this.#use();
+      });
+    }
+    this.#use();
+  }
+
+  #use(): void {
+    const next = this.#next === null ? [] : [this.#next.root];
+    this.authority.use(this.#issuer, [...next, ...this.#further, ...this.#retired.values()]);
+  }
+
+  #after(ms: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, ms);
+    this.#timers.add(timer);
   }
 
   #takeRoots(map: KubeObject | null): void {
@@ -90,12 +142,16 @@ export class ClusterIssuer {
     try {
       const data = (map?.["data"] ?? {}) as Readonly<Record<string, string>>; // text to text by the API's schema
       this.#further = readRoots(data[ROOTS_KEY] ?? "", what);
-      this.authority.use(this.#issuer, this.#further);
+      this.#use();
       this.#options.onTrouble("roots", "");
     } catch (error) {
       this.#options.onTrouble("roots", `${what}: ${errorText(error)}`);
     }
   }
+}
+
+function pemOf(root: Issuer["root"]): string {
+  return root.toString("pem");
 }
 
 async function createSecret({ client, trustDomain, now }: ClusterIssuerOptions): Promise<KubeObject | null> {

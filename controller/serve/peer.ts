@@ -9,22 +9,29 @@ export type Peer =
 /** The peer of a call, for handlers. */
 export const PEER = createContextKey<Peer>({ kind: "none", reason: "the call did not come over TLS" });
 
+/** Most certificates of a peer that are looked at: a leaf, and what stands between it and its root. */
+export const MAX_CHAIN = 5;
+
 /**
  * Verifies a client's certificate by hand: certificates are optional on our port (a proxy without one asks for its first), so TLS
  * lets foreign ones through, and a resumed session brings back a certificate that may have expired since.
- * @param raw DER of the leaf as TLS reported it; the handshake has proved possession of its key
+ * @param chain DER of the leaf as TLS reported it, and of those above it; the handshake has proved possession of the leaf's key
  * @param roots what signs identities now
  */
-export function verifyPeer(raw: Uint8Array | null, roots: readonly X509Certificate[], nowMs: number): Peer {
-  if (raw === null || raw.length === 0) return none("no client certificate was presented");
+export function verifyPeer(chain: readonly Uint8Array[], roots: readonly X509Certificate[], nowMs: number): Peer {
+  const [raw, ...above] = chain;
+  if (raw === undefined || raw.length === 0) return none("no client certificate was presented");
   let leaf: X509Certificate;
+  let issuers: readonly X509Certificate[];
   try {
     leaf = new X509Certificate(raw);
+    issuers = above.map((der) => new X509Certificate(der));
   } catch {
     return none("the client certificate cannot be read");
   }
-  const signed = roots.some((root) => root.ca && leaf.checkIssued(root) && leaf.verify(root.publicKey));
-  if (!signed || leaf.ca) return none("the client certificate is not signed by a root of the trust bundle");
+  if (!leadsToRoot(leaf, issuers, roots, nowMs) || leaf.ca) {
+    return none("the client certificate is not signed by a root of the trust bundle");
+  }
   if (Date.parse(leaf.validFrom) > nowMs) {
     return none(`the client certificate is valid from ${leaf.validFrom} only: check the clocks`);
   }
@@ -35,6 +42,27 @@ export function verifyPeer(raw: Uint8Array | null, roots: readonly X509Certifica
     return none("the client certificate carries no SPIFFE ID");
   }
   return { kind: "verified", spiffeId };
+}
+
+/** Whether each certificate is signed by the next, and one of them by a root. */
+function leadsToRoot(
+  leaf: X509Certificate,
+  issuers: readonly X509Certificate[],
+  roots: readonly X509Certificate[],
+  nowMs: number,
+): boolean {
+  let child = leaf;
+  for (const issuer of issuers) {
+    if (roots.some((root) => isSignedBy(child, root))) return true;
+    const isValid = Date.parse(issuer.validFrom) <= nowMs && nowMs < Date.parse(issuer.validTo);
+    if (!isValid || !isSignedBy(child, issuer)) return false;
+    child = issuer;
+  }
+  return roots.some((root) => isSignedBy(child, root));
+}
+
+function isSignedBy(child: X509Certificate, parent: X509Certificate): boolean {
+  return parent.ca && child.checkIssued(parent) && child.verify(parent.publicKey);
 }
 
 function none(reason: string): Peer {

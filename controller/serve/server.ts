@@ -1,12 +1,12 @@
 /** The port that proxies connect to: TLS 1.3, HTTP/2 (HTTP/1.1 for unary calls by curl), Connect and gRPC. */
 import { X509Certificate } from "node:crypto";
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
-import type { TLSSocket } from "node:tls";
+import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { certificatesOf } from "../core/pem.ts";
 import { listeningPort, startListening } from "./_listen.ts";
-import { PEER, type Peer, verifyPeer } from "./peer.ts";
+import { MAX_CHAIN, PEER, type Peer, verifyPeer } from "./peer.ts";
 
 /** Largest message of a proxy, bytes: a hello with MAX_TARGETS known versions has about 400 KB. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -103,8 +103,7 @@ export class ControlServer {
   }
 
   #peer(socket: TLSSocket | undefined, nowMs: number): Peer {
-    const raw = socket?.getPeerCertificate?.(true)?.raw ?? null;
-    return verifyPeer(raw, this.#roots, nowMs);
+    return verifyPeer(chainOf(socket), this.#roots, nowMs);
   }
 
   /** Keeps count of a connection, and pings it so that a vanished peer is noticed. */
@@ -132,4 +131,17 @@ function context({ keyPem, certificatePem, bundlePem }: ServerIdentity) {
 
 function readRoots(pem: string): X509Certificate[] {
   return certificatesOf(pem).map((certificate) => new X509Certificate(certificate));
+}
+
+/** What the peer sent, the leaf first, each signed by the next; DER. */
+function chainOf(socket: TLSSocket | undefined): Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  let at: DetailedPeerCertificate | undefined = socket?.getPeerCertificate?.(true);
+  // A root is its own issuer.
+  for (let before: typeof at; at?.raw !== undefined && at !== before && chain.length < MAX_CHAIN;) {
+    chain.push(at.raw);
+    before = at;
+    at = at.issuerCertificate;
+  }
+  return chain;
 }

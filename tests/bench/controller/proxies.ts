@@ -100,6 +100,16 @@ export class SimulatedProxy {
     return this.versions.size === this.targets.length + 1;
   }
 
+  /** Its certificate and those above it, PEM; "" before the first. */
+  get certificate(): string {
+    return this.#identity.current()?.certPem ?? "";
+  }
+
+  /** Number of roots that it trusts. */
+  get roots(): number {
+    return this.#identity.current()?.caPem.match(/BEGIN CERTIFICATE/g)?.length ?? 0;
+  }
+
   /** State of its stream, for messages. */
   report() {
     return this.#subscription.report();
