@@ -137,10 +137,9 @@ function readRoots(pem: string): X509Certificate[] {
 function chainOf(socket: TLSSocket | undefined): Uint8Array[] {
   const chain: Uint8Array[] = [];
   let at: DetailedPeerCertificate | undefined = socket?.getPeerCertificate?.(true);
-  // A root is its own issuer.
-  for (let before: typeof at; at?.raw !== undefined && at !== before && chain.length < MAX_CHAIN;) {
+  while (at?.raw !== undefined && chain.length < MAX_CHAIN) {
     chain.push(at.raw);
-    before = at;
+    if (at.issuerCertificate === at) break; // a root
     at = at.issuerCertificate;
   }
   return chain;
