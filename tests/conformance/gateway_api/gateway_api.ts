@@ -10,10 +10,10 @@ import { Cluster } from "../../kubernetes/support/cluster.ts";
 import { installMesh } from "../../kubernetes/support/mesh.ts";
 import { TEST_BED } from "../../kubernetes/support/test_bed.ts";
 import { run } from "../../support/process.ts";
-import { skippedSuite, type Suite, Tally } from "../suite.ts";
+import { skippedSuite, type Suite, type SuiteResult, Tally } from "../suite.ts";
 
 const NAME = "gateway-api";
-const CLUSTER = { name: "gwapi", net: "10.74" };
+export const CLUSTER = { name: "gwapi", net: "10.78" };
 /** Each test that fails waits half a minute for every case. */
 const SUITE_TIMEOUT_MS = 15 * 60_000;
 const OPTIONS = join(import.meta.dirname, "options.yaml");
@@ -25,15 +25,20 @@ const IMPLEMENTATION = [
 
 export const runGatewayApi: Suite = async (say) => {
   if (TEST_BED === null) return skippedSuite(NAME, "there is no Kubernetes test bed");
+  await using cluster = await Cluster.start(CLUSTER);
+  await installMesh(cluster);
+  say("the mesh is installed");
+  return await runSuiteOn(cluster, TEST_BED);
+};
+
+/** Runs the suite on a cluster with the mesh. @param bed folder of the test bed @throws Error when it does not run at all */
+export async function runSuiteOn(cluster: Cluster, bed: string): Promise<SuiteResult> {
   const folder = mkdtempSync(join(tmpdir(), "tulle-gateway-api-"));
   try {
-    await using cluster = await Cluster.start(CLUSTER);
-    await installMesh(cluster);
-    say("the mesh is installed");
     const report = join(folder, "report.yaml");
     const { code, stdout, stderr } = await run({
       argv: [
-        ...[join(TEST_BED, "conformance"), "--name", cluster.name, "--options", OPTIONS],
+        ...[join(bed, "conformance"), "--name", cluster.name, "--options", OPTIONS],
         ...["-namespace-annotations", "tulle.dev/inject=enabled", "-report-output", report],
         ...IMPLEMENTATION,
       ],
@@ -47,7 +52,7 @@ export const runGatewayApi: Suite = async (say) => {
   } finally {
     rmSync(folder, { recursive: true });
   }
-};
+}
 
 /** Tests by their outcome; of one that failed, its cases that did. */
 function tallyOf(output: string): Tally {
