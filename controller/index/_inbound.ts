@@ -149,7 +149,8 @@ function serverPort(server: Server, port: number, instance: Instance, policies: 
     routes: rankRules(policies.routes.get(`${namespace}/${name}`) ?? []).map((ranked): InboundRoute => ({
       route: ranked.ref,
       hostnames: ranked.hostname === null ? [] : [ranked.hostname],
-      matches: [ranked.match],
+      // What admits to a gRPC method admits to nothing else that has its path.
+      matches: [ranked.route.kind === "GRPCRoute" ? { ...ranked.match, method: "POST" } : ranked.match],
       authorizations: policies.authorizations.get(`${ranked.route.kind} ${namespace}/${ranked.route.meta.name}`) ?? [],
     })),
     defaultPolicy: server.accessPolicy,

@@ -122,6 +122,20 @@ test("inbound() gives routes of a Server their own policies", () => {
   ]);
 });
 
+test("inbound() matches gRPC calls by POST alone", () => {
+  const route = `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: get, namespace: shop}
+spec:
+  parentRefs: [{group: policy.tulle.dev, kind: Server, name: web}]
+  rules: [{matches: [{method: {service: shop.v1.Catalogue, method: Get}}]}]
+`;
+  expect(port(WEB + SERVER + route)?.routes.map(({ matches }) => matches[0])).toMatchObject([
+    { path: { kind: "exact", value: "/shop.v1.Catalogue/Get" }, method: "POST" },
+  ]);
+});
+
 test("inbound() lets the first Server by name have a port that two select, and says so", () => {
   const other = policy("Server", "a", "{podSelector: {}, port: 8080, accessPolicy: audit}");
   expect(port(WEB + SERVER + other)?.server?.name).toBe("a");

@@ -264,6 +264,11 @@ test.skipIf(!isPossible)("gRPC is admitted by service and method, and refused by
   }
 });
 
+test.skipIf(!isPossible)("what admits to a gRPC method admits to no other request for its path", async () => {
+  const { status, id } = await ask("authz-foo", "HTTP/2", "/shop.v1.Catalogue/Get");
+  expect([status, reached(id)]).toEqual([403, false]);
+});
+
 test.skipIf(!isPossible)("an opaque port is admitted by identity, and refused by a reset", async () => {
   const greet = async (who: string) =>
     await inside(who, [
