@@ -76,6 +76,7 @@ export const TYPES = {
   RateLimitPolicy: of("policy.tulle.dev", "v1alpha1", "ratelimitpolicies", "RateLimitPolicy"),
   BackendPolicy: of("policy.tulle.dev", "v1alpha1", "backendpolicies", "BackendPolicy"),
   EgressNetwork: of("policy.tulle.dev", "v1alpha1", "egressnetworks", "EgressNetwork"),
+  FaultInjection: of("policy.tulle.dev", "v1alpha1", "faultinjections", "FaultInjection"),
   ExternalWorkload: of("workload.tulle.dev", "v1alpha1", "externalworkloads", "ExternalWorkload"),
 } as const satisfies Readonly<Record<string, ResourceType>>;
 

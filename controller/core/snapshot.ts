@@ -60,6 +60,20 @@ export interface OutboundRoute {
   readonly responseHeaders: HeaderEdit | null;
   /** null: nothing of it. */
   readonly plan: RoutePlan | null;
+  /** Absent for none. */
+  readonly faults?: readonly Fault[];
+}
+
+/** See Fault in the proto. */
+export interface Fault {
+  readonly policy: ResourceRef;
+  readonly share: number;
+  readonly identities: readonly string[];
+  readonly untilMs: number;
+  readonly delayMs: number | null;
+  readonly httpStatus: number;
+  readonly grpcStatus: number;
+  readonly reset: boolean;
 }
 
 /** Index of a backend that does not exist: its share of the requests is answered with 500. */

@@ -12,6 +12,7 @@ import { type TrafficAnnotations, trafficOf } from "./_annotations.ts";
 import { BackendTable } from "./_backend_table.ts";
 import { areShareFilters, editOf, planOf, shareFilters } from "./_route_plan.ts";
 import type { Report } from "./_report.ts";
+import { type FaultIndex, spoiled } from "./_faults.ts";
 import type { EgressIndex } from "./_egress.ts";
 import { type AnyRoute, type RankedRule, rankRules } from "./_routes.ts";
 import { serviceBackend, type ServiceContext, serviceRef } from "./_services.ts";
@@ -26,6 +27,7 @@ export interface OutboundContext extends ServiceContext {
   readonly routes: RoutesByService;
   readonly clusterDomain: string;
   readonly egress: EgressIndex;
+  readonly faults: FaultIndex;
 }
 
 /** A target of a Service's address at a port it does not declare: known, and refused. */
@@ -54,12 +56,13 @@ export function serviceTarget(
   const own = serviceBackend(service, port, context);
   const backends = new BackendTable(own, context);
   const traffic = trafficOf(service.meta, context.report);
+  const name = `${service.meta.namespace}/${service.meta.name}`;
   const routesOf = (kinds: ReadonlySet<AnyRoute["kind"]>) =>
     rankRules(routesFor(service, port, kinds, sourceNamespace, context))
-      .map((rule) => outboundRoute(rule, traffic, backends, context));
+      .map((rule) => spoiled(outboundRoute(rule, traffic, backends, context), name, context.faults));
   const routes = routesOf(HTTP_KINDS);
   const streams = routesOf(STREAM_KINDS);
-  const rest = [serviceRoute(own.backend, traffic)];
+  const rest = [spoiled(serviceRoute(own.backend, traffic), name, context.faults)];
   const unnamed = streams.filter(({ hostnames }) => hostnames.length === 0);
   return {
     known: true,

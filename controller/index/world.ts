@@ -8,6 +8,7 @@ import type { Addresses } from "../kube/addresses.ts";
 import { type EndpointSlice, keyOf, type Service } from "../kube/resources.ts";
 import type { Change, ResourceSet } from "../kube/store.ts";
 import { attachRoutes } from "./_attach_routes.ts";
+import { buildFaults } from "./_faults.ts";
 import { buildEgress, egressTo } from "./_egress.ts";
 import { buildPolicies, inboundWorkload, type PolicyIndex } from "./_inbound.ts";
 import { type OutboundContext, serviceTarget, undeclaredPort } from "./_outbound.ts";
@@ -108,6 +109,7 @@ export class World implements Directory {
       clusterDomain: options.clusterDomain,
       node: "",
       egress: buildEgress(set, report),
+      faults: buildFaults(set, options.trustDomain, report),
     };
   }
 

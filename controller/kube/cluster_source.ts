@@ -24,6 +24,7 @@ export const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolea
   { kind: "RateLimitPolicy", optional: true },
   { kind: "BackendPolicy", optional: true },
   { kind: "EgressNetwork", optional: true },
+  { kind: "FaultInjection", optional: true },
   { kind: "ExternalWorkload", optional: true },
 ];
 

@@ -11,6 +11,7 @@ import {
 } from "./_policy_kinds.ts";
 import { readBackendPolicy } from "./_backend_policy_kind.ts";
 import { readEgressNetwork } from "./_egress_kind.ts";
+import { readFaultInjection } from "./_fault_kind.ts";
 import { readRateLimitPolicy } from "./_rate_limit_kind.ts";
 import { readReferenceGrant } from "./_grant_kind.ts";
 import { GATEWAY_GROUP, readGrpcRoute, readHttpRoute } from "./_route_kinds.ts";
@@ -58,6 +59,7 @@ const KINDS: Readonly<Record<Kind, KindEntry>> = {
   RateLimitPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readRateLimitPolicy },
   BackendPolicy: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readBackendPolicy },
   EgressNetwork: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readEgressNetwork },
+  FaultInjection: { group: POLICY_GROUP, versions: ["v1alpha1"], own: true, read: readFaultInjection },
   ExternalWorkload: { group: WORKLOAD_GROUP, versions: ["v1alpha1"], own: true, read: readExternalWorkload },
 };
 

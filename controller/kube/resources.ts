@@ -6,6 +6,7 @@ import type { Cors, Fraction, HeaderEdit, Redirect, Rewrite, Session } from "../
 
 import type { BackendPolicy } from "./backend_policy.ts";
 import type { EgressNetwork } from "./egress_network.ts";
+import type { FaultInjection } from "./fault_injection.ts";
 import type { RateLimitPolicy } from "./rate_limits.ts";
 
 /** Metadata that the mesh reads. */
@@ -367,6 +368,7 @@ export type Resource =
   | RateLimitPolicy
   | BackendPolicy
   | EgressNetwork
+  | FaultInjection
   | ExternalWorkload
   | Pod;
 

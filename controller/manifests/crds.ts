@@ -2,7 +2,7 @@
 import { DEFAULT_POLICIES, PROXY_PROTOCOLS } from "../kube/resources.ts";
 import { labels, type Manifest } from "./_common.ts";
 import { list, object, oneOf, port, portOrName, rule, type Schema, selector, text } from "./_schema.ts";
-import { backendPolicySpec, egressSpec, rateLimitSpec } from "./traffic_schemas.ts";
+import { backendPolicySpec, egressSpec, faultSpec, rateLimitSpec } from "./traffic_schemas.ts";
 import type { InstallValues } from "./values.ts";
 
 const MAX_ENTRIES = 1024;
@@ -164,6 +164,15 @@ const DEFINITIONS: readonly Definition[] = [
     columns: { Policy: ".spec.trafficPolicy", Networks: ".spec.networks[*].cidr", Hosts: ".spec.hosts" },
     status: null,
     spec: egressSpec(CIDR),
+  },
+  {
+    group: "policy.tulle.dev",
+    kind: "FaultInjection",
+    plural: "faultinjections",
+    shortNames: ["fault"],
+    columns: { Target: ".spec.targetRef.name", Percent: ".spec.percent", Until: ".spec.until", For: ".spec.for" },
+    status: null,
+    spec: faultSpec(reference(["Service", "HTTPRoute", "GRPCRoute"], "What it spoils.")),
   },
   {
     group: "workload.tulle.dev",

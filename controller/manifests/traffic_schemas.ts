@@ -21,23 +21,24 @@ function rate(description: string): Schema {
   return object(RATE, ["requestsPerSecond"], { description });
 }
 
+const CLIENT = object(
+  {
+    kind: { type: "string", enum: ["ServiceAccount"] },
+    name: text("Name of the ServiceAccount.", { minLength: 1, maxLength: 253 }),
+    namespace: text("Its namespace; the policy's own where it is left out.", { maxLength: 63 }),
+  },
+  ["kind", "name"],
+);
+
 /** RateLimitPolicy. */
 export function rateLimitSpec(targetRef: Schema): Schema {
-  const client = object(
-    {
-      kind: { type: "string", enum: ["ServiceAccount"] },
-      name: text("Name of the ServiceAccount.", { minLength: 1, maxLength: 253 }),
-      namespace: text("Its namespace; the policy's own where it is left out.", { maxLength: 63 }),
-    },
-    ["kind", "name"],
-  );
   return object(
     {
       targetRef,
       total: rate("All requests together."),
       identity: rate("Each identity for itself; callers without one together."),
       overrides: list(
-        object({ ...RATE, clientRefs: { ...list(client, MAX_OVERRIDES, "Whose rate it is."), minItems: 1 } }, [
+        object({ ...RATE, clientRefs: { ...list(CLIENT, MAX_OVERRIDES, "Whose rate it is."), minItems: 1 } }, [
           "requestsPerSecond",
           "clientRefs",
         ]),
@@ -120,6 +121,31 @@ export function backendPolicySpec(targetRef: Schema): Schema {
       ),
     },
     ["targetRef"],
+  );
+}
+
+/** FaultInjection. */
+export function faultSpec(targetRef: Schema): Schema {
+  return object(
+    {
+      targetRef,
+      percent: number(0, 100, "Share of the requests; 100."),
+      clientRefs: list(CLIENT, 64, "Callers it is for; all where it is left out."),
+      until: text("When it is over.", { format: "date-time" }),
+      for: duration("How long it lasts from when the object was made."),
+      delay: duration("Before anything else."),
+      abort: object(
+        {
+          httpStatus: number(200, 599, "Status of the answer that callers get in place of the Service's."),
+          grpcStatus: number(1, 16, "The same for gRPC."),
+        },
+        [],
+        { description: "Answers in place of the Service." },
+      ),
+      reset: { type: "boolean", description: "Resets the connection (HTTP/1.1) or the stream (HTTP/2)." },
+    },
+    ["targetRef"],
+    rule("has(self.until) != has(self.for)", "want either until or for: a fault must end"),
   );
 }
 

@@ -111,6 +111,12 @@ function outboundRoute(route: core.OutboundRoute): Init<typeof pb.OutboundRouteS
     route: route.route,
     hostnames: [...route.hostnames],
     matches: route.matches.map(httpMatch),
+    faults: (route.faults ?? []).map(({ untilMs, delayMs, identities, ...rest }) => ({
+      ...rest,
+      identities: [...identities],
+      untilMs: BigInt(untilMs),
+      ...(delayMs === null ? {} : { delay: duration(delayMs) }),
+    })),
     backends: route.backends.map(weightedBackend),
     ...(route.requestTimeoutMs === null ? {} : { requestTimeout: duration(route.requestTimeoutMs) }),
     ...(route.backendTimeoutMs === null ? {} : { backendTimeout: duration(route.backendTimeoutMs) }),

@@ -29,6 +29,8 @@ import {
   readResource,
   readWorkload,
 } from "./decode_common.ts";
+import type { Fault } from "../model/fault.ts";
+import { readFault } from "./decode_fault.ts";
 import { readEgress } from "./decode_egress.ts";
 import { PlanReader, ShareReader } from "./decode_plan.ts";
 import { readResilience } from "./decode_resilience.ts";
@@ -124,6 +126,7 @@ function readRoute(r: ProtoReader, path: string, check: Check): UnlinkedRule {
   let retry: RetryPolicy | null = null;
   let requestHeaders: HeaderEdit | null = null;
   let responseHeaders: HeaderEdit | null = null;
+  const faults: Fault[] = [];
   while (r.next()) {
     if (r.field === 1) ref = nested(r, readResource);
     else if (r.field === 2) hostnames.push(readHostname(r, `${path}.hostnames[${hostnames.length}]`, check));
@@ -134,10 +137,16 @@ function readRoute(r: ProtoReader, path: string, check: Check): UnlinkedRule {
     else if (r.field === 7) retry = nested(r, (m) => readRetry(m, `${path}.retry`, check));
     else if (r.field === 8) requestHeaders = nested(r, (m) => readEdit(m, `${path}.request_headers`, check));
     else if (r.field === 9) responseHeaders = nested(r, (m) => readEdit(m, `${path}.response_headers`, check));
+    else if (r.field === 20) faults.push(nested(r, (m) => readFault(m, `${path}.faults[${faults.length}]`, check)));
     else if (!plan.read(r, path, check)) r.skip();
   }
+  const spoilt = faults.length === 0 ? {} : { faults };
   const timeouts = { requestTimeoutMs, backendTimeoutMs };
-  return { rule: { ref, hostnames, matches, ...timeouts, retry, requestHeaders, responseHeaders }, shares, plan };
+  return {
+    rule: { ref, hostnames, matches, ...timeouts, retry, requestHeaders, responseHeaders, ...spoilt },
+    shares,
+    plan,
+  };
 }
 
 function readShare(r: ProtoReader, path: string, check: Check): UnlinkedShare {

@@ -1,5 +1,6 @@
 /** What a client's proxy knows about a destination. Snapshots are replaced as a whole, never edited. */
 import type { HeaderEdit, Matchable } from "./http_match.ts";
+import type { Fault } from "./fault.ts";
 import type { Egress } from "./egress.ts";
 import type { Resilience } from "./resilience.ts";
 import type { ResourceRef } from "./resource.ts";
@@ -88,6 +89,8 @@ export interface RouteRule extends Matchable {
   readonly responseHeaders: HeaderEdit | null;
   /** Null for nothing, as for most. */
   readonly plan: RoutePlan | null;
+  /** Faults to inject; absent for none, as for nearly all. */
+  readonly faults?: readonly Fault[];
 }
 
 /** All that is known about one destination. */

@@ -219,7 +219,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.error = error;
     this.#slow();
     this.#leaveUpstream(CANCEL, error.code !== "timeout");
-    if (this.#responseStarted) {
+    if (this.#responseStarted || error.isReset === true) {
       endBegun(this.down, this.request, error);
       return this.#finish();
     }

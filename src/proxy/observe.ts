@@ -1,6 +1,7 @@
 /** What the pipelines report; metrics, access log and tap stand behind it. */
 import type { Refusal } from "../http/refusal.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
+import type { Fault } from "../model/fault.ts";
 import type { ResourceRef } from "../model/resource.ts";
 import type { RateScope } from "./limit/rate_limiter.ts";
 import type { Exchange } from "./exchange.ts";
@@ -34,6 +35,7 @@ export interface EgressObserver {
 }
 
 export interface OutboundHttpObserver extends HttpObserver, EgressObserver {
+  onFault(fault: Fault): void;
   onRetry(exchange: Exchange, outcome: RetryOutcome): void;
   /** A copy of a request is over. @param rule that asked for it */
   onMirror(target: OutboundTarget, rule: RouteRule, result: MirrorResult): void;

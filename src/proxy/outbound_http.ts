@@ -1,5 +1,7 @@
 /** A request of the pod's own processes: route → backend → endpoint → (another attempt) → response. */
 import { backoffMs } from "../model/backoff.ts";
+import type { Fault } from "../model/fault.ts";
+import { chooseFault, faultFailure } from "./fault.ts";
 import type { Egress } from "../model/egress.ts";
 import type { Backend, Protocol, RouteRule } from "../model/outbound.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
@@ -35,6 +37,10 @@ const MAX_PAUSE_FACTOR = 10;
 
 export class OutboundHttp implements HttpPipeline, HedgeOwner {
   readonly holds: Holds;
+  /** SPIFFE ID of this workload; faults may be for some callers alone. */
+  identity = "";
+  /** What becomes of requests once their injected delay is over. */
+  readonly #delayed = new WeakMap<Exchange, Fault>();
   readonly #upstreams: Upstreams;
   readonly #observer: OutboundHttpObserver;
 
@@ -61,6 +67,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
       if (answer !== null) return exchange.answer(answer, NOTHING);
     }
     exchange.limit(rule.requestTimeoutMs, grpcTimeoutMs(exchange.request));
+    if (rule.faults !== undefined && this.#spoils(exchange, rule.faults)) return;
     this.#send(exchange, current, rule, false);
     if (rule.plan !== null || (exchange.via !== null && exchange.via.filters !== null)) this.#mirror(exchange, rule);
   }
@@ -83,7 +90,29 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     return true;
   }
 
+  /** Injects a fault, if one is for this request. @returns true when the request does not go on now */
+  #spoils(exchange: Exchange, faults: readonly Fault[]): boolean {
+    const fault = chooseFault(faults, this.identity, Date.now(), () => exchange.context.random());
+    if (fault === null) return false;
+    this.#observer.onFault(fault);
+    if (fault.delayMs > 0) {
+      this.#delayed.set(exchange, fault);
+      exchange.pause(fault.delayMs);
+      return true;
+    }
+    return this.#aborts(exchange, fault);
+  }
+
+  #aborts(exchange: Exchange, fault: Fault): boolean {
+    const failure = faultFailure(fault);
+    if (failure !== null) exchange.fail(failure);
+    return failure !== null;
+  }
+
   resume(exchange: Exchange): void {
+    const fault = this.#delayed.get(exchange);
+    this.#delayed.delete(exchange);
+    if (fault !== undefined && this.#aborts(exchange, fault)) return;
     exchange.history?.rested();
     this.#resend(exchange, false);
   }

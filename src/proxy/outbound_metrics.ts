@@ -16,6 +16,7 @@ import type { EndpointState } from "./upstream/endpoint_state.ts";
 import type { TripReason } from "./upstream/breaker.ts";
 import type { CounterSeries } from "../telemetry/series.ts";
 import type { ResilienceEvent } from "./upstream/upstreams.ts";
+import type { Fault } from "../model/fault.ts";
 import type { EgressVerdict } from "./policy/egress.ts";
 import type { FailureCode } from "./upstream/failure.ts";
 
@@ -116,6 +117,11 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
 
   onDetected(result: Detected): void {
     this.#detections.add(result);
+  }
+
+  onFault(fault: Fault): void {
+    const kind = fault.reset ? "reset" : fault.httpStatus + fault.grpcStatus > 0 ? "abort" : "delay";
+    this.#metrics.countFault(fault.policy, kind);
   }
 
   onEgress(entry: TargetEntry, protocol: "http" | "tls" | "tcp", host: string, verdict: EgressVerdict): void {

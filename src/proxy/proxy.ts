@@ -171,6 +171,7 @@ export class Proxy {
     this.#policy.current = compileInbound(policy, compileRoutes);
     this.#revocation.changed();
     this.upstreams.zone = policy.zone;
+    this.outboundHttp.identity = policy.identity;
   }
 
   /** The inbound policy in force, for /config. */

@@ -38,6 +38,7 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   no_upgrade: { status: 501, grpc: 12 },
   bad_request: { status: 400, grpc: 3 },
   egress_denied: { status: 403, grpc: 7 },
+  fault_injected: { status: 503, grpc: UNAVAILABLE },
   concurrency_limited: { status: 503, grpc: UNAVAILABLE },
   rate_limited: { status: 429, grpc: 8 },
 };
@@ -68,7 +69,7 @@ export function errorResponse(failure: Failure, isGrpc: boolean, toSidecar: bool
     else fields.push("retry-after", String(Math.ceil(failure.retryAfterMs / 1000)));
   }
   if (toSidecar && failure.unprocessed && ELSEWHERE.has(failure.code)) fields.push(UNPROCESSED, "1");
-  return { head: headerBlock({ ...RESPONSE, status: isGrpc ? 200 : status }, fields), body };
+  return { head: headerBlock({ ...RESPONSE, status: isGrpc ? 200 : failure.status ?? status }, fields), body };
 }
 
 /** How a gRPC response that has begun tells of a failure. */
@@ -77,7 +78,7 @@ export function errorTrailers(failure: Failure): HeaderBlock {
 }
 
 function grpcFields(failure: Failure): string[] {
-  const status = String(RENDERINGS[failure.code].grpc);
+  const status = String(failure.grpc ?? RENDERINGS[failure.code].grpc);
   return ["grpc-status", status, "grpc-message", percentEncoded(`${failure.code}: ${failure.detail}`)];
 }
 

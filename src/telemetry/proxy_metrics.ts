@@ -231,6 +231,11 @@ export class ProxyMetrics {
     this.#counter("outbound_egress_total", labels).add(1);
   }
 
+  /** Counts a request that was spoilt on purpose. @param fault delay, abort or reset */
+  countFault(policy: ResourceLabels, fault: string): void {
+    this.#counter("tulle_faults_injected_total", [...resourceLabels("fault", policy), ["fault", fault]]).add(1);
+  }
+
   /** What a policy of resilience did to requests of a backend. @param event such as zone_spill */
   resilience(backend: BackendName, event: string): CounterSeries {
     return this.#counter("outbound_http_resilience_total", [...backendLabels(backend), ["event", event]]);
@@ -309,6 +314,7 @@ const COUNTERS: readonly (readonly [name: string, help: string])[] = [
   ["outbound_http_route_mirror_total", "Copies of requests that routes mirror, by what became of them."],
   ["outbound_http_balancer_breaker_open_total", "Endpoints that a circuit breaker took out."],
   ["outbound_egress_total", "Connections and requests to addresses outside of the mesh that policy decided about."],
+  ["tulle_faults_injected_total", "Requests that were spoilt on purpose, by FaultInjection."],
   ["outbound_http_resilience_total", "What policies of resilience did, by event."],
   ["inbound_tcp_errors_total", "Connections that the proxy ended with an error."],
   ["outbound_tcp_errors_total", "Connections that the proxy ended with an error."],

@@ -39,7 +39,15 @@ const credentials = {
 };
 const upstreams = new Upstreams(credentials, new Set(), clock, Math.random);
 const targets = new OutboundTargets(upstreams, clock);
-const observer = { onVerdict() {}, onRequest() {}, onFinished() {}, onRetry() {}, onMirror() {}, onEgress() {} };
+const observer = {
+  onVerdict() {},
+  onRequest() {},
+  onFinished() {},
+  onRetry() {},
+  onMirror() {},
+  onEgress() {},
+  onFault() {},
+};
 const pipeline = new OutboundHttp(upstreams, observer, 0, clock);
 const heads = new HeadCache<RequestHead>();
 const [upstreamHost, upstreamPort] = address(values.upstream);

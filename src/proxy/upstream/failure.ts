@@ -58,6 +58,8 @@ export type FailureCode =
   | "bad_request"
   /** An EgressNetwork, or the namespace's default, does not let it leave the mesh. */
   | "egress_denied"
+  /** A FaultInjection wants it so. */
+  | "fault_injected"
   /** As many requests are under way to the endpoints as a BackendPolicy lets. */
   | "concurrency_limited"
   /** The client sends faster than a RateLimitPolicy lets it; the answer says when to come again. */
@@ -72,6 +74,11 @@ export interface Failure {
   readonly unprocessed: boolean;
   /** When the client may come again, milliseconds from now. */
   readonly retryAfterMs?: number;
+  /** Statuses in place of the code's own. */
+  readonly status?: number;
+  readonly grpc?: number;
+  /** The client gets no answer but a reset. */
+  readonly isReset?: boolean;
 }
 
 /** The peer's sidecar has refused: the same holds at each endpoint, and none is at fault. */
