@@ -7,6 +7,8 @@ const LINKERD_POLICY = "policy.linkerd.io";
 const POLICY_VERSION = "policy.tulle.dev/v1alpha1";
 const POLICY_GROUP = "policy.tulle.dev";
 const GATEWAY_GROUP = "gateway.networking.k8s.io";
+/** Where Linkerd has the EgressNetworks of all namespaces. */
+const EGRESS_NAMESPACE = "linkerd-egress";
 /** Linkerd's clusterNetworks as installed: what a ServerAuthorization without networks admits. */
 const CLUSTER_NETWORKS = ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"];
 
@@ -248,6 +250,10 @@ function serversOf(migration: Migration, source: Source, spec: View): string[] {
 }
 
 function asItIs(migration: Migration, source: Source, kind: string): void {
+  if (source.namespace === EGRESS_NAMESPACE) {
+    const reason = `in ${EGRESS_NAMESPACE} it held for every namespace: write it into each that it is to hold for`;
+    migration.say("wider", source, "metadata.namespace", reason);
+  }
   const spec = structuredClone(asMapping(source.value["spec"]));
   migration.emit(source, { apiVersion: POLICY_VERSION, kind, metadata: metadata(source), spec });
 }
@@ -258,7 +264,7 @@ function rateLimit(migration: Migration, source: Source): void {
   if (target["group"] === LINKERD_POLICY) target["group"] = POLICY_GROUP;
   migration.emit(source, {
     apiVersion: POLICY_VERSION,
-    kind: "HTTPLocalRateLimitPolicy",
+    kind: "RateLimitPolicy",
     metadata: metadata(source),
     spec,
   });

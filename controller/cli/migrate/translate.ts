@@ -112,7 +112,7 @@ function validate(migration: Migration): void {
 function effectOf(value: Record<string, unknown>): Effect {
   const kind = value["kind"];
   if (kind === "AuthorizationPolicy") return asMapping(value["spec"])["action"] === "Deny" ? "wider" : "stricter";
-  if (kind === "Server" || kind === "EgressNetwork" || kind === "HTTPLocalRateLimitPolicy") return "wider";
+  if (kind === "Server" || kind === "EgressNetwork" || kind === "RateLimitPolicy") return "wider";
   return kind === "MeshTLSAuthentication" || kind === "NetworkAuthentication" ? "stricter" : "lost";
 }
 
