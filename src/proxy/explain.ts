@@ -12,9 +12,11 @@ import { toWire } from "../base/wire_text.ts";
 import { decidedRequest } from "./extended_connect.ts";
 import { ANY_SEGMENT, type FlowFact, OTHER_PATH } from "./flows.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
+import { decideEgress, type EgressVerdict } from "./policy/egress.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import { answerOf, editedRequest } from "./route_filters.ts";
 import { compileRoutes } from "./route/compile.ts";
+import { hostOf } from "./route/host.ts";
 import { streamRule } from "./route/pick.ts";
 
 /** A request that nobody has sent. */
@@ -41,6 +43,8 @@ export interface OutboundAnswer {
   /** The rule answers by itself: a redirect, or a preflight. */
   readonly answer: HeaderBlock | null;
   readonly shares: readonly AskedShare[];
+  /** Whether it may leave the mesh; null for what is inside. */
+  readonly egress: EgressVerdict | null;
 }
 
 /** @throws Error that names the field, for a message that a proxy would refuse */
@@ -61,6 +65,12 @@ export function readPolicy(message: Uint8Array): InboundPolicy {
 
 /** Where a request would go. @param request null for bytes that are not HTTP */
 export function explainOutbound(target: OutboundTarget, request: AskedRequest | null): OutboundAnswer {
+  const host = request === null ? "" : hostOf(request.authority);
+  const egress = target.egress === null ? null : decideEgress(target.egress, host === "" ? null : host);
+  return { ...routed(target, request), egress };
+}
+
+function routed(target: OutboundTarget, request: AskedRequest | null): Omit<OutboundAnswer, "egress"> {
   const isOpaque = request === null || target.protocol === "opaque";
   if (!target.known) return { target, rule: null, answer: null, shares: [] };
   if (isOpaque) {

@@ -43,3 +43,10 @@ test("explain names what was meant when a name is wrong", () => {
   expect(exitCode).toBe(2);
   expect(error).toContain('Did you mean "front"?');
 });
+
+test("explain says what may not leave the mesh", () => {
+  const { answer, exitCode } = explained("front", "203.0.113.9:80", "GET", "/");
+  expect([answer.admitted, exitCode]).toEqual(["none", 1]);
+  expect(answer.trouble).toContain("EgressNetwork shop/outside");
+  expect(explained("front", "192.0.2.9:80", "GET", "/").answer.admitted).toBe("all");
+});

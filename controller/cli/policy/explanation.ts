@@ -69,13 +69,22 @@ export function explain(view: MeshView, question: Question): Explanation {
   const client = question.from ?? { namespace: question.namespace, name: "" };
   const target = view.target(key, client);
   const base = { from, to: toText(target, key) };
+  const { request } = question;
   if (!target.known) {
+    const { egress } = explainOutbound(
+      target,
+      request === null ? null : { ...request, authority: question.authority ?? key },
+    );
+    if (egress !== null && !egress.permit) {
+      const trouble = `it may not leave the mesh (egress_denied): ${egress.reason}`;
+      return { ...base, route: null, trouble, backends: [], admitted: "none" };
+    }
+    const leaves = egress === null ? "" : ` (${egress.reason})`;
     const trouble = subjects.length > 0
       ? ""
-      : "the mesh does not know it: the connection goes there as it is, in plaintext";
+      : `the mesh does not know it: the connection goes there as it is, in plaintext${leaves}`;
     return { ...base, route: null, trouble, backends: [], admitted: "all" };
   }
-  const { request } = question;
   const authority = question.authority ?? target.authority.replace(/:80$/, "");
   const found = explainOutbound(target, request === null ? null : { ...request, authority });
   if (found.rule === null) {
