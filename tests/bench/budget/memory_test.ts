@@ -18,11 +18,11 @@ const LOAD_MS = 15_000;
 /** Together some 1,000 requests a second. */
 const LOAD = { connections: 20, pauseMs: 19 };
 /**
- * Most memory, MB of 10^6 bytes. Measured: private 6.8–7.3 idle and 13.6–21.3 after load; resident 25–32 and 56–60. How many
+ * Most memory, MB of 10^6 bytes. Measured: private 5.8–6.8 idle and 12.1–15.2 after load; resident 23–28 and 50–55. How many
  * pages of the binary the kernel maps at once depends on how the file came into its cache: up to 5 more for a copy.
  */
-const IDLE = { anonMb: 9, rssMb: 45 };
-const LOADED = { anonMb: 25, rssMb: 70 };
+const IDLE = { anonMb: 8, rssMb: 40 };
+const LOADED = { anonMb: 20, rssMb: 64 };
 
 const canRun = existsSync(BINARY) && !isDirect;
 if (!canRun) console.log("skipped: memory of a sidecar: dist/tulle is missing (deno task build)");

@@ -77,10 +77,16 @@ export function readExtras(inputs: PageInputs, root: string): Extras {
   return {
     attacks: read(inputs.attacks, "attacks.json", parseAttacks, []),
     faults: read(inputs.faults, "faults.json", parseFaults, []),
-    soak: read(inputs.soak, "soak.json", parseSoak, null),
+    soak: read(inputs.soak ?? keptSoak(root), "soak.json", parseSoak, null),
     suites: results.flatMap((path) => read(join(folder, path), "", parseSuites, [])),
     problems,
   };
+}
+
+/** The soak that is kept beside the code, unless there is a newer one. */
+function keptSoak(root: string): string | null {
+  const kept = join(root, "tests", "bench", "soak", "result.json");
+  return existsSync(join(root, "dist", "bench", "soak.json")) || !existsSync(kept) ? null : kept;
 }
 
 export function parseAttacks(value: unknown): AttackRow[] {
