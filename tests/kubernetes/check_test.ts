@@ -157,6 +157,9 @@ describe.skipIf(TEST_BED === null)("what is broken", () => {
 
   test("no controller, a foreign certificate of the webhook, a pod that slipped through: each told apart", async () => {
     await cluster.kubectl(["-n", "tulle", "scale", "deployment/controller", "--replicas=0"]);
+    // While it ends it still serves, and writes what it must.
+    const controllers = ["pod", "-l", "app.kubernetes.io/component=controller", "--timeout=100s"];
+    await cluster.kubectl(["-n", "tulle", "wait", "--for=delete", ...controllers]);
     await told("✗ the controller runs: 0 of 0 are ready");
     const caBundle = Buffer.from("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").toString("base64");
     const change = [{ op: "replace", path: "/webhooks/0/clientConfig/caBundle", value: caBundle }];
