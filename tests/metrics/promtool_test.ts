@@ -26,7 +26,15 @@ function everything(): string {
   for (const kind of ["http", "tcp"] as const) {
     metrics.authzAllow(kind, { tls: "true" }).add(1);
     metrics.authzDeny(kind, { tls: "true" }).add(1);
+    metrics.auditWouldDeny(kind, { tls: "true" }).add(1);
+    metrics.auditWouldAllow(kind, { tls: "true" }).add(1);
+    metrics.authzTerminate(kind, { tls: "true" }).add(1);
   }
+  const policy = { kind: "RateLimitPolicy", namespace: "shop", name: "web" };
+  metrics.rateLimited({ tls: "true" }, policy, "total").add(1);
+  metrics.countEgress("deny", "tls", { ...policy, kind: "EgressNetwork" });
+  metrics.countFault({ ...policy, kind: "FaultInjection" }, "delay");
+  metrics.setLogDropped(1);
   metrics.routeNotFound({ tls: "true" }).add(1);
   for (const direction of ["inbound", "outbound"] as const) {
     metrics.countError(direction, "http", "timeout");
@@ -41,6 +49,7 @@ function everything(): string {
   for (const outcome of ["requests", "successes", "limit_exceeded", "overflow"] as const) {
     metrics.countRetry(outcome, { parent: web, parentPort: 80, route: web });
   }
+  metrics.countMirror("answered", { parent: web, parentPort: 80, route: web });
   metrics.countBreakerOpen({ namespace: "shop", name: "web", port: 80 }, "latency");
   metrics.resilience({ namespace: "shop", name: "web", port: 80 }, "zone_spill").add(1);
   metrics.countCertRefresh("ok");
