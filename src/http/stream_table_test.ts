@@ -1,3 +1,4 @@
+import { edenGC, fullGC, heapSize } from "bun:jsc";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { StreamTable } from "./stream_table.ts";
@@ -42,4 +43,26 @@ test("StreamTable takes the highest id of a connection", () => {
   table.add(first);
   table.add(last);
   expect([table.get(1), table.get(0x7fffffff), table.get(3)]).toEqual([first, last, undefined]);
+});
+
+/** A Map leaves 7 MB after these, a full collection frees them. */
+const MOST_LEFT_BYTES = 500_000;
+
+test("streams that came and went are gone after a collection of young objects", () => {
+  const table = new StreamTable<{ readonly id: number; readonly head: number[] }>();
+  let id = 1;
+  const pass = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      table.add({ id: id += 2, head: [i] });
+      table.delete(id - 8); // a few at a time
+    }
+  };
+  pass(1_000);
+  fullGC();
+  const before = heapSize();
+  for (let round = 0; round < 20; round++) {
+    pass(5_000);
+    edenGC();
+  }
+  expect(heapSize() - before).toBeLessThan(MOST_LEFT_BYTES);
 });
