@@ -1,4 +1,5 @@
 /** `tulle policy`: understand and change policy without surprises. */
+import { Argument } from "commander";
 import { UsageError } from "../../../src/base/error.ts";
 import { collect, type Output, parseOutput, runCommand, teachingCommand } from "../_command.ts";
 import { runInside } from "../find_mesh.ts";
@@ -17,30 +18,18 @@ const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>
   flows: runFlows,
 };
 
-const HELP = `Understand policy, and change it without surprises.
-
-  tulle policy lint      what is unused, shadowed, too broad, contradicting, or points at nothing; and what to do
-  tulle policy replay    which callers and requests that were seen would get another verdict under new policies
-  tulle policy suggest   least privilege for a workload, from what was seen
-  tulle policy flows     what was seen, as JSON
-
-Each has --help. See also: tulle explain, tulle authz.
-`;
-
 /** @param argv arguments after "policy" */
 export async function runPolicy(argv: readonly string[]): Promise<void> {
   const [verb, ...rest] = argv;
   const run = verb === undefined ? undefined : VERBS[verb];
   if (run !== undefined) return await run(rest);
-  if (verb === "--help" || verb === "-h") {
-    process.stdout.write(HELP);
-    return;
-  }
-  throw new UsageError(
-    `found ${verb === undefined ? "nothing" : `"${verb}"`}, want one of ${
-      Object.keys(VERBS).join(", ")
-    }. See: tulle policy --help`,
-  );
+  const command = teachingCommand("policy", "Understand policy, and change it without surprises. Each has --help.", [
+    "tulle policy lint      what is unused, shadowed, too broad, contradicting, or points at nothing; and what to do",
+    "tulle policy replay    which callers and requests that were seen would get another verdict under new policies",
+    "tulle policy suggest   least privilege for a workload, from what was seen",
+    "tulle policy flows     what was seen, as JSON",
+  ]).addArgument(new Argument("<verb>", "what to do").choices(Object.keys(VERBS)));
+  await runCommand(command, argv);
 }
 
 async function runLint(argv: readonly string[]): Promise<void> {
