@@ -76,7 +76,7 @@ export const DEFENCES: Readonly<Record<string, Defence>> = {
     what: "the share of handshakes",
     changes: [{ file: "src/proxy/handshakes.ts", find: "MAX_HANDSHAKES = 1024;", replace: "MAX_HANDSHAKES = 1e9;" }],
     attacks: "tls: half handshakes",
-    scale: 0.5,
+    scale: 1,
   },
   connection_share: {
     what: "the share of connections",

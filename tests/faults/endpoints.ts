@@ -6,8 +6,8 @@ import { Shop, type ShopOptions } from "./_shop.ts";
 
 /** Time that an answer takes: requests are under way whenever something happens. */
 const BUSY = { DELAY_MS: "10" };
-/** How long requests wait for an endpoint in patient runs. */
-const PATIENCE = "30s";
+/** How long requests wait for an endpoint in patient runs; clients wait for 20 s. */
+const PATIENCE = "15s";
 /** Requests between two events. */
 const BETWEEN = 400;
 

@@ -142,6 +142,11 @@ function readLine(bytes: Buffer, start: number): readonly [string, number] {
   throw new Short(null);
 }
 
+/** Of a request or a response: the version stands at one end of its line, and may be part of a target as well. */
+function isHttp10(line: string): boolean {
+  return line.startsWith("HTTP/1.0 ") || line.endsWith(" HTTP/1.0");
+}
+
 function readBody(bytes: Buffer, head: Head, isResponse: boolean): { readonly data: Buffer; readonly end: number } {
   const lengths = valuesOf(head, "content-length");
   const codings = valuesOf(head, "transfer-encoding");
@@ -149,7 +154,7 @@ function readBody(bytes: Buffer, head: Head, isResponse: boolean): { readonly da
   if (codings.length > 0) {
     if (lengths.length > 0) broken("Content-Length and Transfer-Encoding");
     if (codings.length > 1 || codings[0] !== "chunked") broken(`Transfer-Encoding: ${show(codings.join(" | "))}`);
-    if (head.line.includes("HTTP/1.0")) broken("Transfer-Encoding in HTTP/1.0");
+    if (isHttp10(head.line)) broken("Transfer-Encoding in HTTP/1.0");
     return readChunks(bytes, head);
   }
   const [length] = lengths;
