@@ -19,6 +19,7 @@ test("a fault is over at its time, whatever else it says", () => {
   fc.assert(fc.property(fc.nat(2000), fc.double({ min: 0, max: 0.999, noNaN: true }), (now, random) => {
     expect(chooseFault([FAULT], "", now, () => random)).toBe(now < 1000 ? FAULT : null);
   }));
+  expect([999, 1000, 1001].map((now) => chooseFault([FAULT], "", now, () => 0) !== null)).toEqual([true, false, false]);
 });
 
 test("it is for the identities that it names, and for its share of requests", () => {

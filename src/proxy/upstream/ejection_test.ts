@@ -121,7 +121,8 @@ test("never more endpoints are out than the floor allows", () => {
       else if (what === "adopt") member.adopt(now, 1, 100);
       else if (what === "leave" && members.length > 1) members = members.filter((one) => one !== member);
       else if (what === "share") percent = share;
-      floor.use(members, percent);
+      // Only what changes the endpoints or the share makes room; between that the floor holds by itself.
+      if (what === "leave" || what === "share") floor.use(members, percent);
       const out = members.filter(({ isOpen }) => isOpen).length;
       expect(out).toBeLessThanOrEqual(Math.floor((members.length * percent) / 100));
       expect(members.length - out).toBeGreaterThanOrEqual(Math.ceil(members.length * (1 - percent / 100)));
