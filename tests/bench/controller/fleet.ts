@@ -91,8 +91,7 @@ export class Fleet implements Disposable {
       () => told.reject(new Error(`${waiting.missing.size} of ${proxies.length} proxies were not told of ${resource}`)),
       PUSH_TIMEOUT_MS,
     );
-    await change();
-    const lastMs = await told.promise.finally(() => clearTimeout(timer));
+    const lastMs = await change().then(() => told.promise).finally(() => clearTimeout(timer));
     this.#waiting = null;
     return { lastMs, firstMs: waiting.firstMs, bytes: waiting.bytes, proxies: proxies.length };
   }

@@ -1,5 +1,6 @@
 /** The objects of the load: namespaces of Services, each with pods of its own and one EndpointSlice. */
 import { TYPES } from "../../../controller/api/resource_type.ts";
+import { ApiError } from "../../../controller/api/api_error.ts";
 import type { KubeClient, KubeObject } from "../../../controller/api/client.ts";
 import { SIDECAR_CONTAINER } from "../../../controller/core/cluster_names.ts";
 
@@ -69,7 +70,11 @@ export async function createAll(client: KubeClient, services: readonly ServiceAt
 /** A pod that runs: as the API server has it once its kubelet has said so. */
 export async function createPod(client: KubeClient, pod: PodAt): Promise<void> {
   const { namespace, name } = pod;
-  const created = await client.create(TYPES.Pod, namespace, podObject(pod));
+  const created = await client.create(TYPES.Pod, namespace, podObject(pod)).catch(async (error: unknown) => {
+    // The API server closes connections that are idle for 90 s, which a request may find out too late.
+    if (!(error instanceof ApiError && error.status === 0)) throw error;
+    return await client.find(TYPES.Pod, namespace, name) ?? await client.create(TYPES.Pod, namespace, podObject(pod));
+  });
   await client.replace(TYPES.Pod, {
     ...created,
     metadata: { ...created.metadata, namespace, name },
