@@ -26,6 +26,11 @@ export interface Growth {
   readonly perHour: number;
   /** The same over the time that was looked at. */
   readonly inAll: number;
+  /**
+   * Twice the difference of the least values of the last and the middle third, which is the growth of the floor over both: a
+   * collector's saw tooth of up to a third of the run comes back to its floor; a leak does not.
+   */
+  readonly floor: number;
   readonly median: number;
 }
 
@@ -43,7 +48,11 @@ export function growthOf(samples: readonly Sample[]): Growth[] {
       const perSecond = theilSen(own.map((sample) => [sample.t, sample[measure]]));
       const sorted = own.map((sample) => sample[measure]).sort((a, b) => a - b);
       const median = sorted[sorted.length >> 1] ?? NaN;
-      return { proxy, measure, perHour: perSecond * 3600, inAll: perSecond * seconds, median };
+      const least = (some: readonly Sample[]) =>
+        some.length === 0 ? NaN : Math.min(...some.map((each) => each[measure]));
+      const middle = own.filter(({ t }) => t < 2 * from);
+      const floor = 2 * (least(own.slice(middle.length)) - least(middle));
+      return { proxy, measure, perHour: perSecond * 3600, inAll: perSecond * seconds, floor, median };
     });
   });
 }
@@ -51,9 +60,12 @@ export function growthOf(samples: readonly Sample[]): Growth[] {
 /** Growth over the run, beyond which it is a leak and no noise. */
 export type Bounds = Readonly<Record<Measure, number>>;
 
-/** What grew beyond its bound, as text; empty when nothing did. */
+/** What grew beyond its bound, slope and floor, as text; empty when nothing did. */
 export function leaksOf(growth: readonly Growth[], bounds: Bounds): string[] {
-  return growth.filter(({ measure, inAll }) => !(inAll <= bounds[measure])).map(({ proxy, measure, inAll, perHour }) =>
-    `${proxy}: ${measure} grew by ${inAll.toFixed(2)} (${perHour.toFixed(1)} per hour), want at most ${bounds[measure]}`
+  const grew = growth.filter(({ measure, inAll, floor }) => !(inAll <= bounds[measure] || floor <= bounds[measure]));
+  return grew.map(({ proxy, measure, inAll, perHour, floor }) =>
+    `${proxy}: ${measure} grew by ${inAll.toFixed(2)} (${perHour.toFixed(1)} per hour), its floor by ${
+      floor.toFixed(2)
+    }, want at most ${bounds[measure]}`
   );
 }

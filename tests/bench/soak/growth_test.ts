@@ -22,8 +22,15 @@ test("leaksOf() names the process and the measure that grow", () => {
   const samples = [...minute("a", NONE), ...minute("b", { mbPerSecond: 0.04, fdsPerSecond: 1 })];
   const leaks = leaksOf(growthOf(samples), BOUNDS).join("\n");
   expect(leaks).toContain("b: heapMb grew by 1.6");
-  expect(leaks).toContain("b: fds grew by 40.00 (3600.0 per hour), want at most 2");
+  expect(leaks).toContain("b: fds grew by 40.00 (3600.0 per hour), its floor by 40.00, want at most 2");
   expect(leaks).not.toContain("a:");
+});
+
+test("leaksOf() passes a saw tooth that is as long as a third of the run, for it comes back to its floor", () => {
+  const tooth = minute("a", NONE).map((sample) => ({ ...sample, heapMb: 8 + (sample.t % 20) / 2 }));
+  const growth = growthOf(tooth);
+  expect(growth.find(({ measure }) => measure === "heapMb")?.inAll).toBeGreaterThan(BOUNDS.heapMb);
+  expect(leaksOf(growth, BOUNDS)).toEqual([]);
 });
 
 test("leaksOf() does not pass what was not measured", () => {

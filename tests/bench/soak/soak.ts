@@ -44,12 +44,12 @@ function readOptions(args: readonly string[]): Options {
 }
 
 function tableOf(growth: readonly Growth[]): string {
-  const lines = growth.map(({ proxy, measure, median, inAll, perHour }) =>
+  const lines = growth.map(({ proxy, measure, median, inAll, perHour, floor }) =>
     `${proxy.padEnd(12)} ${measure.padEnd(7)} ${median.toFixed(1).padStart(8)} ${signed(inAll).padStart(8)} ${
       signed(perHour).padStart(9)
-    }`
+    } ${signed(floor).padStart(8)}`
   );
-  return ["sidecar      measure   median   growth  per hour", ...lines].join("\n");
+  return ["sidecar      measure   median   growth  per hour    floor", ...lines].join("\n");
 }
 
 function signed(value: number): string {
@@ -75,6 +75,7 @@ function reportOf(result: SoakResult, options: Options) {
     collectionsPerMillion,
     method: "Theil–Sen over the last two thirds of the samples",
     slopeMbPerHour: slopes("anonMb"),
+    growth,
     slopes: Object.fromEntries(MEASURES.map((measure) => [measure, slopes(measure)])),
     samples,
   };
