@@ -2,7 +2,7 @@
 import { MESH_PORT } from "../core/sidecar_ports.ts";
 import type { Backend, Endpoint, Protocol, ResourceRef } from "../core/snapshot.ts";
 import type { Addresses } from "../kube/addresses.ts";
-import { type EndpointSlice, keyOf, type Service, type ServicePort } from "../kube/resources.ts";
+import { type EndpointSlice, keyOf, type Service, type ServicePort, type SliceEndpoint } from "../kube/resources.ts";
 import { byName, type Change, type ResourceSet } from "../kube/store.ts";
 import { opaquePortsOf } from "./_annotations.ts";
 import { protocolOf } from "./_protocol.ts";
@@ -114,7 +114,9 @@ export function serviceBackend(service: Service, port: ServicePort, context: Ser
   const endpoints = new Map<string, Endpoint>();
   const declared = new Set<string | null>();
   addSelected(service, port, context, endpoints, declared);
-  addSlices(service, port, context, endpoints, declared);
+  addSlices(service, port, context, endpoints, declared, (endpoint) => isReady(service, endpoint));
+  // As kube-proxy has it: what is ending, and still serves, is better than nobody.
+  if (endpoints.size === 0) addSlices(service, port, context, endpoints, declared, isLastResort);
   return {
     backend: serviceRef(service, port.port),
     port: port.port,
@@ -179,6 +181,7 @@ function addSlices(
   { workloads, services, report, node }: ServiceContext,
   endpoints: Map<string, Endpoint>,
   declared: Set<string | null>,
+  isWanted: (endpoint: SliceEndpoint) => boolean,
 ): void {
   // As kube-proxy has it: where the node has none, there is none. A client without a node is told of all.
   const isElsewhere = (nodeName: string) => service.nodeLocal && node !== "" && nodeName !== node;
@@ -195,8 +198,7 @@ function addSlices(
     if (own === undefined || number === null) continue;
     declared.add(own.appProtocol);
     for (const endpoint of slice.endpoints) {
-      if (endpoint.terminating || (!endpoint.ready && !service.publishNotReadyAddresses)) continue;
-      if (isElsewhere(endpoint.nodeName)) continue;
+      if (!isWanted(endpoint) || isElsewhere(endpoint.nodeName)) continue;
       for (const ip of endpoint.addresses) {
         const instance = workloads.at(ip);
         const zone = endpoint.zone ?? (instance === undefined ? "" : zoneOf(instance.workload.meta));
@@ -205,6 +207,14 @@ function addSlices(
       }
     }
   }
+}
+
+function isReady(service: Service, { ready, terminating }: SliceEndpoint): boolean {
+  return !terminating && (ready || service.publishNotReadyAddresses);
+}
+
+function isLastResort({ serving, terminating }: SliceEndpoint): boolean {
+  return serving && terminating;
 }
 
 function add(endpoints: Map<string, Endpoint>, endpoint: Endpoint): void {

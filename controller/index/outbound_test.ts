@@ -98,6 +98,21 @@ test("outbound() takes ready endpoints of slices, with the identity of workloads
   ]);
 });
 
+test("outbound() takes endpoints that are ending where nobody else is left, as long as they serve", () => {
+  const slice = (conditions: string) =>
+    SLICE.replace(
+      /endpoints:[^]*?ports:/,
+      `endpoints:
+- {addresses: [10.0.0.2], conditions: {ready: false}}
+- {addresses: [10.77.0.5], conditions: ${conditions}}
+ports:`,
+    );
+  const found = (text: string) =>
+    outbound(world(WEB + text), "db:5432").backends[0]?.endpoints.map(({ ip, meshPort }) => [ip, meshPort]);
+  expect(found(slice("{ready: false, serving: true, terminating: true}"))).toEqual([["10.77.0.5", 4143]]);
+  expect(found(slice("{ready: false, serving: false, terminating: true}"))).toEqual([]);
+});
+
 const LOCAL = `---
 apiVersion: v1
 kind: Service
