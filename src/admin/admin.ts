@@ -71,8 +71,11 @@ const FREQUENT: Readonly<Record<string, Frequent>> = {
     const { ready, reasons } = deps.isReady();
     return ready ? new Response("ready\n") : new Response(`not ready: ${reasons.join("; ")}\n`, { status: 503 });
   },
-  "/metrics": async (_deps, scrapes) =>
-    new Response(await scrapes.text(), { headers: { "content-type": METRICS_CONTENT_TYPE } }),
+  "/metrics": async (_deps, scrapes) => {
+    const text = scrapes.text();
+    if (text === null) return new Response("too many scrapes\n", { status: 429, headers: { "retry-after": "1" } });
+    return new Response(await text, { headers: { "content-type": METRICS_CONTENT_TYPE } });
+  },
 };
 
 /** Makes the server. */

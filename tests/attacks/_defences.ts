@@ -112,6 +112,10 @@ export const DEFENCES: Readonly<Record<string, Defence>> = {
       file: "src/admin/scrapes.ts",
       find: "MAX_TEXTS_PER_SECOND = 16;",
       replace: "MAX_TEXTS_PER_SECOND = 1e9;",
+    }, {
+      file: "src/admin/scrapes.ts",
+      find: "MAX_ANSWERS_PER_SECOND = 128;",
+      replace: "MAX_ANSWERS_PER_SECOND = 1e9;",
     }],
     attacks: "admin: scrapes",
     scale: 1,
