@@ -77,7 +77,7 @@ const longHeads: Attack = {
 const scrapes: Attack = {
   name: "scrapes of /metrics without a pause: 32 clients",
   place,
-  boundMb: 30,
+  boundMb: 60,
   refusals: [],
   async run(rig, scale) {
     const until = performance.now() + scale.of(5_000, 300);
