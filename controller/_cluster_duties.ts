@@ -15,7 +15,9 @@ import { WebhookServer } from "./serve/webhook.ts";
 import { type Mistake, MistakeEvents } from "./writers/mistakes.ts";
 import { BundleWriter } from "./writers/bundles.ts";
 import { UnmeshedPods } from "./writers/unmeshed_pods.ts";
-import { RouteStatusWriter } from "./writers/route_status.ts";
+import { policyStatusWriter } from "./writers/policy_status.ts";
+import { routeStatusWriter } from "./writers/route_status.ts";
+import type { StatusWriter } from "./writers/status_writer.ts";
 import { WebhookTrust } from "./writers/webhook_trust.ts";
 
 export interface DutyDeps {
@@ -33,7 +35,7 @@ export class ClusterDuties {
   readonly #bundles: BundleWriter;
   readonly #trust: WebhookTrust;
   readonly #unmeshed: UnmeshedPods;
-  readonly #routes: RouteStatusWriter;
+  readonly #statuses: readonly StatusWriter[];
   readonly #mistakes: MistakeEvents;
   #webhook: WebhookServer | null = null;
 
@@ -66,14 +68,16 @@ export class ClusterDuties {
       gauge: deps.registry.gauge("unmeshed_pods", "Pods that ask for a sidecar and have none."),
       onTrouble: (pod, detail) => log.warn("cannot write an event", { pod, detail }),
     });
-    this.#routes = new RouteStatusWriter({
+    const statuses = {
       client,
       set: store,
       isWriter,
       random,
       now: Date.now,
-      onTrouble: (route, detail) => log.warn("cannot write the status of a route; trying again", { route, detail }),
-    });
+      onTrouble: (object: string, detail: string) =>
+        log.warn("cannot write the status of an object; trying again", { object, detail }),
+    };
+    this.#statuses = [routeStatusWriter(statuses), policyStatusWriter(statuses)];
     this.#mistakes = new MistakeEvents({
       client,
       mistakes: deps.mistakes,
@@ -113,13 +117,13 @@ export class ClusterDuties {
     }
     store.onChange((changed) => {
       this.#bundles.look();
-      this.#routes.changed(changed.keys());
+      for (const writer of this.#statuses) writer.changed(changed.keys());
     });
     authority.onBundle(() => this.#look());
     this.#bundles.start();
     this.#trust.start();
     this.#unmeshed.start();
-    this.#routes.start();
+    for (const writer of this.#statuses) writer.start();
     this.#mistakes.start();
     this.#lease.start();
   }
@@ -133,7 +137,7 @@ export class ClusterDuties {
     this.#bundles.close();
     this.#trust.close();
     this.#unmeshed.close();
-    this.#routes.close();
+    for (const writer of this.#statuses) writer.close();
     this.#mistakes.close();
     await this.#lease.close();
   }
@@ -141,7 +145,7 @@ export class ClusterDuties {
   #look(): void {
     this.#bundles.look();
     this.#trust.look();
-    this.#routes.look();
+    for (const writer of this.#statuses) writer.look();
   }
 }
 

@@ -4,6 +4,7 @@ import { spiffeId } from "../kube/instances.ts";
 import type { FaultInjection } from "../kube/fault_injection.ts";
 import { keyOf } from "../kube/resources.ts";
 import { byName, type ResourceSet } from "../kube/store.ts";
+import { targetProblem } from "./_policy_target.ts";
 import type { Report } from "./_report.ts";
 
 /** By "Kind namespace/name" of the target. */
@@ -12,17 +13,11 @@ export type FaultIndex = ReadonlyMap<string, readonly Fault[]>;
 export function buildFaults(set: ResourceSet, trustDomain: string, report: Report): FaultIndex {
   const index = new Map<string, Fault[]>();
   for (const fault of [...set.list("FaultInjection")].sort(byName)) {
-    const { kind, name, namespace: named } = fault.target;
+    const problem = targetProblem(fault, set);
+    if (problem !== null) report.warn(keyOf(fault), problem.detail);
+    if (problem?.reason === "Invalid") continue;
+    const { kind, name } = fault.target;
     const { namespace } = fault.meta;
-    if (named !== null && named !== namespace) {
-      report.warn(keyOf(fault), `its target ${kind} ${named}/${name} is not in its own namespace: it does not hold`);
-      continue;
-    }
-    if (
-      (kind === "Service" || kind === "HTTPRoute" || kind === "GRPCRoute") && set.get(kind, namespace, name) === null
-    ) {
-      report.warn(keyOf(fault), `its target ${kind} ${namespace}/${name} does not exist: it does not hold`);
-    }
     const key = `${kind} ${namespace}/${name}`;
     const list = index.get(key);
     if (list === undefined) index.set(key, [readFault(fault, trustDomain)]);
@@ -40,13 +35,18 @@ export function spoiled(route: OutboundRoute, service: string, index: FaultIndex
   return faults.length === 0 ? route : { ...route, faults };
 }
 
+/** When a fault is gone by itself, milliseconds since 1970. */
+export function faultEndMs({ meta, untilMs, forMs }: FaultInjection): number {
+  return untilMs ?? (meta.createdMs ?? 0) + (forMs ?? 0); // the decoder wants the time with `for`
+}
+
 function readFault(fault: FaultInjection, trustDomain: string): Fault {
-  const { namespace, name, createdMs } = fault.meta;
+  const { namespace, name } = fault.meta;
   return {
     policy: { group: "policy.tulle.dev", kind: fault.kind, namespace, name, section: "" },
     share: fault.percent * 100,
     identities: fault.clients.map((client) => spiffeId(trustDomain, client.namespace ?? namespace, client.name)),
-    untilMs: fault.untilMs ?? (createdMs ?? 0) + (fault.forMs ?? 0), // the decoder wants the time with `for`
+    untilMs: faultEndMs(fault),
     delayMs: fault.delayMs,
     httpStatus: fault.abort?.httpStatus ?? 0,
     grpcStatus: fault.abort?.grpcStatus ?? 0,

@@ -12,13 +12,12 @@ import type {
 import { spiffeId } from "../kube/instances.ts";
 import { type AuthorizationPolicy, keyOf, type ObjectRef, type Server } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
-import { compareAge } from "./_precedence.ts";
+import { serversAt, serversByNamespace, targetProblem } from "./_policy_target.ts";
 import { protocolOf, serverProtocol } from "./_protocol.ts";
 import { buildRateLimits } from "./_rate_limits.ts";
 import type { Report } from "./_report.ts";
 import { rankRules, type Route } from "./_routes.ts";
-import { selects } from "./_selector.ts";
-import { type IndexOptions, type Instance, portNumber } from "./_workloads.ts";
+import type { IndexOptions, Instance } from "./_workloads.ts";
 
 export const POLICY_GROUP = "policy.tulle.dev";
 
@@ -40,12 +39,7 @@ export function buildPolicies(
   options: IndexOptions,
   report: Report,
 ): PolicyIndex {
-  const servers = new Map<string, Server[]>();
-  for (const server of [...set.list("Server")].sort((a, b) => compareAge(a.meta, b.meta))) {
-    const list = servers.get(server.meta.namespace);
-    if (list === undefined) servers.set(server.meta.namespace, [server]);
-    else list.push(server);
-  }
+  const servers = serversByNamespace(set);
   const authorizations = new Map<string, Authorization[]>();
   for (const policy of set.list("AuthorizationPolicy")) {
     const target = targetKey(policy, set, report);
@@ -68,28 +62,13 @@ export function inboundWorkload(
 ): InboundWorkload {
   const { namespace, name, identity, workload, defaultPolicy } = instance;
   const ports = new Map<number, InboundPort>();
-  for (const server of policies.servers.get(namespace) ?? []) {
-    // In a folder a podSelector means its workloads; an externalWorkloadSelector never means pods.
-    const selector = server.externalWorkloadSelector === null
-      ? server.podSelector
-      : workload.kind === "Pod"
-      ? null
-      : server.externalWorkloadSelector;
-    if (selector === null || !selects(selector, workload.meta.labels)) continue;
-    const port = portNumber(workload, server.port);
-    if (port === null) {
-      report.warn(keyOf(server), `${keyOf(workload)} has no port named ${server.port}`);
-      continue;
-    }
-    const holder = ports.get(port)?.server;
-    if (holder) {
-      const detail = `port ${port} of ${
-        keyOf(workload)
-      } is selected by Server ${holder.namespace}/${holder.name} already`;
+  for (const { server, port, holder } of serversAt(workload, policies.servers.get(namespace) ?? [])) {
+    if (port === null) report.warn(keyOf(server), `${keyOf(workload)} has no port named ${server.port}`);
+    else if (holder === null) ports.set(port, serverPort(server, port, instance, policies));
+    else {
+      const detail = `port ${port} of ${keyOf(workload)} is selected by ${keyOf(holder)} already`;
       report.warn(keyOf(server), `${detail}, which is older or comes first by name: this one does not hold there`);
-      continue;
     }
-    ports.set(port, serverPort(server, port, instance, policies));
   }
   // Without a Server only denials of the whole namespace hold: an admission would widen nothing but the default.
   const ofNamespace = policies.authorizations.get(`Namespace ${namespace}`) ?? [];
@@ -161,21 +140,14 @@ function serverPort(server: Server, port: number, instance: Instance, policies: 
 
 /** What a policy is attached to; null, with a warning, when that does not exist. */
 function targetKey(policy: AuthorizationPolicy, set: ResourceSet, report: Report): string | null {
-  const { kind, name, namespace: named } = policy.target;
+  const problem = targetProblem(policy, set);
+  if (problem !== null) {
+    report.warn(keyOf(policy), problem.detail);
+    return null;
+  }
+  const { kind, name } = policy.target;
   const own = policy.meta.namespace;
-  const elsewhere = kind === "Namespace" ? name !== own : named !== null && named !== own;
-  if (elsewhere) {
-    const found = kind === "Namespace" ? name : `${named}/${name}`;
-    report.warn(keyOf(policy), `its target ${kind} ${found} is not in its own namespace ${own}: it does not hold`);
-    return null;
-  }
-  if (kind === "Namespace") return `Namespace ${own}`;
-  if (kind !== "Server" && kind !== "HTTPRoute" && kind !== "GRPCRoute") return null; // refused by the parser
-  if (set.get(kind, own, name) === null) {
-    report.warn(keyOf(policy), `its target ${kind} ${own}/${name} does not exist: it does not hold`);
-    return null;
-  }
-  return `${kind} ${own}/${name}`;
+  return kind === "Namespace" ? `Namespace ${own}` : `${kind} ${own}/${name}`;
 }
 
 /**

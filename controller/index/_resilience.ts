@@ -4,7 +4,7 @@ import type { BackendPolicy, BackendSettings } from "../kube/backend_policy.ts";
 import { keyOf, type Service } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { breakerOf } from "./_annotations.ts";
-import { compareAge } from "./_precedence.ts";
+import { displacedBy, oldestByTarget, targetProblem } from "./_policy_target.ts";
 import type { Report } from "./_report.ts";
 import { resilienceAnnotations } from "./_resilience_annotations.ts";
 
@@ -24,24 +24,10 @@ const ADAPTIVE_START = 20;
 
 /** By "namespace/service": the oldest policy of each. */
 export function buildBackendPolicies(set: ResourceSet, report: Report): ReadonlyMap<string, BackendPolicy> {
-  const policies = new Map<string, BackendPolicy>();
-  for (const policy of [...set.list("BackendPolicy")].sort((a, b) => compareAge(a.meta, b.meta))) {
-    const { namespace } = policy.meta;
-    const { name, namespace: named } = policy.target;
-    const service = `${namespace}/${name}`;
-    if (named !== null && named !== namespace) {
-      report.warn(keyOf(policy), `its target Service ${named}/${name} is not in its own namespace: it does not hold`);
-      continue;
-    }
-    if (set.get("Service", namespace, name) === null) {
-      report.warn(keyOf(policy), `its target Service ${service} does not exist: it does not hold`);
-    }
-    const holder = policies.get(service);
-    if (holder === undefined) policies.set(service, policy);
-    else {
-      const detail = `its target Service ${service} has BackendPolicy ${holder.meta.name} already`;
-      report.warn(keyOf(policy), `${detail}, which is older or comes first by name: this one does not hold`);
-    }
+  const policies = oldestByTarget(set.list("BackendPolicy"));
+  for (const policy of set.list("BackendPolicy")) {
+    const detail = targetProblem(policy, set)?.detail ?? displacedBy(policy, policies);
+    if (detail !== null) report.warn(keyOf(policy), detail);
   }
   return policies;
 }

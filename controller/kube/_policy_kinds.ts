@@ -101,6 +101,7 @@ export function readTypedRef(ref: Reader, kinds: readonly string[]) {
 
 export function readMeshTlsAuthentication(root: Reader): MeshTLSAuthentication {
   const meta = readMeta(root, true);
+  root.ignore("status");
   const spec = root.object("spec");
   const identities = spec.texts(
     "identities",
@@ -122,6 +123,7 @@ export function readMeshTlsAuthentication(root: Reader): MeshTLSAuthentication {
 
 export function readNetworkAuthentication(root: Reader): NetworkAuthentication {
   const meta = readMeta(root, true);
+  root.ignore("status");
   const spec = root.object("spec");
   const networks = spec.objects("networks", MAX_ENTRIES, (item) => {
     const cidr = readCidr(item, item.raw("cidr"), [...item.path, "cidr"]);

@@ -372,6 +372,18 @@ export type Resource =
   | ExternalWorkload
   | Pod;
 
+/** Kinds of policy.tulle.dev: the controller writes into them whether they are in force. */
+export const POLICY_KINDS = [
+  "Server",
+  "AuthorizationPolicy",
+  "MeshTLSAuthentication",
+  "NetworkAuthentication",
+  "RateLimitPolicy",
+  "BackendPolicy",
+  "EgressNetwork",
+  "FaultInjection",
+] as const satisfies readonly Resource["kind"][];
+
 export type Kind = Resource["kind"];
 export type ResourceOf<K extends Kind> = Extract<Resource, { readonly kind: K }>;
 

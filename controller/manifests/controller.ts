@@ -13,6 +13,8 @@ import {
   WEBHOOK_SERVICE,
   WRITER_LEASE,
 } from "../core/cluster_names.ts";
+import { TYPES } from "../api/resource_type.ts";
+import { POLICY_KINDS } from "../kube/resources.ts";
 import { binding, clusterWide, httpProbe, labels, type Manifest, namespaced, resources, selector } from "./_common.ts";
 import type { InstallValues } from "./values.ts";
 
@@ -55,7 +57,7 @@ export function controllerManifests(values: InstallValues): Manifest[] {
   ];
 }
 
-/** Reads the world; writes trust bundles and events into namespaces, and nothing else outside its own. */
+/** Reads the world; writes trust bundles, events and the status of what it reads, and nothing else outside its own namespace. */
 function clusterRules(): Manifest[] {
   return [
     { apiGroups: [""], resources: ["pods", "services", "namespaces"], verbs: READ },
@@ -71,6 +73,11 @@ function clusterRules(): Manifest[] {
       verbs: ["patch", "update"],
     },
     { apiGroups: ["policy.tulle.dev", "workload.tulle.dev"], resources: ["*"], verbs: READ },
+    {
+      apiGroups: ["policy.tulle.dev"],
+      resources: POLICY_KINDS.map((kind) => `${TYPES[kind].plural}/status`),
+      verbs: ["patch"],
+    },
     { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
     { apiGroups: [""], resources: ["events"], verbs: ["create"] },
     // A list and its watch cannot be limited to a name; writing can, but for the creation.

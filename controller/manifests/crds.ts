@@ -14,11 +14,32 @@ interface Definition {
   readonly plural: string;
   readonly shortNames: readonly string[];
   readonly spec: Schema;
-  /** null: no status. */
-  readonly status: Schema | null;
-  /** Columns of kubectl get: name → path. */
+  readonly status: Schema;
+  /** Columns of kubectl get: name → path, besides whether it is in force and its age. */
   readonly columns: Readonly<Record<string, string>>;
 }
+
+/** Whether the controller holds to it, written by the one that has the lease. */
+const CONDITIONS = object({
+  conditions: {
+    ...list(
+      object({
+        type: text("Accepted; of an AuthorizationPolicy also ResolvedRefs.", { maxLength: 316 }),
+        status: oneOf(["True", "False", "Unknown"], null, "Whether it is so."),
+        reason: text("Why, in a word: Accepted, Invalid, TargetNotFound, RefNotFound, Conflicted, Expired …", {
+          maxLength: 1024,
+        }),
+        message: text("Why, for people.", { maxLength: 32768 }),
+        observedGeneration: { type: "integer", format: "int64", description: "metadata.generation that was judged." },
+        lastTransitionTime: text("Since when.", { format: "date-time" }),
+      }, ["type", "status", "reason", "message", "lastTransitionTime"]),
+      8,
+      "Whether it is in force.",
+    ),
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["type"],
+  },
+});
 
 const CIDR = text("A network such as 10.0.0.0/8.", { maxLength: 64 });
 
@@ -42,7 +63,7 @@ const DEFINITIONS: readonly Definition[] = [
     plural: "servers",
     shortNames: ["srv"],
     columns: { Port: ".spec.port", Protocol: ".spec.proxyProtocol", Access: ".spec.accessPolicy" },
-    status: null,
+    status: CONDITIONS,
     spec: object(
       {
         podSelector: selector("Pods whose port it is."),
@@ -65,11 +86,11 @@ const DEFINITIONS: readonly Definition[] = [
     shortNames: ["authzpolicy"],
     columns: {
       Target: ".spec.targetRef.kind",
-      Name: ".spec.targetRef.name",
+      "Target Name": ".spec.targetRef.name",
       Action: ".spec.action",
       Mode: ".spec.mode",
     },
-    status: null,
+    status: CONDITIONS,
     spec: object(
       {
         targetRef: reference(["Server", "Namespace", "HTTPRoute", "GRPCRoute"], "What it is about."),
@@ -94,7 +115,7 @@ const DEFINITIONS: readonly Definition[] = [
     plural: "meshtlsauthentications",
     shortNames: ["meshtlsauthn"],
     columns: { Identities: ".spec.identities" },
-    status: null,
+    status: CONDITIONS,
     spec: object(
       {
         identities: list(
@@ -123,7 +144,7 @@ const DEFINITIONS: readonly Definition[] = [
     plural: "networkauthentications",
     shortNames: ["netauthn"],
     columns: { Networks: ".spec.networks[*].cidr" },
-    status: null,
+    status: CONDITIONS,
     spec: object(
       {
         networks: {
@@ -143,8 +164,12 @@ const DEFINITIONS: readonly Definition[] = [
     kind: "RateLimitPolicy",
     plural: "ratelimitpolicies",
     shortNames: ["ratelimit"],
-    columns: { Server: ".spec.targetRef.name", Total: ".spec.total.requestsPerSecond" },
-    status: null,
+    columns: {
+      Server: ".spec.targetRef.name",
+      Total: ".spec.total.requestsPerSecond",
+      Identity: ".spec.identity.requestsPerSecond",
+    },
+    status: CONDITIONS,
     spec: rateLimitSpec(reference(["Server"], "The Server whose requests it limits.")),
   },
   {
@@ -153,7 +178,7 @@ const DEFINITIONS: readonly Definition[] = [
     plural: "backendpolicies",
     shortNames: ["backend"],
     columns: { Service: ".spec.targetRef.name" },
-    status: null,
+    status: CONDITIONS,
     spec: backendPolicySpec(reference(["Service"], "The Service whose endpoints it is about.")),
   },
   {
@@ -162,7 +187,7 @@ const DEFINITIONS: readonly Definition[] = [
     plural: "egressnetworks",
     shortNames: ["egress"],
     columns: { Policy: ".spec.trafficPolicy", Networks: ".spec.networks[*].cidr", Hosts: ".spec.hosts" },
-    status: null,
+    status: CONDITIONS,
     spec: egressSpec(CIDR),
   },
   {
@@ -170,8 +195,14 @@ const DEFINITIONS: readonly Definition[] = [
     kind: "FaultInjection",
     plural: "faultinjections",
     shortNames: ["fault"],
-    columns: { Target: ".spec.targetRef.name", Percent: ".spec.percent", Until: ".spec.until", For: ".spec.for" },
-    status: null,
+    columns: {
+      Target: ".spec.targetRef.kind",
+      "Target Name": ".spec.targetRef.name",
+      Percent: ".spec.percent",
+      Until: ".spec.until",
+      For: ".spec.for",
+    },
+    status: CONDITIONS,
     spec: faultSpec(reference(["Service", "HTTPRoute", "GRPCRoute"], "What it spoils.")),
   },
   {
@@ -221,22 +252,34 @@ export function customResourceDefinitions(values: Pick<InstallValues, "version">
         name: "v1alpha1",
         served: true,
         storage: true,
-        additionalPrinterColumns: Object.entries(columns).map(([name, jsonPath]) => ({
-          name,
-          type: "string",
-          jsonPath,
-        })),
-        ...(status === null ? {} : { subresources: { status: {} } }),
+        additionalPrinterColumns: printerColumns(columns, status === CONDITIONS),
+        subresources: { status: {} },
         schema: {
           openAPIV3Schema: object({
             apiVersion: { type: "string" },
             kind: { type: "string" },
             metadata: { type: "object" },
             spec,
-            ...(status === null ? {} : { status }),
+            status,
           }, ["spec"]),
         },
       }],
     },
   }));
+}
+
+function printerColumns(columns: Definition["columns"], hasConditions: boolean): Manifest[] {
+  const accepted = (field: string) => `.status.conditions[?(@.type=="Accepted")].${field}`;
+  return [
+    ...Object.entries(columns).map(([name, jsonPath]) => ({ name, type: "string", jsonPath })),
+    ...(hasConditions
+      ? [
+        { name: "Accepted", type: "string", jsonPath: accepted("status") },
+        { name: "Reason", type: "string", jsonPath: accepted("reason") },
+        // With -o wide.
+        { name: "Message", type: "string", jsonPath: accepted("message"), priority: 1 },
+      ]
+      : []),
+    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  ];
 }
