@@ -20,6 +20,9 @@ import { routeStatusWriter } from "./writers/route_status.ts";
 import type { StatusWriter } from "./writers/status_writer.ts";
 import { WebhookTrust } from "./writers/webhook_trust.ts";
 
+/** How long reviews that are under way may take once the controller ends, milliseconds: an API server waits five seconds. */
+const REVIEW_GRACE_MS = 5000;
+
 export interface DutyDeps {
   readonly client: KubeClient;
   readonly authority: CertificateAuthority;
@@ -133,7 +136,7 @@ export class ClusterDuties {
   }
 
   async close(): Promise<void> {
-    this.#webhook?.close();
+    await this.#webhook?.close(REVIEW_GRACE_MS);
     this.#bundles.close();
     this.#trust.close();
     this.#unmeshed.close();

@@ -5,6 +5,7 @@ import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { certificatesOf } from "../core/pem.ts";
+import { Connections } from "./_connections.ts";
 import { listeningPort, startListening } from "./_listen.ts";
 import { MAX_CHAIN, PEER, type Peer, verifyPeer } from "./peer.ts";
 
@@ -34,10 +35,7 @@ export interface ServerOptions {
 
 export class ControlServer {
   readonly #server: Http2SecureServer;
-  readonly #connections = new Set<ServerHttp2Session>();
-  /** Of connections of any kind, so that none outlives the server. */
-  readonly #sockets = new Set<TLSSocket>();
-  #onEmpty: (() => void) | null = null;
+  readonly #connections: Connections;
   #roots: readonly X509Certificate[];
 
   private constructor(options: ServerOptions) {
@@ -59,17 +57,7 @@ export class ControlServer {
       rejectUnauthorized: false, // a proxy that asks for its first certificate has none; handlers check by verifyPeer
       settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
     }, adapter);
-    this.#server.on("secureConnection", (socket: TLSSocket) => {
-      this.#sockets.add(socket);
-      socket.once("close", () => {
-        this.#sockets.delete(socket);
-        if (this.#sockets.size === 0) this.#onEmpty?.();
-      });
-    });
-    this.#server.on("session", (session) => this.#watch(session));
-    // Peers that are no TLS clients, or do not trust us, are their own trouble; without listeners they would be ours.
-    this.#server.on("tlsClientError", () => {});
-    this.#server.on("sessionError", () => {});
+    this.#connections = new Connections(this.#server, pingUntilClosed);
   }
 
   /** Starts listening. @throws Error of the socket, with its code (EADDRINUSE, …) */
@@ -92,37 +80,25 @@ export class ControlServer {
 
   /** Stops accepting, lets calls end for `graceMs`, then closes what is left. */
   async close(graceMs: number): Promise<void> {
-    this.#server.close();
-    const emptied = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    for (const session of this.#connections) session.close();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, graceMs));
-    if (this.#sockets.size > 0) await Promise.race([emptied, late]);
-    clearTimeout(timer);
-    for (const socket of this.#sockets) socket.destroy();
+    await this.#connections.end(graceMs);
   }
 
   #peer(socket: TLSSocket | undefined, nowMs: number): Peer {
     return verifyPeer(chainOf(socket), this.#roots, nowMs);
   }
+}
 
-  /** Keeps count of a connection, and pings it so that a vanished peer is noticed. */
-  #watch(session: ServerHttp2Session): void {
-    this.#connections.add(session);
-    session.on("error", () => {}); // the close that follows is all that matters
-    const interval = setInterval(() => {
-      const timeout = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
-      try {
-        session.ping(() => clearTimeout(timeout));
-      } catch {
-        clearTimeout(timeout); // it is closing already
-      }
-    }, PING_INTERVAL_MS);
-    session.on("close", () => {
-      clearInterval(interval);
-      this.#connections.delete(session);
-    });
-  }
+/** Pings a peer so that one that vanished is noticed. */
+function pingUntilClosed(session: ServerHttp2Session): void {
+  const interval = setInterval(() => {
+    const timeout = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
+    try {
+      session.ping(() => clearTimeout(timeout));
+    } catch {
+      clearTimeout(timeout); // it is closing already
+    }
+  }, PING_INTERVAL_MS);
+  session.on("close", () => clearInterval(interval));
 }
 
 function context({ keyPem, certificatePem, bundlePem }: ServerIdentity) {

@@ -1,9 +1,10 @@
 /** The port that API servers ask: HTTPS, whose certificate changes while it runs. */
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import { createSecureServer, type Http2SecureServer } from "node:http2";
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { INJECT_PATH, VALIDATE_PATH } from "../core/cluster_names.ts";
+import { Connections } from "./_connections.ts";
 import { listeningPort, startListening } from "./_listen.ts";
 import type { Admission, AdmissionRequest, AdmissionResponse } from "./admission.ts";
 
@@ -27,7 +28,7 @@ interface AdmissionReview {
 
 export class WebhookServer {
   readonly #server: Http2SecureServer;
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #connections: Connections;
 
   private constructor({ identity, admission }: WebhookOptions) {
     const app = new Hono();
@@ -51,14 +52,7 @@ export class WebhookServer {
       minVersion: "TLSv1.3" as const,
     };
     this.#server = createSecureServer(settings, getRequestListener(app.fetch, NO_GLOBALS));
-    this.#server.on("session", (session) => {
-      this.#sessions.add(session);
-      session.on("error", () => {}); // the close that follows is all that matters
-      session.on("close", () => this.#sessions.delete(session));
-    });
-    // Peers that are no TLS clients, or do not trust us, are their own trouble; without listeners they would be ours.
-    this.#server.on("tlsClientError", () => {});
-    this.#server.on("sessionError", () => {});
+    this.#connections = new Connections(this.#server);
   }
 
   /** Starts listening. @throws Error of the socket, with its code */
@@ -77,8 +71,8 @@ export class WebhookServer {
     this.#server.setSecureContext({ key: keyPem, cert: certificatePem });
   }
 
-  close(): void {
-    this.#server.close();
-    for (const session of this.#sessions) session.close();
+  /** Stops accepting; a review that is under way is answered, since a pod whose review is cut off gets no sidecar. */
+  async close(graceMs: number): Promise<void> {
+    await this.#connections.end(graceMs);
   }
 }
