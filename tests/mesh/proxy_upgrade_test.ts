@@ -284,10 +284,10 @@ test.skipIf(isDirect || process.getuid?.() !== 0)(
     for (let turn = 1; turn <= 3; turn++) {
       const answer = await (await fetch(`${front.adminUrl}/upgrade`, { method: "POST" })).json();
       expect(answer).toMatchObject({ ok: true, keepsPid: true, before: { pid: 1 } });
-      await eventually(
-        () => expect(countOf(front.child().output(), "serves again; this one finishes")).toBe(turn),
-        30_000,
-      );
+      await eventually(() => {
+        const output = front.child().output();
+        if (countOf(output, "serves again; this one finishes") !== turn) throw new Error(output);
+      }, 30_000);
       await eventually(() => expect(processTree(front.child().pid)).toEqual(tree), 30_000);
     }
     expect(await load.stop()).toMatchObject({ failed: 0, reasons: {} });
