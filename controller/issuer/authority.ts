@@ -130,11 +130,22 @@ export class CertificateAuthority implements Authority {
           { type: "url", value: spiffeId },
           ...dnsNames.map((value) => ({ type: "dns" as const, value })),
         ]),
-        await x509.AuthorityKeyIdentifierExtension.create(issuer),
+        await authorityKeyIdentifier(issuer),
         await x509.SubjectKeyIdentifierExtension.create(publicKey),
       ],
     });
     const ders = [leaf, ...chain].map((certificate) => new Uint8Array(certificate.rawData));
     return { chain: ders, spiffeId, notBeforeMs, notAfterMs };
   }
+}
+
+/**
+ * Names the issuer's key as its own certificate does (RFC 5280 §4.2.1.1): verifiers refuse another name, and not everybody
+ * takes SHA-1 of the key as we do; Go's programs, such as cert-manager and Vault, take SHA-256.
+ */
+async function authorityKeyIdentifier(issuer: x509.X509Certificate): Promise<x509.AuthorityKeyIdentifierExtension> {
+  const own = issuer.getExtension(x509.SubjectKeyIdentifierExtension);
+  return own === null
+    ? await x509.AuthorityKeyIdentifierExtension.create(issuer)
+    : new x509.AuthorityKeyIdentifierExtension(own.keyId);
 }

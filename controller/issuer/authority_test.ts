@@ -73,6 +73,24 @@ test("certify() signs a leaf with the token's identity that the bundle verifies"
   expect(Date.now() - leaf.notBeforeMs).toBeGreaterThan(4 * 60 * 1000);
 });
 
+test("certify() names the issuer's key as the issuer's certificate does", async () => {
+  const dir = stateDir();
+  const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
+  const keyId = "0102030405060708090a0b0c0d0e0f1011121314"; // no digest of the key, as RFC 5280 permits
+  const root = await x509.X509CertificateGenerator.createSelfSigned({
+    name: "CN=issuer",
+    notAfter: new Date(Date.now() + 3_600_000),
+    keys: pair,
+    signingAlgorithm: { name: "ECDSA", hash: "SHA-256" },
+    extensions: [new x509.BasicConstraintsExtension(true), new x509.SubjectKeyIdentifierExtension(keyId)],
+  });
+  const pkcs8 = await crypto.subtle.exportKey("pkcs8", pair.privateKey);
+  writeFileSync(join(dir, "ca-key.pem"), x509.PemConverter.encode(pkcs8, "PRIVATE KEY"), { mode: 0o600 });
+  writeFileSync(join(dir, "ca-cert.pem"), root.toString("pem"));
+  const { certificatePem } = await (await open(dir)).certifySelf();
+  expect(new X509Certificate(certificatePem).checkIssued(new X509Certificate(root.toString("pem")))).toBe(true);
+});
+
 test.each([
   ["an unknown token", "wrong", () => csr(FRONT), "unauthenticated", "token is unknown"],
   ["an empty token", "", () => csr(FRONT), "unauthenticated", "token is unknown"],
