@@ -25,6 +25,8 @@ export const WEBHOOK_SECRET = "webhook-tls";
 export const ISSUER_SECRET = "issuer";
 /** ConfigMap of the mesh namespace that the user or a rotation fills with further roots (key `roots.pem`). */
 export const EXTRA_ROOTS_CONFIG_MAP = "trust-roots";
+/** ConfigMap of the mesh namespace in which controllers keep the roots that signed before, while leaves of theirs live. */
+export const RETIRED_ROOTS_CONFIG_MAP = "retired-roots";
 /** ConfigMap that the controller keeps current in each namespace with meshed pods; key BUNDLE_KEY. */
 export const BUNDLE_CONFIG_MAP = "tulle-trust-bundle";
 export const BUNDLE_KEY = "trust-bundle.pem";

@@ -11,6 +11,7 @@ import { TYPES } from "../api/resource_type.ts";
 import { EXTRA_ROOTS_CONFIG_MAP, ISSUER_SECRET, MESH_NAMESPACE } from "../core/cluster_names.ts";
 import { type AuthorityOptions, CertificateAuthority } from "./authority.ts";
 import { createRoot, type Issuer, type IssuerMaterial, readIssuer, readRoots } from "./issuer.ts";
+import { readRetiredRoots, type RetiredRoot, writeRetiredRoot } from "./retired_roots.ts";
 
 /** Key of the ConfigMap with roots that are trusted beside the issuer's own. */
 export const ROOTS_KEY = "roots.pem";
@@ -46,11 +47,13 @@ export class ClusterIssuer {
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   /** Newest Secret; readings of older ones that end later are dropped. */
   #turn = 0;
+  #isClosed = false;
 
-  private constructor(options: ClusterIssuerOptions, issuer: Issuer) {
+  private constructor(options: ClusterIssuerOptions, issuer: Issuer, retired: readonly RetiredRoot[]) {
     this.#options = options;
     this.#issuer = issuer;
-    this.authority = new CertificateAuthority(options, issuer, []);
+    for (const each of retired) this.#retire(each);
+    this.authority = new CertificateAuthority(options, issuer, [...this.#retired.values()]);
     this.#watches = [
       this.#follow(TYPES.Secret, ISSUER_SECRET, (secret) => void this.#takeSecret(secret)),
       this.#follow(TYPES.ConfigMap, EXTRA_ROOTS_CONFIG_MAP, (map) => this.#takeRoots(map)),
@@ -64,7 +67,8 @@ export class ClusterIssuer {
         const secret = await options.client.find(TYPES.Secret, MESH_NAMESPACE, ISSUER_SECRET) ??
           (options.create ? await createSecret(options) : null);
         if (secret === null) throw new Error(`Secret ${MESH_NAMESPACE}/${ISSUER_SECRET} is not there yet`);
-        return new ClusterIssuer(options, await readIssuer(materialOf(secret), options.now()));
+        const issuer = await readIssuer(materialOf(secret), options.now());
+        return new ClusterIssuer(options, issuer, await readRetiredRoots(options.client, options.now()));
       } catch (error) {
         options.onTrouble("issuer", errorText(error));
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -73,6 +77,7 @@ export class ClusterIssuer {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const watch of this.#watches) watch.close();
     for (const timer of this.#timers) clearTimeout(timer);
   }
@@ -99,8 +104,13 @@ export class ClusterIssuer {
 
   #take(issuer: Issuer): void {
     this.#next = null;
-    const trusted = [this.#issuer.root, ...this.#further].map(pemOf);
-    if (trusted.includes(pemOf(issuer.root))) return this.#switch(issuer);
+    const before = pemOf(this.#issuer.root);
+    const further = this.#further.map(pemOf);
+    // A root among the further ones is kept and taken away by whoever put it there.
+    if (before !== pemOf(issuer.root) && !further.includes(before)) {
+      void this.#keep({ root: this.#issuer.root, untilMs: this.#leavesEndMs() + TRUST_FIRST_MS });
+    }
+    if ([before, ...further].includes(pemOf(issuer.root))) return this.#switch(issuer);
     this.#next = issuer;
     this.#use();
     this.#after(TRUST_FIRST_MS, () => {
@@ -113,15 +123,37 @@ export class ClusterIssuer {
     this.#issuer = issuer;
     this.#next = null;
     const pem = pemOf(before);
-    // A root among the further ones is kept and taken away by whoever put it there.
     if (pem !== pemOf(issuer.root) && !this.#further.map(pemOf).includes(pem)) {
-      this.#retired.set(pem, before);
-      this.#after(Math.min(this.#options.leafLifetimeMs, MAX_TIMER_MS), () => {
-        this.#retired.delete(pem);
-        this.#use();
-      });
+      this.#retire({ root: before, untilMs: this.#leavesEndMs() });
     }
     this.#use();
+  }
+
+  /** When a leaf that is signed now has expired, wall clock. */
+  #leavesEndMs(): number {
+    return this.#options.now() + this.#options.leafLifetimeMs;
+  }
+
+  #retire({ root, untilMs }: RetiredRoot): void {
+    const pem = pemOf(root);
+    this.#retired.set(pem, root);
+    this.#after(Math.min(Math.max(untilMs - this.#options.now(), 0), MAX_TIMER_MS), () => {
+      if (this.#retired.get(pem) !== root) return; // retired again since
+      this.#retired.delete(pem);
+      this.#use();
+    });
+  }
+
+  /** Writes a root down for controllers that start later; until it is written, tries again. */
+  async #keep(retired: RetiredRoot): Promise<void> {
+    const { client, now, onTrouble } = this.#options;
+    try {
+      await writeRetiredRoot(client, retired, now());
+    } catch (error) {
+      if (this.#isClosed) return;
+      onTrouble("roots", `cannot keep the root that signed before: ${errorText(error)}`);
+      this.#after(RETRY_MS, () => void this.#keep(retired));
+    }
   }
 
   #use(): void {

@@ -8,6 +8,7 @@ import {
   INJECT_WEBHOOK,
   ISSUER_SECRET,
   PROXY_UID,
+  RETIRED_ROOTS_CONFIG_MAP,
   VALIDATE_WEBHOOK,
   WEBHOOK_PORT,
   WEBHOOK_SERVICE,
@@ -108,6 +109,12 @@ function ownRules(): Manifest[] {
     { apiGroups: [""], resources: ["secrets"], verbs: ["create"] },
     { apiGroups: [""], resources: ["secrets"], resourceNames: [ISSUER_SECRET], verbs: READ },
     { apiGroups: [""], resources: ["configmaps"], resourceNames: [EXTRA_ROOTS_CONFIG_MAP], verbs: READ },
+    {
+      apiGroups: [""],
+      resources: ["configmaps"],
+      resourceNames: [RETIRED_ROOTS_CONFIG_MAP],
+      verbs: ["get", "patch"],
+    },
     { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
     {
       apiGroups: ["coordination.k8s.io"],

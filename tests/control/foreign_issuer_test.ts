@@ -19,6 +19,7 @@ describe.skipIf(TEST_BED === null)("an issuer made by others", () => {
   let controller: ControllerProcess;
   let token = "";
   let root: ForeignCa;
+  let next: ForeignCa;
   let first: SimulatedProxy;
   const open: SimulatedProxy[] = [];
   const services = planServices({ namespaces: 1, services: 1, pods: 1 });
@@ -79,7 +80,7 @@ describe.skipIf(TEST_BED === null)("an issuer made by others", () => {
   });
 
   test("another root is trusted before it signs, and the old one afterwards; proxies renew by themselves", async () => {
-    const next = await foreignCa("next root", null);
+    next = await foreignCa("next root", null);
     await writeIssuer(api, next, next);
     await eventually(() => expect(first.roots).toBe(2), WAIT_MS);
     expect(signedBy(first)).toBe("CN=one");
@@ -106,5 +107,23 @@ describe.skipIf(TEST_BED === null)("an issuer made by others", () => {
     await api.client.apply(TYPES.AuthorizationPolicy, policy("elsewhere"), "test");
     const two = ["Mistake", "its target Server load-0/elsewhere does not exist: it does not hold"];
     await eventually(async () => expect((await events()).sort()).toEqual([one, two].sort()), WAIT_MS);
+  });
+
+  test("a controller that starts after the exchange still trusts the old root, until its last leaf has expired", async () => {
+    await controller[Symbol.asyncDispose]();
+    controller = await ControllerProcess.start(api.kubeconfig, ["--no-create-issuer", "--leaf-lifetime", "1h"]);
+    expect((await newProxy(next)).roots).toBe(2);
+    const { data = {} } = await api.client.get(TYPES.ConfigMap, "tulle", "retired-roots") as {
+      data?: Record<string, string>;
+    };
+    const [[key = "", text = ""] = []] = Object.entries(data);
+    const until = Date.parse(/^trusted until (\S+)/.exec(text)?.[1] ?? "");
+    expect([Object.keys(data).length, Math.ceil((until - Date.now()) / 3_600_000)]).toEqual([1, 1]);
+    await api.client.mergePatch(TYPES.ConfigMap, "tulle", "retired-roots", {
+      data: { [key]: text.replace(/\S+\n/, "2026-01-01T00:00:00Z\n") },
+    });
+    await controller[Symbol.asyncDispose]();
+    controller = await ControllerProcess.start(api.kubeconfig, ["--no-create-issuer", "--leaf-lifetime", "1h"]);
+    expect((await newProxy(next)).roots).toBe(1);
   });
 });

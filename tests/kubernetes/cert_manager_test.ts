@@ -107,6 +107,17 @@ describe.skipIf(TEST_BED === null || !wantsCertManager())("an issuer of cert-man
     expect(answers.map(({ trusted }) => trusted)).toEqual([true, true, true]);
   });
 
+  test("controllers that start after it lose no request either", async () => {
+    await cluster.kubectl(["-n", "tulle", "rollout", "restart", "deployment/controller"]);
+    await rolledOut(cluster, "tulle", "deployment/controller");
+    const [load = ""] = await podAddresses(cluster, "shop", "app=load");
+    const roots = () => metricsOf(load).then((metrics) => sumOf(metrics, "tulle_trust_root"));
+    const before = await roots();
+    expect(before).toBe(3); // the CA's, and two that signed themselves
+    await nothingFailed();
+    expect(await roots()).toBe(before);
+  });
+
   async function nothingFailed(): Promise<void> {
     const report = await moreRequests(cluster, "shop", "load", MORE);
     console.log(`${report.requests} requests so far, slowest ${report.slowestMs} ms`);
