@@ -1,4 +1,5 @@
 /** Binds the admin server: hono behind the proxy's own HTTP/1.1 engine, whose sockets can be handed to another process. */
+import { type Linked, LinkedList } from "../base/linked_list.ts";
 import { listen, type ListenAt, type Listener } from "../net/listener.ts";
 import { openSockets } from "../net/open_sockets.ts";
 import { resetConnection } from "../net/reset.ts";
@@ -38,7 +39,7 @@ export function listenAdmin(admin: Admin, at: ListenAt): AdminServer {
 class Server implements AdminServer {
   readonly admin: Admin;
   readonly heads = new HeadCache<RequestHead>(HEADS);
-  readonly connections = new Set<Connection>();
+  readonly connections = new LinkedList<Connection>();
   onIdle: () => void = () => {};
   readonly #listener: Listener;
   readonly #most = Math.min(MAX_CONNECTIONS, Math.floor(openSockets.reserved * RESERVE_SHARE));
@@ -51,7 +52,9 @@ class Server implements AdminServer {
   /** Ends the connection that has waited longest without a request, when there are too many: a probe must always get in. */
   makeRoom(): void {
     if (!this.isFull) return;
-    for (const connection of this.connections) if (connection.isWaiting) return connection.end();
+    for (let { first: connection } = this.connections; connection !== null; connection = connection.after) {
+      if (connection.isWaiting) return connection.end();
+    }
   }
 
   get isFull(): boolean {
@@ -104,7 +107,9 @@ class Accept implements SocketOwner {
 }
 
 /** One request long: probes and scrapes come seldom, and an idle connection would keep timers, and memory, awake. */
-class Connection implements Http1ServerOwner {
+class Connection implements Http1ServerOwner, Linked<Connection> {
+  before: Connection | null = null;
+  after: Connection | null = null;
   /** No request has come yet. */
   isWaiting = true;
   readonly #server: Server;

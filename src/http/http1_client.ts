@@ -1,4 +1,5 @@
 /** An HTTP/1.1 connection that sends requests, as the upstream leg of one exchange at a time; pooled in between. */
+import type { Linked } from "../base/linked_list.ts";
 import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
@@ -38,7 +39,7 @@ export interface Http1Request {
 }
 
 // long-file: one state machine, whose sending and receiving halves share all of their state
-export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOwner, BytesReader {
+export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOwner, BytesReader, Linked<Http1Client> {
   reason = "";
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
@@ -48,7 +49,10 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
   isLimited = false;
   /** Requests served before the present one: a failure on a reused connection may mean that the peer had closed it. */
   served = 0;
-  idleSinceMs = 0; // the pool's
+  // The pool's.
+  idleSinceMs = 0;
+  before: Http1Client | null = null;
+  after: Http1Client | null = null;
   readonly #owner: Http1ClientOwner;
   readonly #cache: HeadCache<ResponseHead>;
   readonly #held: HeldBytes;

@@ -10,9 +10,11 @@ import type { Http2Connection } from "./http2_connection.ts";
 import { writeInitialWindow, writeWindowUpdate } from "./http2_frames.ts";
 import type { Http2Stream } from "./http2_stream.ts";
 import { FIRST_STREAM_CREDIT_BYTES, FIRST_STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./limits.ts";
-import { waitingBudget } from "./waiting_budget.ts";
+import { type Pressed, waitingBudget } from "./waiting_budget.ts";
 
-export class ReceiveWindows {
+export class ReceiveWindows implements Pressed {
+  before: Pressed | null = null;
+  after: Pressed | null = null;
   readonly #connection: Http2Connection;
   /** What our latest SETTINGS say, and the latest of them that the peer has acknowledged. */
   #announced = FIRST_STREAM_WINDOW_BYTES;

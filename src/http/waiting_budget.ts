@@ -10,6 +10,7 @@
  * What makes no progress for WRITE_IDLE_MS is ended whoever holds it, and sooner while much waits.
  */
 import { mayHold } from "../base/fair_share.ts";
+import { type Linked, LinkedList } from "../base/linked_list.ts";
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
 import { partOfMemory } from "../net/threads.ts";
 import { HIGH_WATER_BYTES } from "../net/outbox.ts";
@@ -54,7 +55,7 @@ export const BLAME = {
 } as const;
 
 /** What one holder has. */
-export class Holding {
+export class Holding implements Linked<Holding> {
   bytes = 0;
   /** One of BLAME. */
   blame = 1;
@@ -97,14 +98,15 @@ export class Holding {
 }
 
 /** What waits for one peer, over all its streams and connections. */
-export class PeerShare {
+export class PeerShare implements Linked<PeerShare> {
+  before: PeerShare | null = null;
+  after: PeerShare | null = null;
   bytes = 0;
   readonly direction: "inbound" | "outbound";
   /** Who the peer is, for the log. */
   readonly peer: string;
   /** Holdings in the order in which they last made progress. */
-  #first: Holding | null = null;
-  #last: Holding | null = null;
+  readonly #holdings = new LinkedList<Holding>();
 
   /** @param direction of the connections with the peer: made to the workload, or by it */
   constructor(direction: "inbound" | "outbound", peer: string) {
@@ -114,9 +116,9 @@ export class PeerShare {
 
   /** The holder has bytes from here on; it ends with `release`. */
   hold(holder: Holder): Holding {
-    if (this.#first === null) waitingBudget.enter(this);
+    if (this.#holdings.size === 0) waitingBudget.enter(this);
     const holding = new Holding(holder, this);
-    this.#append(holding);
+    this.#holdings.add(holding);
     return holding;
   }
 
@@ -127,7 +129,7 @@ export class PeerShare {
   worstFirst(): Holding[] {
     const nowMs = performance.now();
     const all: { readonly holding: Holding; readonly cost: number }[] = [];
-    for (let holding = this.#first; holding !== null; holding = holding.after) {
+    for (let holding = this.#holdings.first; holding !== null; holding = holding.after) {
       all.push({ holding, cost: holding.blame * holding.bytes * (nowMs - holding.sinceMs) ** 3 });
     }
     return all.sort((a, b) => b.cost - a.cost).map(({ holding }) => holding);
@@ -135,7 +137,8 @@ export class PeerShare {
 
   /** One that has made no progress since a time, or null. */
   idleSince(ms: number): Holding | null {
-    return this.#first !== null && this.#first.sinceMs < ms ? this.#first : null;
+    const { first } = this.#holdings;
+    return first !== null && first.sinceMs < ms ? first : null;
   }
 
   /** Bytes that may wait for a full socket before its producers have to stop. */
@@ -150,30 +153,19 @@ export class PeerShare {
   }
 
   moveLast(holding: Holding): void {
-    this.#unlink(holding);
-    this.#append(holding);
+    this.#holdings.delete(holding);
+    this.#holdings.add(holding);
   }
 
   remove(holding: Holding): void {
-    this.#unlink(holding);
-    if (this.#first === null) waitingBudget.leave(this);
+    this.#holdings.delete(holding);
+    if (this.#holdings.size === 0) waitingBudget.leave(this);
   }
+}
 
-  #append(holding: Holding): void {
-    holding.before = this.#last;
-    holding.after = null;
-    if (this.#last === null) this.#first = holding;
-    else this.#last.after = holding;
-    this.#last = holding;
-  }
-
-  #unlink(holding: Holding): void {
-    if (holding.before === null) this.#first = holding.after;
-    else holding.before.after = holding.after;
-    if (holding.after === null) this.#last = holding.before;
-    else holding.after.before = holding.before;
-    holding.before = holding.after = null;
-  }
+/** Told when more or less may wait than before. */
+export interface Pressed extends Linked<Pressed> {
+  onPressure(): void;
 }
 
 /** Shares of those whose owner said nothing. */
@@ -186,7 +178,7 @@ class WaitingBudget implements TimerOwner {
   idleMs = WRITE_IDLE_MS;
   /** Told about each that was ended, before it is. */
   onEnded: (share: PeerShare, reason: Refusal, bytes: number) => void = () => {};
-  readonly #shares = new Set<PeerShare>();
+  readonly #shares = new LinkedList<PeerShare>();
   /** The share with most bytes, or one that had most. */
   #largest: PeerShare = COMMON_SHARE;
   readonly #timer = new Timer(this, 0);
@@ -199,7 +191,7 @@ class WaitingBudget implements TimerOwner {
   /** Bytes received on a connection without windows and not forwarded, beyond which it is paused. */
   pauseBytes = HTTP1_PAUSE_BYTES;
   /** Told when that changes. */
-  readonly windows = new Set<{ onPressure(): void }>();
+  readonly windows = new LinkedList<Pressed>();
 
   add(share: PeerShare, bytes: number): void {
     this.total += bytes;
@@ -218,7 +210,7 @@ class WaitingBudget implements TimerOwner {
     this.isTight = isTight;
     this.firstWindow = isTight ? TIGHT_STREAM_WINDOW_BYTES : FIRST_STREAM_WINDOW_BYTES;
     this.pauseBytes = isTight ? TIGHT_PAUSE_BYTES : HTTP1_PAUSE_BYTES;
-    for (const windows of this.windows) windows.onPressure();
+    for (const windows of this.windows.toArray()) windows.onPressure();
   }
 
   /** Something waits for the peer. */
@@ -234,7 +226,7 @@ class WaitingBudget implements TimerOwner {
 
   onTimer(_kind: number): void {
     const before = performance.now() - (this.isTight ? Math.min(this.idleMs, TIGHT_IDLE_MS) : this.idleMs);
-    for (const share of [...this.#shares]) {
+    for (const share of this.#shares.toArray()) {
       for (let idle = share.idleSince(before); idle !== null; idle = share.idleSince(before)) end(idle, "write_idle");
     }
     if (this.#shares.size > 0) arm(this.#timer, LOOK_MS);
@@ -245,7 +237,9 @@ class WaitingBudget implements TimerOwner {
     this.#isDue = false;
     const budget = partOfMemory(WAITING_BYTES_BUDGET);
     for (;;) {
-      for (const share of this.#shares) if (share.bytes > this.#largest.bytes) this.#largest = share;
+      for (let share = this.#shares.first; share !== null; share = share.after) {
+        if (share.bytes > this.#largest.bytes) this.#largest = share;
+      }
       const share = this.#largest;
       if (share.bytes === 0 || mayHold(share.bytes, this.total, budget)) return;
       for (const holding of share.worstFirst()) {

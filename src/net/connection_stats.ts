@@ -1,4 +1,5 @@
 /** Bytes of a connection, counted where they pass and handed to the metrics when somebody looks, or at the end. */
+import { type Linked, LinkedList } from "../base/linked_list.ts";
 import { resetConnection } from "./reset.ts";
 import type { RawSocket } from "./socket.ts";
 
@@ -15,7 +16,7 @@ export interface ConnectionCounters extends ByteCounters {
   onClose(errno?: string): void;
 }
 
-const open = new Set<ConnectionStats>();
+const open = new LinkedList<ConnectionStats>();
 
 /** Counts a connection that this proxy has opened, from now to its end. */
 export function countConnection(socket: RawSocket, counters: ConnectionCounters): ConnectionStats {
@@ -23,7 +24,9 @@ export function countConnection(socket: RawSocket, counters: ConnectionCounters)
   return new ConnectionStats(socket, counters, counters);
 }
 
-export class ConnectionStats {
+export class ConnectionStats implements Linked<ConnectionStats> {
+  before: ConnectionStats | null = null;
+  after: ConnectionStats | null = null;
   /** Bytes received so far; added to by the socket's data handler. */
   read = 0;
   readonly #socket: RawSocket;
@@ -64,10 +67,10 @@ export class ConnectionStats {
 
 /** Resets all open connections, so that none looks as if it had ended in order. */
 export function resetOpenConnections(): void {
-  for (const stats of [...open]) stats.reset();
+  for (const stats of open.toArray()) stats.reset();
 }
 
 /** Brings the counters of all open connections up to date; called before metrics are rendered. */
 export function reportOpenConnections(): void {
-  for (const stats of open) stats.report();
+  for (let stats = open.first; stats !== null; stats = stats.after) stats.report();
 }

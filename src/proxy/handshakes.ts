@@ -1,4 +1,5 @@
 /** Connections on the mesh port that have not been admitted yet, and who may have how many: by address, for more is not known. */
+import { ChurningMap } from "../base/churning_map.ts";
 import { mayHold } from "../base/fair_share.ts";
 import { partOf } from "../net/threads.ts";
 
@@ -11,7 +12,7 @@ export const MAX_HANDSHAKES = 1024;
 
 export class Handshakes {
   readonly #most = partOf(MAX_HANDSHAKES);
-  readonly #byAddress = new Map<string, number>();
+  readonly #byAddress = new ChurningMap<number>();
   #used = 0;
 
   /** One more begins; false when it must be turned away. */

@@ -20,6 +20,7 @@ import type { InboundClient } from "./inbound_client.ts";
 import { ConnectionLife, type LifeSpan } from "../net/connection_life.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { Verdict } from "./policy/verdict.ts";
+import type { Drainable } from "./live.ts";
 import { errorResponse } from "./respond.ts";
 import { underWay } from "./revoke.ts";
 import type { Peer } from "./peers.ts";
@@ -32,7 +33,9 @@ const NO_HEAD = headerBlock({ method: "", scheme: "", authority: "", path: "", p
 const ACCEPTED = headerBlock({ method: "", scheme: "", authority: "", path: "", protocol: "", status: 200 }, []);
 const NOTHING = new Uint8Array(0);
 
-export class InboundConnection implements SnifferOwner, DownstreamOwner, TunnelOwner, TimerOwner {
+export class InboundConnection implements Drainable, SnifferOwner, DownstreamOwner, TunnelOwner, TimerOwner {
+  before: Drainable | null = null;
+  after: Drainable | null = null;
   readonly #inbound: Inbound;
   readonly #socket: RawSocket;
   readonly #client: InboundClient;

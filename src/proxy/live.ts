@@ -1,4 +1,5 @@
 /** What is alive in the proxy: being in the set keeps the drain waiting. */
+import { type Linked, LinkedList } from "../base/linked_list.ts";
 import { openSockets } from "../net/open_sockets.ts";
 import { partOfMemory } from "../net/threads.ts";
 import { type Failure, unsent } from "./upstream/failure.ts";
@@ -7,7 +8,7 @@ import { type Failure, unsent } from "./upstream/failure.ts";
 export const MAX_CONNECTIONS = 16_384;
 
 /** Something that can be asked to finish. */
-export interface Drainable {
+export interface Drainable extends Linked<Drainable> {
   /**
    * Takes no new work, lets what runs finish, then ends by itself.
    *
@@ -19,7 +20,7 @@ export interface Drainable {
 }
 
 export class Live {
-  readonly #all = new Set<Drainable>();
+  readonly #all = new LinkedList<Drainable>();
   readonly #most = partOfMemory(MAX_CONNECTIONS);
   /** Accepted, but not yet known to be welcome. */
   #arriving = 0;
@@ -74,7 +75,7 @@ export class Live {
 
   /** The policy has changed. */
   rejudge(): void {
-    for (const item of [...this.#all]) item.rejudge?.();
+    for (const item of this.#all.toArray()) item.rejudge?.();
   }
 
   /** Goes on after all: what was asked to finish does so, later ones stay. */
@@ -85,7 +86,7 @@ export class Live {
   /** Asks all to finish; calls back when the last one has. @param patient see Drainable */
   drain(onEmpty: () => void, patient = false): void {
     this.#onEmpty = onEmpty;
-    for (const item of [...this.#all]) item.shutdown(patient);
+    for (const item of this.#all.toArray()) item.shutdown(patient);
     this.#look();
   }
 

@@ -3,10 +3,11 @@ import { type Drainable, Live, MAX_CONNECTIONS } from "./live.ts";
 
 /** A descriptor that leaves many free. */
 const FD = 10;
+const ALONE = { before: null, after: null };
 
 test("refusal() says so from the limit on, and null again when one has ended", () => {
   const live = new Live();
-  const items: Drainable[] = Array.from({ length: MAX_CONNECTIONS }, () => ({ shutdown() {} }));
+  const items: Drainable[] = Array.from({ length: MAX_CONNECTIONS }, () => ({ ...ALONE, shutdown() {} }));
   for (const item of items) {
     expect(live.refusal(FD)).toBeNull();
     live.add(item);
@@ -19,7 +20,7 @@ test("refusal() says so from the limit on, and null again when one has ended", (
 test("drain() asks all to finish and calls back once, when the last one has", () => {
   const live = new Live();
   const asked: number[] = [];
-  const items = [1, 2].map((n) => ({ shutdown: () => void asked.push(n) }));
+  const items = [1, 2].map((n): Drainable => ({ ...ALONE, shutdown: () => void asked.push(n) }));
   items.forEach((item) => live.add(item));
   let done = 0;
   live.drain(() => void done++);
@@ -33,7 +34,7 @@ test("drain() waits for connections that are being made", () => {
   const calls: string[] = [];
   live.arrive();
   live.drain(() => calls.push("empty"));
-  const item = { shutdown: () => {} };
+  const item = { ...ALONE, shutdown: () => {} };
   live.add(item);
   live.arrived();
   expect(calls).toEqual([]);

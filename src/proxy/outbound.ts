@@ -23,7 +23,7 @@ import type { HttpPipeline } from "./exchange.ts";
 import { decideEgress, dependsOnHost } from "./policy/egress.ts";
 import type { Egress } from "../model/egress.ts";
 import type { HttpContext } from "./http_context.ts";
-import type { Live } from "./live.ts";
+import type { Drainable, Live } from "./live.ts";
 import type { ConnectionCounters } from "../net/connection_stats.ts";
 import type { OutboundObserver } from "./observe.ts";
 import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
@@ -89,7 +89,10 @@ export class Outbound {
   }
 }
 
-class OutboundConnection implements SocketOwner, SnifferOwner, NameReaderOwner, DownstreamOwner, TunnelOwner {
+class OutboundConnection
+  implements Drainable, SocketOwner, SnifferOwner, NameReaderOwner, DownstreamOwner, TunnelOwner {
+  before: Drainable | null = null;
+  after: Drainable | null = null;
   stats: ConnectionStats | null = null;
   readonly #outbound: Outbound;
   readonly #socket: RawSocket;

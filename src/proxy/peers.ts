@@ -1,4 +1,5 @@
 /** The clients that have connections to this workload: what counts for each of them together. */
+import { ChurningMap } from "../base/churning_map.ts";
 import { mayHold } from "../base/fair_share.ts";
 import { PeerShare } from "../http/waiting_budget.ts";
 import { MAX_INBOUND_REQUESTS, RequestBudget, RequestShare } from "./request_share.ts";
@@ -19,7 +20,7 @@ export class Peer {
 }
 
 export class Peers {
-  readonly #all = new Map<string, Peer>();
+  readonly #all = new ChurningMap<Peer>();
   readonly #requests = new RequestBudget(MAX_INBOUND_REQUESTS);
 
   /** The peer with one more connection; `leave` ends it. */

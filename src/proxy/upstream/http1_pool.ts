@@ -5,12 +5,13 @@
  * must not be acted on twice cannot, because nobody knows. So such a request takes only a connection that is not about to
  * be closed, as far as what the server has done before can tell.
  */
+import { LinkedList } from "../../base/linked_list.ts";
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { Http1Client } from "../../http/http1_client.ts";
 import type { Http1ClientOwner } from "../../http/http1_client_owner.ts";
 import { peerHasEnded } from "../../net/peer_ended.ts";
 import { turnMs } from "../../net/turn_clock.ts";
-import { COMMON_SHARE, type PeerShare, waitingBudget } from "../../http/waiting_budget.ts";
+import { COMMON_SHARE, type PeerShare, type Pressed, waitingBudget } from "../../http/waiting_budget.ts";
 import type { RawSocket } from "../../net/socket.ts";
 import { partOf } from "../../net/threads.ts";
 import { arm, disarm } from "../../net/ticker.ts";
@@ -34,10 +35,12 @@ const CLOSES_MEMORY_MS = 60_000;
 /** Begins to connect; the outcome arrives at the pool. */
 export type Http1Dialer = (pool: Http1Pool) => void;
 
-export class Http1Pool implements Http1ClientOwner, TimerOwner {
+export class Http1Pool implements Http1ClientOwner, Pressed, TimerOwner {
+  before: Pressed | null = null;
+  after: Pressed | null = null;
   readonly #share: PeerShare;
   readonly #dial: Http1Dialer;
-  readonly #open = new Set<Http1Client>();
+  readonly #open = new LinkedList<Http1Client>();
   readonly #idle: Http1Client[] = [];
   readonly #queue = new WaiterQueue();
   readonly #heads = new HeadCache<ResponseHead>();
@@ -107,7 +110,8 @@ export class Http1Pool implements Http1ClientOwner, TimerOwner {
 
   /** Much waits in this thread, or no longer: what servers send from now on is to stay with them. */
   onPressure(): void {
-    if (waitingBudget.isTight) { for (const connection of this.#open) connection.limitReads(); }
+    if (!waitingBudget.isTight) return;
+    for (const connection of this.#open.toArray()) connection.limitReads();
   }
 
   onDialFailed(failure: Failure): void {

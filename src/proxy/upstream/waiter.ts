@@ -55,15 +55,19 @@ export class WaiterQueue {
 
     while (this.#head < this.#list.length) {
       const waiter = this.#list[this.#head++] as Waiter; // in range
-      if (this.#head > 64 && this.#head * 2 > this.#list.length) {
+      if (this.#head === this.#list.length) this.#clear(); // it must not keep who was served
+      else if (this.#head > 64 && this.#head * 2 > this.#list.length) {
         this.#list = this.#list.slice(this.#head);
         this.#head = 0;
       }
       if (!waiter.cancelled) return waiter;
     }
+    return null;
+  }
+
+  #clear(): void {
     this.#list.length = 0;
     this.#head = 0;
-    return null;
   }
 
   #shiftLight(): Waiter | null {
