@@ -77,6 +77,7 @@ export class WaitingBytes {
     if (piece.start < piece.end) return;
     this.first = piece.next;
     if (piece.next === null) this.#last = null;
+    piece.next = null; // or one that the collector takes for alive would keep all that come after it
     this.memory -= piece.buffer.length;
     giveBack(piece);
   }
