@@ -12,7 +12,7 @@ import { textForCode } from "../wire/http1/error_code.ts";
 import { FRAMING_LENGTH, FRAMING_NONE, FRAMING_UNTIL_CLOSE } from "../wire/http1/framing.ts";
 import { parseResponseHead, responseFraming, type ResponseHead } from "../wire/http1/response_head.ts";
 import * as serialize from "../wire/http1/serialize.ts";
-import { INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from "../wire/http2/error_code.ts";
+import { INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
 import type { Http1ClientOwner } from "./http1_client_owner.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import { HTTP1_PAUSE_BYTES, TIGHT_RECEIVE_BYTES } from "./limits.ts";
@@ -64,6 +64,8 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
   readonly #out = new Http1BodyWriter();
   #sent = false;
   #anyByte = false;
+  /** What the socket had taken when the request began. */
+  #writtenBefore = 0;
   /** Bytes follow what was last taken from the buffer: behind a complete response they make the connection unusable. */
   #more = false;
   #keepAlive = true;
@@ -100,6 +102,7 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
     this.#state = HEAD;
     this.#sent = false;
     this.#anyByte = false;
+    this.#writtenBefore = this.outbox.written;
     this.#unconsumed = 0;
     this.#owed = 0;
   }
@@ -238,8 +241,12 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
       this.outbox.close();
       return this.#owner.onClosed(this);
     }
+    if (this.#anyByte) return this.#fail(INTERNAL_ERROR, detail, false);
+    if (this.outbox.written === this.#writtenBefore) {
+      return this.#fail(REFUSED_STREAM, `${detail}: nothing was sent`, true);
+    }
     // A reused connection that dies without a byte of answer was closed while idle: the request was not seen.
-    this.#fail(INTERNAL_ERROR, detail, this.served > 0 && !this.#anyByte);
+    this.#fail(INTERNAL_ERROR, detail, this.served > 0);
   }
 
   // --- receiving

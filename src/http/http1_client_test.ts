@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { turn } from "../../tests/support/fake_socket.ts";
+import { type FakeSocket, turn } from "../../tests/support/fake_socket.ts";
 import { connectHead, requestHead, trailers } from "../../tests/support/legs.ts";
 import { connect, start } from "./http1_fixture.ts";
 import { HTTP1_PAUSE_BYTES } from "./limits.ts";
@@ -167,28 +167,64 @@ for (
   });
 }
 
-test("a reused connection that closes without a byte of answer did not process the request; a new one may have", () => {
+test("a reused connection that closes without a byte of answer did not process the request; a new one may have", async () => {
   for (const reused of [false, true]) {
     const side = connect();
-    if (reused) {
-      start(side);
-      side.connection.sendHead(requestHead("GET"), true, "");
-      side.socket.deliver("HTTP/1.1 204 No Content\r\n\r\n");
-    }
+    if (reused) await used(side);
     const recorder = start(side);
     side.connection.sendHead(requestHead("GET"), true, "");
+    await side.received();
     side.socket.fin();
     expect(recorder.events).toEqual([`abort 2${reused ? " unprocessed" : ""} server closed the connection`]);
   }
 });
 
-test("a reused connection that closes in the middle of a head may have processed the request", () => {
+test("a connection that ends before it took a byte of the request certainly did not process it", async () => {
+  const nothing = "server closed the connection: nothing was sent";
+  for (const reused of [false, true]) {
+    for (
+      const { end, detail } of [
+        { end: (socket: FakeSocket) => socket.fin(), detail: nothing },
+        { end: (socket: FakeSocket) => socket.reset(), detail: "ECONNRESET: nothing was sent" },
+        // The kernel has a reset that the event loop does not know of: the write tells.
+        { end: (socket: FakeSocket) => void (socket.write = () => -1), detail: nothing },
+      ]
+    ) {
+      const side = connect();
+      if (reused) await used(side);
+      const recorder = start(side);
+      side.connection.sendHead(requestHead("POST"), true, "");
+      end(side.socket);
+      await turn();
+      expect(recorder.events).toEqual([`abort 7 unprocessed ${detail}`]);
+    }
+  }
+});
+
+test("a connection that took a part of the request may have processed it", async () => {
   const side = connect();
+  side.socket.room = 5;
+  const recorder = start(side);
+  side.connection.sendHead(requestHead("POST"), true, "");
+  await turn();
+  side.socket.reset();
+  expect(recorder.events).toEqual(["abort 2 ECONNRESET"]);
+});
+
+/** Has a request served. */
+async function used(side: ReturnType<typeof connect>): Promise<void> {
   start(side);
   side.connection.sendHead(requestHead("GET"), true, "");
+  await side.received();
   side.socket.deliver("HTTP/1.1 204 No Content\r\n\r\n");
+}
+
+test("a reused connection that closes in the middle of a head may have processed the request", async () => {
+  const side = connect();
+  await used(side);
   const recorder = start(side);
   side.connection.sendHead(requestHead("GET"), true, "");
+  await side.received();
   side.socket.deliver("HTTP/1.1 2");
   side.socket.fin();
   expect(recorder.events).toEqual(["abort 2 server closed the connection"]);

@@ -14,7 +14,7 @@ import { Http1Server } from "../http/http1_server.ts";
 import type { Leg } from "../http/leg.ts";
 import type { RouteRule, WeightedBackend } from "../model/outbound.ts";
 import { type HeaderBlock, IS_GRPC } from "../wire/header_block.ts";
-import { CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM } from "../wire/http2/error_code.ts";
+import { CANCEL, NO_ERROR, PROTOCOL_ERROR } from "../wire/http2/error_code.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import type { Attempts } from "./attempts.ts";
 import { Deadlines, PAUSE, requestTimeout, TRY_TIMEOUT, tryTimeout } from "./deadlines.ts";
@@ -30,7 +30,7 @@ import { isIdempotent } from "./methods.ts";
 import { abortCode, opensTunnel, tunnelHead } from "./tunnel_heads.ts";
 import { TunnelRequest } from "./tunnel_request.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
-import { type Failure, failure, unsent } from "./upstream/failure.ts";
+import { brokenOff, type Failure, failure, unsent } from "./upstream/failure.ts";
 import type { Origin, Waiter } from "./upstream/waiter.ts";
 
 /** Interim responses to one request: no flow control bounds them, and more than a few are an attack or a loop. */
@@ -351,8 +351,7 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
       this.down.abort(abortCode(this, h2Code));
       return this.#finish();
     }
-    const code = unprocessed && h2Code !== REFUSED_STREAM ? "upstream_closed" : "upstream_reset";
-    const error: Failure = { code, detail, unprocessed };
+    const error = brokenOff(leg, h2Code, unprocessed, detail);
     if (!this.pipeline.retry(this, error)) this.fail(error);
   }
 

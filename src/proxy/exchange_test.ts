@@ -162,6 +162,16 @@ test("a connection that closes before an answer is tried again when the method a
   }
 });
 
+test("a connection that closes before it was sent anything is tried again whatever the method", async () => {
+  const r = rig(false);
+  r.client.socket.deliver(POST);
+  r.endpoints[0]?.dialled[0]?.socket.fin(); // in the same turn
+  expect(await r.sent(0, 1)).toBe(POST);
+  await r.say(0, 1, OK);
+  expect(await r.received()).toBe(OK);
+  r.settled();
+});
+
 test("an ambiguous failure is tried again only where the rule allows it and the method is idempotent", async () => {
   for (
     const { method, allowed, again } of [

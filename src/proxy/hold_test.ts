@@ -33,7 +33,7 @@ class Rig {
 
   take(error: Failure = refused, isLight = false): Request {
     const request = new Request();
-    if (isLight) request.origin = { isLight };
+    if (isLight) request.origin = { isLight, held: 1 };
     const failure = this.hold.take(request.exchange, request.history, error);
     if (failure !== null) request.fail(failure);
     return request;

@@ -28,7 +28,8 @@ export class RequestBudget {
 /** What one client has: a connection of the workload's own programs, or all of a peer's together. */
 export class RequestShare {
   readonly #budget: RequestBudget;
-  #held = 0;
+  /** Requests under way. */
+  held = 0;
 
   constructor(budget: RequestBudget) {
     this.#budget = budget;
@@ -36,21 +37,21 @@ export class RequestShare {
 
   /** It has few requests under way, and is served before those that have many. */
   get isLight(): boolean {
-    return this.#held <= ALWAYS;
+    return this.held <= ALWAYS;
   }
 
   /** A request begins; false when it must be refused. */
   begin(): boolean {
     const budget = this.#budget;
-    if (this.#held >= ALWAYS && !mayHold(this.#held + 1, budget.used + 1, budget.most, WEIGHT)) return false;
-    this.#held++;
+    if (this.held >= ALWAYS && !mayHold(this.held + 1, budget.used + 1, budget.most, WEIGHT)) return false;
+    this.held++;
     budget.used++;
     return true;
   }
 
   /** It has ended. */
   end(): void {
-    this.#held--;
+    this.held--;
     this.#budget.used--;
   }
 }

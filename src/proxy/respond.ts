@@ -68,7 +68,9 @@ export function errorResponse(failure: Failure, isGrpc: boolean, toSidecar: bool
     if (isGrpc) fields.push("grpc-retry-pushback-ms", String(Math.ceil(failure.retryAfterMs)));
     else fields.push("retry-after", String(Math.ceil(failure.retryAfterMs / 1000)));
   }
-  if (toSidecar && failure.unprocessed && ELSEWHERE.has(failure.code)) fields.push(UNPROCESSED, "1");
+  if (toSidecar && failure.unprocessed && (failure.isLeaving === true || ELSEWHERE.has(failure.code))) {
+    fields.push(UNPROCESSED, "1");
+  }
   return { head: headerBlock({ ...RESPONSE, status: isGrpc ? 200 : failure.status ?? status }, fields), body };
 }
 
@@ -87,7 +89,10 @@ const EMPTY = new Uint8Array(0);
 /** Tells a client's sidecar that the application has not seen the request. Never comes from an application. */
 const UNPROCESSED = "tulle-unprocessed";
 
-/** What may be different at another endpoint. */
+/**
+ * What may be different at another endpoint, or soon. A stream that the application refuses while it keeps the connection
+ * (RST_STREAM with REFUSED_STREAM) is not: it sheds load, and asking again and again would add to that.
+ */
 const ELSEWHERE: ReadonlySet<FailureCode> = new Set(
   [
     "connect_failed",

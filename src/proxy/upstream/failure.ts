@@ -1,5 +1,9 @@
 /** Why a request or connection could not be served: a closed list, rendered to the wire by proxy/respond.ts alone. */
 
+import { Http2Stream } from "../../http/http2_stream.ts";
+import type { Leg } from "../../http/leg.ts";
+import { REFUSED_STREAM } from "../../wire/http2/error_code.ts";
+
 /** What went wrong. The comment says whose fault it is and what helps. */
 export type FailureCode =
   /** The endpoint does not accept TCP connections: it is down, or a NetworkPolicy is in the way. */
@@ -72,6 +76,8 @@ export interface Failure {
   readonly detail: string;
   /** The peer certainly did not act on the request: it may be sent elsewhere. */
   readonly unprocessed: boolean;
+  /** Its connection ended, or ends, for all requests: a new one may do better. Otherwise it was this request that was refused. */
+  readonly isLeaving?: boolean;
   /** When the client may come again, milliseconds from now. */
   readonly retryAfterMs?: number;
   /** Statuses in place of the code's own. */
@@ -94,6 +100,18 @@ export function unsent(code: FailureCode, detail: string): Failure {
 /** Makes a failure after which nobody knows whether the peer acted. */
 export function failure(code: FailureCode, detail: string): Failure {
   return { code, detail, unprocessed: false };
+}
+
+/**
+ * What the end of an attempt says that was under way.
+ *
+ * @param leg what it was sent on
+ * @param h2Code REFUSED_STREAM with `unprocessed`: certainly unseen; others: only most likely, so that it must be idempotent
+ */
+export function brokenOff(leg: Leg, h2Code: number, unprocessed: boolean, detail: string): Failure {
+  const isLikely = unprocessed && h2Code !== REFUSED_STREAM;
+  const isLeaving = !(leg instanceof Http2Stream) || leg.connection.draining;
+  return { code: isLikely ? "upstream_closed" : "upstream_reset", detail, unprocessed, isLeaving };
 }
 
 /** What a failed connect says of this host, not of the peer; null when it is the peer's or nobody knows. */

@@ -3,7 +3,8 @@
  *
  * A server may close an idle connection just as a request is sent on it. Most requests can then be sent again; one that
  * must not be acted on twice cannot, because nobody knows. So such a request takes only a connection that is not about to
- * be closed, as far as what the server has done before can tell.
+ * be closed, as far as what the server has done before can tell. A server that leaves may close a new one as well, before
+ * this process has had its turn: that is looked for, and no request is sent on it.
  */
 import { LinkedList } from "../../base/linked_list.ts";
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
@@ -77,9 +78,9 @@ export class Http1Pool implements Http1ClientOwner, Pressed, TimerOwner {
         return this.#give(connection, waiter);
       }
     }
-    if (!this.#queue.push(waiter)) {
-      return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
-    }
+    const refused = this.#queue.push(waiter);
+    refused?.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
+    if (refused === waiter) return;
     this.#dialMore(waiter.origin.isLight);
   }
 
@@ -100,8 +101,12 @@ export class Http1Pool implements Http1ClientOwner, Pressed, TimerOwner {
   }
 
   onConnected(socket: RawSocket, _early: Uint8Array | null): void {
-    this.#dialling--;
     const connection = new Http1Client(socket, this, this.#heads, this.#share);
+    if (peerHasEnded(socket)) {
+      connection.close();
+      return this.onDialFailed(unsent("connect_failed", "the server closed the connection at once"));
+    }
+    this.#dialling--;
     this.#open.add(connection);
     if (waitingBudget.isTight) connection.limitReads();
     this.onReusable(connection);

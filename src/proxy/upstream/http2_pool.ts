@@ -76,18 +76,18 @@ export class Http2Pool implements Http2Owner, TimerOwner {
       if (connection.streams.size >= this.#spread) this.#dialMore();
       return this.#give(connection, waiter);
     }
-    if (!this.#queue.push(waiter)) {
-      return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
-    }
+    const refused = this.#queue.push(waiter);
+    refused?.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
+    if (refused === waiter) return;
     this.#dialMore();
   }
 
   /** Gives the waiter a stream for extended CONNECT, which has to be announced first (RFC 8441 §3). */
   acquireExtended(waiter: Waiter): void {
     this.#extended ??= new WaiterQueue();
-    if (!this.#extended.push(waiter)) {
-      return waiter.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
-    }
+    const refused = this.#extended.push(waiter);
+    refused?.onUpstreamFailed(unsent("queue_full", `${MAX_QUEUED} requests wait for a connection already`));
+    if (refused === waiter) return;
     this.#serveExtended();
     if (this.#extended.length > 0 && this.#settings.tick < 0) arm(this.#settings, SETTINGS_MS);
   }

@@ -4,9 +4,12 @@ import { FakeSocket, turn } from "../../../tests/support/fake_socket.ts";
 import { brief, END_STREAM, goaway, H2Peer, headers, settings } from "../../../tests/support/h2_peer.ts";
 import { Recorder, requestHead } from "../../../tests/support/legs.ts";
 import type { Leg } from "../../http/leg.ts";
+import { peerHasEnded } from "../../net/peer_ended.ts";
+import type { RawSocket } from "../../net/socket.ts";
 import { type Failure, unsent } from "./failure.ts";
 import { Http1Pool } from "./http1_pool.ts";
 import { Http2Pool } from "./http2_pool.ts";
+import { PlainDial } from "./plain_dial.ts";
 import { HEAVY, MAX_QUEUED, type Origin, type Waiter } from "./waiter.ts";
 
 /** Sends a GET as soon as it has a leg. */
@@ -129,11 +132,58 @@ test("Http1Pool lets a client with few requests wait, and serves it, where one w
   expect(ask(pool).failure?.code).toBe("queue_full");
   const before = dials();
   const light = new Asker();
-  light.origin = { isLight: true };
+  light.origin = { isLight: true, held: 1 };
   pool.acquire(light, false);
   expect(dials()).toBe(before + 1);
   accept();
   expect(light.leg).not.toBeNull();
+});
+
+test("a full queue gives up the newest request of who has most for one of somebody who has fewer", () => {
+  const { pool } = http1();
+  const askAs = (origin: Origin) => {
+    const asker = new Asker();
+    asker.origin = origin;
+    pool.acquire(asker, false);
+    return asker;
+  };
+  const most = { isLight: false, held: 5000 };
+  const many = { isLight: false, held: 100 };
+  const all = Array.from({ length: MAX_QUEUED }, (_, at) => askAs(at === MAX_QUEUED - 1 ? many : most));
+  const failed = () => all.flatMap((asker, at) => (asker.failure === null ? [] : [`${at} ${asker.failure.code}`]));
+  expect(askAs(most).failure?.code).toBe("queue_full");
+  expect(failed()).toEqual([]);
+  const few = askAs({ isLight: false, held: 9 });
+  expect(few.failure).toBeNull();
+  expect(failed()).toEqual([`${MAX_QUEUED - 2} queue_full`]);
+  // As many again of those with few wait beside them, and are then kept out by nobody else.
+  const light = { isLight: true, held: 8 };
+  for (let n = 0; n < MAX_QUEUED; n++) expect(askAs(light).failure).toBeNull();
+  expect(failed()).toHaveLength(1);
+  expect(askAs(light).failure).toBeNull();
+  expect(failed()).toEqual([`${MAX_QUEUED - 3} queue_full`, `${MAX_QUEUED - 2} queue_full`]);
+});
+
+test("Http1Pool sends nothing on a connection that the server has closed already", async () => {
+  const accepted: Bun.Socket[] = [];
+  using server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { open: (s) => void accepted.push(s), data() {} },
+  });
+  const opened = Promise.withResolvers<RawSocket>();
+  const dialled = { onConnected: opened.resolve, onDialFailed: opened.reject };
+  new PlainDial("127.0.0.1", server.port, dialled).start();
+  const socket = await opened.promise;
+  await eventually(() => expect(accepted).toHaveLength(1));
+  accepted[0]?.end();
+  // The event loop has no turn in which to hear of it.
+  while (!peerHasEnded(socket));
+  const { pool } = http1();
+  const asker = ask(pool);
+  pool.onConnected(socket, null);
+  expect([asker.leg, asker.failure]).toMatchObject([null, { code: "connect_failed", unprocessed: true }]);
+  expect(pool.size).toBe(0);
 });
 
 test("Http1Pool closes what nobody needed for an interval, and keeps what is used", async () => {

@@ -13,10 +13,12 @@ const MAX_QUEUED_LIGHT = 2 * MAX_QUEUED;
 export interface Origin {
   /** It has few requests under way. */
   readonly isLight: boolean;
+  /** Requests that it has under way. */
+  readonly held: number;
 }
 
-/** For what is not told apart. */
-export const HEAVY: Origin = { isLight: false };
+/** For what is not told apart: others go first. */
+export const HEAVY: Origin = { isLight: false, held: Infinity };
 
 /** Gets exactly one of the two calls, unless it cancels. */
 export interface Waiter extends LegListener {
@@ -41,12 +43,19 @@ export class WaiterQueue {
     return this.#list.length - this.#head;
   }
 
-  /** Adds a waiter. @returns false when MAX_QUEUED wait already */
-  push(waiter: Waiter): boolean {
-    if (this.length >= MAX_QUEUED) this.#drop();
-    if (this.length >= (waiter.origin.isLight ? MAX_QUEUED_LIGHT : MAX_QUEUED)) return false;
+  /**
+   * Adds a waiter.
+   *
+   * @returns who does not wait (any more) because as many do as may: null for nobody, the waiter itself, or in its place the
+   * newest one of the origin that has the most requests under way
+   */
+  push(waiter: Waiter): Waiter | null {
+    const most = waiter.origin.isLight ? MAX_QUEUED_LIGHT : MAX_QUEUED;
+    if (this.length >= most) this.#drop();
+    const refused = this.length < most ? null : this.#displace(waiter.origin.held);
+    if (refused === null && this.length >= most) return waiter;
     this.#list.push(waiter);
-    return true;
+    return refused;
   }
 
   /** The next one that still waits, or null. @param lightOnly of those with few requests under way */
@@ -78,6 +87,19 @@ export class WaiterQueue {
       return waiter;
     }
     return null;
+  }
+
+  /** Takes out the newest one of the origin with the most requests under way; null when none has more than `held`. */
+  #displace(held: number): Waiter | null {
+    let most = held;
+    let at = -1;
+    for (let i = this.#head; i < this.#list.length; i++) {
+      const other = (this.#list[i] as Waiter).origin.held; // in range
+      if (other <= held || other < most) continue;
+      most = other;
+      at = i;
+    }
+    return at < 0 ? null : this.#list.splice(at, 1)[0] as Waiter; // as above
   }
 
   /** Makes room where clients have given up: they must not keep others from waiting. */
