@@ -102,7 +102,10 @@ async function killed(size: Size, kill: (shop: Shop) => Promise<unknown>, mend: 
     const before = load.inFlight();
     const sent = load.sent;
     await kill(shop);
-    // Under way at some moment between the signal and the end of the process.
+    // What the client's sidecar reads from here on, it reads after the end of the process's connections: until it answers
+    // it may send on those what comes.
+    await shop.retried();
+    // Under way at some moment between the signal and that.
     for (const { id } of [...before, ...load.inFlight()]) lost.add(id);
     for (const request of load.failed) if (Number(request.id.split("-")[1]) >= sent) lost.add(request.id);
     await load.more(BETWEEN);

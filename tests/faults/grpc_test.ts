@@ -3,8 +3,11 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { constants } from "node:http2";
 import { eventually } from "../support/eventually.ts";
+import { FrameType, parseFrames } from "../support/h2_frames.ts";
+import { END_STREAM, goaway, headers, PREFACE, rst, settings } from "../support/h2_peer.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { service, workload } from "../support/resources.ts";
+import { listenTcp, type TcpListener } from "../support/tcp.ts";
 import { Http2Session, serveHttp2 } from "./_http2.ts";
 import { sumOf } from "./_shop.ts";
 
@@ -15,6 +18,8 @@ const RETRIES = "outbound_http_route_retry";
 const GRPC_PORT = 50051;
 const bytes = (value: Buffer) => value;
 const RAW_PORT = 50052;
+/** No rule asks for retries here. */
+const PLAIN_PORT = 50053;
 let mesh: Mesh;
 let server: grpc.Server;
 let client: grpc.Client;
@@ -24,10 +29,14 @@ const calls: string[] = [];
 beforeAll(async () => {
   if (isDirect) return;
   mesh = await startMesh({
-    workloads: [workload("front", { calls: [`app:${GRPC_PORT}`, `raw:${RAW_PORT}`] }), workload("app")],
+    workloads: [
+      workload("front", { calls: [`app:${GRPC_PORT}`, `raw:${RAW_PORT}`, `plain:${PLAIN_PORT}`] }),
+      workload("app"),
+    ],
     services: [
       service("app", GRPC_PORT, "grpc", { annotations: RETRIED }),
       service("raw", RAW_PORT, "grpc", { app: "app", annotations: RETRIED }),
+      service("plain", PLAIN_PORT, "grpc", { app: "app" }),
     ],
   });
   server = new grpc.Server();
@@ -110,6 +119,50 @@ test.skipIf(isDirect)(
     expect(sumOf(await mesh.sidecar("front").metrics(), "outbound_http_errors_total", 'error="deadline"')).toBe(1);
   },
 );
+
+/** An application that answers a call on stream `id` with these frames; `nth` counts its connections, from 1. */
+function scripted(answer: (id: number, nth: number) => Buffer): TcpListener {
+  const listener = listenTcp(mesh.ip("app"), PLAIN_PORT, async (peer) => {
+    const nth = listener.accepted();
+    await peer.write(settings());
+    await peer.readExactly(PREFACE.length);
+    for (let rest = Buffer.alloc(0);;) {
+      const chunk = await peer.read();
+      if (chunk === null) return peer.end();
+      const parsed = parseFrames(Buffer.concat([rest, chunk]));
+      rest = Buffer.from(parsed.rest);
+      for (const { type, streamId } of parsed.frames) {
+        if (type === FrameType.HEADERS) await peer.write(answer(streamId, nth));
+      }
+    }
+  });
+  return listener;
+}
+
+const fine = (id: number) =>
+  headers(id, { ":status": "200", "content-type": "application/grpc", "grpc-status": "0" }, END_STREAM);
+
+test.skipIf(isDirect)("calls that an application which goes away has not seen are sent to the next one", async () => {
+  // More often than its sidecar tries by itself: then it tells the client's, which waits.
+  using app = scripted((id, nth) => nth < 7 ? goaway(0, constants.NGHTTP2_NO_ERROR) : fine(id));
+  using session = new Http2Session(mesh.to("front", `plain:${PLAIN_PORT}`));
+  expect((await session.ask(CALL, MESSAGE))["grpc-status"]).toBe("0");
+  expect(app.accepted()).toBe(7);
+});
+
+test.skipIf(isDirect)("a call that an application refuses is not sent to it again and again", async () => {
+  let streams = 0;
+  using _app = scripted((id) => {
+    streams++;
+    return rst(id, constants.NGHTTP2_REFUSED_STREAM);
+  });
+  using session = new Http2Session(mesh.to("front", `plain:${PLAIN_PORT}`));
+  expect(await session.ask({ ...CALL, ":path": "/fault.App/Shed" }, MESSAGE)).toMatchObject({
+    "grpc-status": "14",
+    "tulle-error": "upstream_reset",
+  });
+  expect(streams).toBe(4); // tries of the application's sidecar
+});
 
 test.skipIf(isDirect)("each attempt is told what is left of the deadline", async () => {
   const timeouts: string[] = [];
