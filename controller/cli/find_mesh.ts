@@ -76,11 +76,16 @@ export function isMeant(proxy: KnownProxy, word: string): boolean {
  * @returns its exit status; null when that is not needed, or when it is inside already
  */
 export async function runInside(mesh: KnownMesh, argv: readonly string[]): Promise<number | null> {
-  if (mesh.isReachable || process.env[INSIDE] !== undefined || isInside(mesh)) return null;
+  if (mesh.isReachable || isInsideMesh() || isInside(mesh)) return null;
   const enter = ["nsenter", "-t", String(mesh.pid), "--user", "--net", "--preserve-credentials"];
   const env = { ...process.env, [INSIDE]: "1" };
   const child = Bun.spawn([...enter, ...selfCommand(), ...argv], { env, stdio: ["inherit", "inherit", "inherit"] });
   return await child.exited;
+}
+
+/** Whether this is the copy of a command that runs inside a mesh's namespaces. */
+export function isInsideMesh(): boolean {
+  return process.env[INSIDE] !== undefined;
 }
 
 function isInside(mesh: KnownMesh): boolean {
