@@ -4,12 +4,16 @@
  */
 import type { RouteRule } from "../model/outbound.ts";
 import type { OutboundTarget, WeightedBackend } from "../model/outbound.ts";
-import type { InboundPolicy } from "../model/inbound.ts";
+import type { Fault } from "../model/fault.ts";
+import type { InboundPolicy, InboundRoute } from "../model/inbound.ts";
 import { formatIp, type IpBlock, parseIp } from "../model/ip.ts";
+import type { RateLimit } from "../model/rate_limit.ts";
+import type { ResourceRef } from "../model/resource.ts";
 import { decodeSnapshot } from "../discovery/decode_snapshot.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import { toWire } from "../base/wire_text.ts";
 import { decidedRequest } from "./extended_connect.ts";
+import { isFaultFor } from "./fault.ts";
 import { ANY_SEGMENT, type FlowFact, OTHER_PATH } from "./flows.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
 import { decideEgress, type EgressVerdict } from "./policy/egress.ts";
@@ -86,11 +90,22 @@ function routed(target: OutboundTarget, request: AskedRequest | null): Omit<Outb
   return { target, rule, answer, shares };
 }
 
+/** What spoils requests of a rule on purpose. @param identity of the client @param wallMs milliseconds since 1970 */
+export function explainFaults({ faults = [] }: RouteRule, identity: string, wallMs: number): readonly Fault[] {
+  return faults.filter((fault) => isFaultFor(fault, identity, wallMs));
+}
+
 /** Who asks a workload. */
 export interface AskedCaller {
   /** SPIFFE ID proven by mutual TLS; null without one. */
   readonly identity: string | null;
   readonly ip: string;
+}
+
+/** How fast a caller's requests may come. */
+export interface AskedRates extends Pick<RateLimit, "policy" | "total" | "identity" | "header"> {
+  /** `identity` is an override, which its callers share. */
+  readonly isOwn: boolean;
 }
 
 /** The decisions of a workload's sidecar. */
@@ -115,6 +130,25 @@ export class InboundJudge {
     if (client.connection.kind === "deny" && request === null) return client.connection;
     if (request === null) return rules.needsRequest ? rules.unclassified : client.connection;
     return client.request(decidedRequest(request));
+  }
+
+  /** The policy in audit mode that keeps the default of a port, or of one of its routes, from refusing; null for none. */
+  trial(port: number, route: InboundRoute | null): ResourceRef | null {
+    return this.#view.port(port).trialOf(route);
+  }
+
+  /** Whether a request is a kubelet's probe, which is let in whatever policies admit. */
+  isProbe(port: number, { identity, ip }: AskedCaller, request: HeaderBlock): boolean {
+    return this.#view.port(port).isProbe({ identity: identity ?? "", ip: parseIp(ip) }, request);
+  }
+
+  /** The rates that hold for a caller's requests to a port; null for none. */
+  rates(port: number, identity: string | null): AskedRates | null {
+    const limit = this.policy.ports.get(port)?.rateLimit ?? null;
+    if (limit === null) return null;
+    const { policy, total, header } = limit;
+    const own = limit.overrides.findLast(({ identities }) => identities.includes(identity ?? ""));
+    return { policy, total, identity: own?.rate ?? limit.identity, isOwn: own !== undefined, header };
   }
 }
 

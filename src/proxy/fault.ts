@@ -19,11 +19,14 @@ export function chooseFault(
   random: () => number,
 ): Fault | null {
   for (const fault of faults) {
-    if (wallMs >= fault.untilMs) continue;
-    if (fault.identities.length > 0 && !fault.identities.includes(identity)) continue;
-    if (random() * ALL < fault.share) return fault;
+    if (isFaultFor(fault, identity, wallMs) && random() * ALL < fault.share) return fault;
   }
   return null;
+}
+
+/** Whether a fault is for the caller, and not over. */
+export function isFaultFor({ untilMs, identities }: Fault, identity: string, wallMs: number): boolean {
+  return wallMs < untilMs && (identities.length === 0 || identities.includes(identity));
 }
 
 /** How the request ends; null: it goes on (after its delay). */

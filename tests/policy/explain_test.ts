@@ -50,3 +50,22 @@ test("explain says what may not leave the mesh", () => {
   expect(answer.trouble).toContain("EgressNetwork shop/outside");
   expect(explained("front", "192.0.2.9:80", "GET", "/").answer.admitted).toBe("all");
 });
+
+test("explain names the limits and faults that hold for the caller, and no others", () => {
+  const { answer } = explained("-f", join(import.meta.dir, "limits.yaml"), "front", "svc/web", "GET", "/metrics");
+  const [backend] = answer.backends;
+  expect(answer.route.faults).toEqual([
+    "FaultInjection shop/slow: 10 % wait 2s, then get 503; until 2199-01-01T00:00:00.000Z",
+  ]);
+  expect(backend.limits).toEqual([
+    "BackendPolicy shop/web: slow start 5s; retry budget 10 % and 3/s",
+  ]);
+  expect(backend.servers.map(({ rates }: { rates: string }) => rates)).toEqual(
+    Array(2).fill(
+      "RateLimitPolicy shop/web: 100/s (150 at once) in all; 20/s (20 at once) for this caller; by instance",
+    ),
+  );
+  const other = explained("-f", join(import.meta.dir, "limits.yaml"), "web", "svc/web", "GET", "/metrics").answer;
+  expect(other.route.faults).toEqual([]);
+  expect(other.backends[0].servers[0].rates).toContain("5/s (5 at once) for each identity");
+});

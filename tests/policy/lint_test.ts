@@ -20,6 +20,7 @@ test("lint finds each mistake, says where it is and what to do, and fails", () =
     "error shadowed Server shop/zz",
     "warning too_broad AuthorizationPolicy shop/all",
     "warning shadowed AuthorizationPolicy shop/front",
+    "warning too_broad AuthorizationPolicy shop/trial",
     "warning shadowed HTTPRoute shop/z-again",
     "warning unused NetworkAuthentication shop/unused",
     "warning too_broad Server shop/zz",
@@ -55,4 +56,13 @@ test("authz names callers by port and request, the policy that says so, and what
     ]],
     [null, null, [refused]],
   ] as never);
+});
+
+test("authz says that a default refuses nobody while the admissions are on trial", () => {
+  const { out } = tulle("authz", "-f", SHOP, "-f", MISTAKES, "front", "-n", "shop", "-o", "json");
+  const [answer] = JSON.parse(out) as { places: { port: number | null; rules: Record<string, string>[] }[] }[];
+  const rules = answer?.places.find(({ port }) => port === 9)?.rules.map(({ action, mode, policy }) => {
+    return `${mode} ${action} ${policy}`;
+  });
+  expect(rules).toEqual(["audit allow AuthorizationPolicy shop/trial", "audit deny default deny"]);
 });

@@ -86,7 +86,7 @@ function placesOf(view: MeshView, { namespace, name, meshed }: Subject): AuthzPl
   for (const port of [...judge.policy.ports.values()].sort((a, b) => a.port - b.port)) {
     const server = port.server === null ? "" : refText(port.server);
     const shared = { port: port.port, server };
-    const fallback = defaultRule(port.defaultPolicy);
+    const fallback = defaultRule(port.defaultPolicy, judge.trial(port.port, null) !== null);
     const probes = port.probePaths.map((path): AuthzRule => ({
       action: "allow",
       mode: "enforce",
@@ -103,10 +103,12 @@ function placesOf(view: MeshView, { namespace, name, meshed }: Subject): AuthzPl
       continue;
     }
     for (const route of port.routes) {
-      const rules = [...rulesOf([...route.authorizations, ...port.authorizations]), fallback];
+      const own = defaultRule(port.defaultPolicy, judge.trial(port.port, route) !== null);
+      const rules = [...rulesOf([...route.authorizations, ...port.authorizations]), own];
       places.push({ ...shared, requests: routeText(route), route: refText(route.ref, true), rules });
     }
-    const refusal: AuthzRule = { action: "deny", mode: "enforce", callers: "everyone", policy: "no route matches" };
+    const mode = judge.trial(port.port, null) === null ? "enforce" : "audit";
+    const refusal: AuthzRule = { action: "deny", mode, callers: "everyone", policy: "no route matches" };
     places.push({
       ...shared,
       requests: "everything else, and what is not HTTP",
@@ -114,7 +116,8 @@ function placesOf(view: MeshView, { namespace, name, meshed }: Subject): AuthzPl
       rules: [...probes, refusal],
     });
   }
-  places.push({ port: null, server: "", requests: null, route: "", rules: [defaultRule(judge.policy.defaultPolicy)] });
+  const rules = [...rulesOf(judge.policy.denials ?? []), defaultRule(judge.policy.defaultPolicy, false)];
+  places.push({ port: null, server: "", requests: null, route: "", rules });
   return places;
 }
 
@@ -138,9 +141,10 @@ const DEFAULTS: Readonly<Record<string, readonly ["allow" | "deny", string]>> = 
   audit: ["allow", "everyone else; reported as what would be refused"],
 };
 
-function defaultRule(name: string): AuthzRule {
+/** @param isTrial policies in audit mode keep it from refusing */
+function defaultRule(name: string, isTrial: boolean): AuthzRule {
   const [action, callers] = DEFAULTS[name] ?? ["deny", "everyone else"];
-  return { action, mode: "enforce", callers, policy: `default ${name}` };
+  return { action, mode: isTrial && action === "deny" ? "audit" : "enforce", callers, policy: `default ${name}` };
 }
 
 function authzText({ workload, instances, places }: AuthzAnswer): string {

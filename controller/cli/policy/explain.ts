@@ -39,7 +39,7 @@ export async function runExplain(argv: readonly string[]): Promise<void> {
     .option("-o, --output <form>", "table or json", parseOutput, "table")
     .action(async (words: string[], options: ExplainOptions) => {
       const view = new MeshView(await openState(options));
-      const answer = explain(view, readQuestion(view, words, options));
+      const answer = explain(view, readQuestion(view, words, options), Date.now());
       process.stdout.write(
         options.output === "json" ? `${JSON.stringify(answer, null, 2)}\n` : explanationText(answer),
       );
@@ -65,12 +65,12 @@ function readQuestion(view: MeshView, all: readonly string[], options: ExplainOp
     if (colon <= 0) throw new UsageError(`-H: found "${line}", want name: value`);
     return [line.slice(0, colon).trim().toLowerCase(), line.slice(colon + 1).trim()];
   });
-  const from = second === undefined ? null : view.find(first, options.namespace ?? null)[0] ?? null;
+  const from = second === undefined ? null : view.findOne(first, options.namespace ?? null)[0] ?? null;
   const request = methodAt < 0 ? null : { method: words[methodAt] ?? "", path: words[methodAt + 1] ?? "", headers };
   return {
     from,
     to: second ?? first,
-    namespace: options.namespace ?? from?.namespace ?? "default",
+    namespace: options.namespace ?? from?.namespace ?? view.state.namespace,
     caller: readCaller(options.from, view.state.options.trustDomain),
     request,
     authority: options.authority ?? null,
@@ -103,11 +103,12 @@ export function explanationText(answer: Explanation): string {
       route.retry ?? "retries: only where nothing was sent, or a safe method lost its connection",
     ];
     rows.push(["", limits.join("; ")]);
-    for (const edit of route.edits) rows.push(["", edit]);
+    for (const line of [...route.edits, ...route.faults]) rows.push(["", line]);
   }
   if (answer.trouble !== "") rows.push(["trouble", answer.trouble]);
   for (const backend of backends) {
     rows.push(["backend", `${backend.percent} %  ${backend.ref}  ${backend.trouble}`.trimEnd()]);
+    for (const line of backend.limits) rows.push(["", line]);
     for (const server of backend.servers) {
       rows.push(["  server", `${server.workload} ${server.address}  ${server.transport}`]);
       rows.push(["", `${server.server}${server.route === "" ? "" : `, ${server.route}`}`]);
@@ -115,6 +116,7 @@ export function explanationText(answer: Explanation): string {
         `  ${server.verdict}`,
         `${server.reason} (${server.policy})${server.audit === "" ? "" : `; ${server.audit}`}`,
       ]);
+      if (server.rates !== "") rows.push(["", server.rates]);
     }
   }
   return columns(rows);

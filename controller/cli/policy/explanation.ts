@@ -1,6 +1,7 @@
 /** The answer of `tulle explain`, as a value: the client's sidecar, then the sidecar of each endpoint. */
 import { UsageError } from "../../../src/base/error.ts";
-import { blockOf, explainOutbound, type InboundJudge } from "../../../src/proxy/explain.ts";
+import { blockOf, explainFaults, explainOutbound, type InboundJudge } from "../../../src/proxy/explain.ts";
+import { faultText, ratesText, resilienceTexts } from "./limits.ts";
 import type { MeshView, Subject, TargetSnapshot } from "./mesh_view.ts";
 import { refText, routeText } from "./refs.ts";
 
@@ -32,6 +33,8 @@ export interface Explanation {
     readonly tryTimeoutMs: number;
     readonly retry: string | null;
     readonly edits: readonly string[];
+    /** FaultInjections that spoil this client's requests now. */
+    readonly faults: readonly string[];
   } | null;
   /** Why it leads nowhere; "" when it does. */
   readonly trouble: string;
@@ -45,6 +48,8 @@ export interface ExplainedBackend {
   /** Of the requests of the rule. */
   readonly percent: number;
   readonly trouble: string;
+  /** Breaker, and what its BackendPolicy or annotations say. */
+  readonly limits: readonly string[];
   readonly servers: readonly ExplainedServer[];
 }
 
@@ -60,10 +65,12 @@ export interface ExplainedServer {
   readonly route: string;
   /** What a policy in audit mode would have done; "". */
   readonly audit: string;
+  /** The RateLimitPolicy that holds for the request; "". */
+  readonly rates: string;
 }
 
-/** @throws UsageError when the question names nothing */
-export function explain(view: MeshView, question: Question): Explanation {
+/** @param wallMs milliseconds since 1970 @throws UsageError when the question names nothing */
+export function explain(view: MeshView, question: Question, wallMs: number): Explanation {
   const from = fromText(question);
   const { key, subjects } = readTo(view, question);
   const client = question.from ?? { namespace: question.namespace, name: "" };
@@ -93,7 +100,11 @@ export function explain(view: MeshView, question: Question): Explanation {
       : "no route matches: 404 (no_route)";
     return { ...base, route: null, trouble, backends: [], admitted: "none" };
   }
-  const route = routeOf(found.rule, request);
+  const clientId = question.from === null ? question.caller?.identity ?? "" : question.from.identity;
+  const faults = request === null || question.from?.meshed === false
+    ? []
+    : explainFaults(found.rule, clientId, wallMs).map(faultText);
+  const route = { ...routeOf(found.rule, request), faults };
   if (found.answer !== null) {
     const location = found.answer.get("location");
     const trouble = `the sidecar of the client answers ${found.answer.status}${
@@ -105,7 +116,7 @@ export function explain(view: MeshView, question: Question): Explanation {
   const backends = found.shares.map(({ share, request: seen }): ExplainedBackend => {
     const percent = total === 0 ? 0 : Math.round(share.weight / total * 1000) / 10;
     if (share.backend === null) {
-      return { ref: "nothing", percent, trouble: "its reference leads nowhere: 500", servers: [] };
+      return { ref: "nothing", percent, trouble: "its reference leads nowhere: 500", limits: [], servers: [] };
     }
     const ref = `${refText(share.backend.ref)}:${share.backend.port}`;
     const trouble = share.backend.endpoints.length === 0 ? "it has no endpoints: 503" : "";
@@ -119,7 +130,7 @@ export function explain(view: MeshView, question: Question): Explanation {
         request === null || target.protocol === "opaque" ? null : seen,
       );
     });
-    return { ref, percent, trouble, servers };
+    return { ref, percent, trouble, limits: resilienceTexts(share.backend), servers };
   });
   const verdicts = backends.filter(({ percent }) => percent > 0).flatMap(({ servers, trouble }) =>
     trouble !== "" ? ["deny"] : servers.map(({ verdict }) => verdict)
@@ -162,11 +173,13 @@ function judgeServer(
       server: "no Server",
       route: "",
       audit: "",
+      rates: "",
     };
   }
   const said = question.caller;
   const identity = said === null ? isMesh ? question.from?.identity ?? null : null : said.identity;
   const ip = said?.ip ?? question.from?.address ?? "";
+  const rates = request === null ? null : judge.rates(endpoint.port, identity);
   const verdict = judge.judge(endpoint.port, { identity, ip: ip === "" ? "0.0.0.0" : ip }, request);
   return {
     ...shared,
@@ -181,10 +194,11 @@ function judgeServer(
       : `were ${refText(verdict.auditPolicy)} enforced, it would be ${
         verdict.kind === "permit" ? "refused" : "admitted"
       }`,
+    rates: rates === null ? "" : ratesText(rates),
   };
 }
 
-function routeOf(rule: Rule, request: Question["request"]): Explanation["route"] {
+function routeOf(rule: Rule, request: Question["request"]): Omit<NonNullable<Explanation["route"]>, "faults"> {
   const edits: string[] = [];
   if (rule.requestHeaders !== null) edits.push("request headers are edited");
   if (rule.responseHeaders !== null) edits.push("response headers are edited");

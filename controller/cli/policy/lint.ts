@@ -182,8 +182,10 @@ class Linter {
       : null;
   }
 
-  #workload({ policy }: InboundJudge): void {
-    for (const port of policy.ports.values()) {
+  #workload(judge: InboundJudge): void {
+    for (const port of judge.policy.ports.values()) {
+      for (const route of port.routes) this.#trial(judge.trial(port.port, route), refText(route.ref));
+      if (port.server !== null) this.#trial(judge.trial(port.port, null), refText(port.server));
       this.#rules(port.authorizations, []);
       for (const route of port.routes) this.#rules(route.authorizations, port.authorizations);
       this.#routes(port.routes);
@@ -201,6 +203,18 @@ class Linter {
         );
       }
     }
+  }
+
+  /** Admissions in audit mode, where no other is: they open what was to be locked. */
+  #trial(policy: PolicyRef | null, place: string): void {
+    if (policy?.kind !== "AuthorizationPolicy") return; // the default audit says so itself
+    this.#say(
+      "warning",
+      "too_broad",
+      refText(policy),
+      `mode audit: as no admission of ${place} is enforced, its default deny refuses nobody`,
+      "set mode: enforce when the counters say that nobody is missed, or admit somebody by another policy first",
+    );
   }
 
   /** Rules of one target, and those that hold there as well. */
@@ -250,6 +264,8 @@ class Linter {
     });
   }
 }
+
+type PolicyRef = NonNullable<ReturnType<InboundJudge["trial"]>>;
 
 function keyOfRef(ref: ObjectRef, namespace: string): string {
   return resourceKey(ref.kind, ref.namespace ?? namespace, ref.name);

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../../src/base/error.ts";
+import { ApiError } from "../../api/api_error.ts";
 import { TYPES } from "../../api/resource_type.ts";
 import type { KubeClient } from "../../api/client.ts";
 import { CONTROLLER, MESH_NAMESPACE, SIDECAR_CONTAINER } from "../../core/cluster_names.ts";
@@ -22,6 +23,7 @@ import type { KnownMesh } from "../find_mesh.ts";
 /** Addresses for workloads of manifests, which have none yet: the networks for benchmarks (RFC 2544), used nowhere else. */
 const STAND_IN = "198.18";
 const STDIN = 0;
+const STANDARD_NAMESPACE = "default";
 
 export interface MeshState {
   readonly resources: readonly Resource[];
@@ -29,6 +31,8 @@ export interface MeshState {
   readonly options: IndexOptions;
   /** "manifests", "the mesh on this machine", "the cluster". */
   readonly where: string;
+  /** Of names for which no other is said. */
+  readonly namespace: string;
   /** Files of the objects, by key; empty for a cluster. */
   readonly places: ReadonlyMap<string, string>;
 }
@@ -45,6 +49,7 @@ export function stateOfManifests(names: readonly string[], trustDomain = "cluste
     addresses: standIns(resources),
     options: { ...standardOptions(), trustDomain },
     where: "manifests",
+    namespace: STANDARD_NAMESPACE,
   };
 }
 
@@ -130,16 +135,21 @@ export function stateOfMesh({ stateFolder, folders, trustDomain }: KnownMesh): M
     addresses,
     options: { ...standardOptions(), trustDomain },
     where: "the mesh on this machine",
+    namespace: STANDARD_NAMESPACE,
   };
 }
 
-/** All that a controller reads of a cluster. @throws ApiError */
+/**
+ * All that a controller reads of a cluster.
+ * @throws ApiError, also for a kind that the user may not list: without policies the answer would be a wrong one
+ */
 export async function stateOfCluster(client: KubeClient): Promise<MeshState> {
   const lists = await Promise.all(FOLLOWED.map(async ({ kind, optional }) => {
     try {
       return await client.list(TYPES[kind], null);
     } catch (error) {
-      if (optional) return [];
+      // As for the controller: there are none of a kind that the cluster does not know.
+      if (optional && error instanceof ApiError && error.isNotFound) return [];
       throw error;
     }
   }));
@@ -148,7 +158,8 @@ export async function stateOfCluster(client: KubeClient): Promise<MeshState> {
     return resource === null ? [] : [resource];
   });
   const addresses: Addresses = { workloads: new Map(), services: new Map() };
-  return { resources, addresses, options: await optionsOfCluster(client), where: "the cluster", places: new Map() };
+  const options = await optionsOfCluster(client);
+  return { resources, addresses, options, where: "the cluster", namespace: client.target.namespace, places: new Map() };
 }
 
 /** What the controller there was started with. */

@@ -45,7 +45,13 @@ export class MeshView {
   with(objects: readonly Resource[], gone: ReadonlySet<string> = new Set()): MeshView {
     const keys = new Set(objects.map(keyOf));
     const kept = this.state.resources.filter((resource) => !keys.has(keyOf(resource)) && !gone.has(keyOf(resource)));
-    return new MeshView({ ...this.state, resources: [...kept, ...objects] });
+    // Age decides between rivals, and an object that is applied again stays as old as it is.
+    const ages = new Map(this.state.resources.map((resource) => [keyOf(resource), resource.meta.createdMs]));
+    const aged = objects.map((object) => {
+      const createdMs = object.meta.createdMs ?? ages.get(keyOf(object)) ?? null;
+      return { ...object, meta: { ...object.meta, createdMs } };
+    });
+    return new MeshView({ ...this.state, resources: [...kept, ...aged] });
   }
 
   /** What a client's sidecar is told about "host:port". @throws Error for no target */
@@ -76,7 +82,9 @@ export class MeshView {
     const kind = parts.length === 2 ? KINDS[parts[0] ?? ""] : undefined;
     const plain = kind === undefined ? word : parts[1] ?? "";
     const found = this.subjects.filter((subject) => {
-      if (kind !== undefined && kind !== subject.kind && kind !== "any") return false;
+      if (kind !== undefined && kind !== subject.kind && kind !== "any" && subject.kind !== "ExternalWorkload") {
+        return false;
+      }
       return [subject.workload, subject.name].some((name) => {
         if (plain === `${subject.namespace}/${name}` || plain === `${name}.${subject.namespace}`) return true;
         return plain === name && (namespace === null || namespace === subject.namespace);
@@ -94,6 +102,16 @@ export class MeshView {
         near === null ? ` There are: ${known.join(", ") || "none"}` : ` Did you mean "${near}"?`
       }`,
     );
+  }
+
+  /** The same for a word that must mean one workload. @throws UsageError also when it means several */
+  findOne(word: string, namespace: string | null): readonly Subject[] {
+    const found = this.find(word, namespace);
+    const workloads = [...new Set(found.map((each) => `${each.kind} ${each.namespace}/${each.workload}`))];
+    if (workloads.length > 1) {
+      throw new UsageError(`"${word}" is ${workloads.join(" and ")}: say which, by -n NAMESPACE or as kind/name`);
+    }
+    return found;
   }
 
   #readSubjects(): Subject[] {
@@ -123,10 +141,10 @@ export class MeshView {
   }
 }
 
-/** Kinds as people abbreviate them. On this machine every workload is an ExternalWorkload, whatever it is called. */
+/** Kinds as people abbreviate them. On this machine every workload is an ExternalWorkload, and goes by any of them. */
 const KINDS: Readonly<Record<string, string>> = {
-  deploy: "any",
-  deployment: "any",
+  deploy: "Deployment",
+  deployment: "Deployment",
   sts: "StatefulSet",
   statefulset: "StatefulSet",
   ds: "DaemonSet",

@@ -1,6 +1,7 @@
 /** `tulle policy`: understand and change policy without surprises. */
 import { Argument } from "commander";
 import { UsageError } from "../../../src/base/error.ts";
+import { flowRequest } from "../../../src/proxy/explain.ts";
 import { collect, type Output, parseOutput, runCommand, teachingCommand } from "../_command.ts";
 import { runInside } from "../find_mesh.ts";
 import { localMesh, type MeshOptions, openState, withManifests, withMeshOptions } from "./_mesh_options.ts";
@@ -141,7 +142,12 @@ async function runSuggest(argv: readonly string[]): Promise<void> {
     .action(async (word: string, options: FlowOptions) => {
       if (await enter(options, ["policy", "suggest", ...argv])) return;
       const view = new MeshView(await openState(options));
-      const suggestion = suggest(view.find(word, options.namespace ?? null), await collectFlows(options));
+      const subjects = view.findOne(word, options.namespace ?? null);
+      const suggestion = suggest(subjects, await collectFlows(options), (flow, { namespace, name }) => {
+        const request = flowRequest(flow);
+        const caller = { identity: flow.identity === "" ? null : flow.identity, ip: flow.ip };
+        return request !== null && view.judge(namespace, name)?.isProbe(flow.port, caller, request) === true;
+      });
       if (suggestion.objects.length === 0) throw new Error(`nobody was seen calling ${word}: let it run for a while`);
       process.stdout.write(suggestionText(suggestion));
     });

@@ -26,13 +26,18 @@ export interface Suggestion {
 /**
  * @param subjects instances of one workload
  * @param seen what sidecars have kept; of others it is passed over
+ * @param isProbe of the kubelet, which is let in without a policy
  */
-export function suggest(subjects: readonly Subject[], seen: readonly WorkloadFlows[]): Suggestion {
+export function suggest(
+  subjects: readonly Subject[],
+  seen: readonly WorkloadFlows[],
+  isProbe: (flow: FlowFact, subject: Subject) => boolean,
+): Suggestion {
   const [subject] = subjects;
   if (subject === undefined) return { objects: [], refused: [] };
   const names = new Set(subjects.map(({ namespace, name }) => `${namespace}/${name}`));
   const all = seen.filter(({ workload }) => names.has(workload)).flatMap(({ flows }) => flows);
-  const permitted = all.filter(({ verdict, policy }) => verdict === "permit" && policy !== "default probe");
+  const permitted = all.filter((flow) => flow.verdict === "permit" && !isProbe(flow, subject));
   const objects: Suggestion["objects"][number][] = [];
   const ports = [...new Set(permitted.map(({ port }) => port))].sort((a, b) => a - b);
   for (const port of ports) objects.push(...suggestPort(subject, port, permitted.filter((flow) => flow.port === port)));

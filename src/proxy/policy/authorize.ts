@@ -181,6 +181,17 @@ export class PortPolicy {
     return this.verdict({ ...decision, cause: refusal.cause, reason }, null, false);
   }
 
+  /**
+   * The policy in audit mode, or default, because of which nothing is refused for want of an admission.
+   *
+   * @param route of this port; null: the port as a whole, of one with routes what none of them matches
+   * @returns null where the default holds
+   */
+  trialOf(route: InboundRoute | null): ResourceRef | null {
+    if (route !== null) return this.#routes.get(route)?.fallback.trial ?? null;
+    return (this.needsRequest ? this.#noRouteTrial : this.#server.fallback)?.trial ?? null;
+  }
+
   /** The route of a request: null when none matches, "ambiguous" when the readings of its path differ. */
   routeOf(block: HeaderBlock): InboundRoute | null | "ambiguous" {
     return this.#matcher.matchAllReadings(block);
