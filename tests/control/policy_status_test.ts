@@ -8,6 +8,7 @@ import { ControllerProcess } from "../bench/controller/subject.ts";
 import { TEST_BED } from "../kubernetes/support/test_bed.ts";
 import { eventually } from "../support/eventually.ts";
 import { KubeApi } from "../support/kube_api.ts";
+import { sumOf } from "../support/prometheus.ts";
 
 setDefaultTimeout(4 * 60_000);
 
@@ -92,17 +93,20 @@ describe.skipIf(TEST_BED === null)("status of policies", () => {
   });
 
   test("what has been written is not written again", async () => {
-    const versions = async () => {
-      const lists = await Promise.all(POLICY_KINDS.map((kind) => api.client.list(TYPES[kind], NAMESPACE)));
-      return lists.flat().map(({ kind, metadata }) => `${kind} ${metadata.name} ${metadata.resourceVersion}`);
+    // A write that changes nothing leaves no trace in the object, so the API server is asked how many there were.
+    const writes = async () => {
+      const labels = { group: TYPES.Server.group, subresource: "status", verb: "PATCH", code: "200" };
+      return sumOf(await api.client.text("/metrics"), "apiserver_request_total", labels);
     };
-    const before = await versions();
+    const before = await writes();
     // Each object is looked at again in the rounds that these bring about.
-    for (const port of [1001, 1002, 1003]) {
+    const ports = [1001, 1002, 1003];
+    for (const port of ports) {
       await make("Server", `more-${port}`, server(port));
       await reason("Server", `more-${port}`, "Accepted");
     }
-    expect((await versions()).filter((version) => !version.startsWith("Server more-"))).toEqual(before);
+    // One each; the one before them may be counted late.
+    expect(await writes() - before).toBeLessThanOrEqual(ports.length + 1);
   });
 
   test("kubectl get has columns for what matters", async () => {
