@@ -74,6 +74,8 @@ export interface Fault {
   readonly httpStatus: number;
   readonly grpcStatus: number;
   readonly reset: boolean;
+  readonly requestBytesPerSecond: number;
+  readonly responseBytesPerSecond: number;
 }
 
 /** Index of a backend that does not exist: its share of the requests is answered with 500. */

@@ -51,5 +51,7 @@ function readFault(fault: FaultInjection, trustDomain: string): Fault {
     httpStatus: fault.abort?.httpStatus ?? 0,
     grpcStatus: fault.abort?.grpcStatus ?? 0,
     reset: fault.reset,
+    requestBytesPerSecond: fault.bandwidth?.requestBytesPerSecond ?? 0,
+    responseBytesPerSecond: fault.bandwidth?.responseBytesPerSecond ?? 0,
   };
 }

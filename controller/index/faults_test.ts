@@ -34,7 +34,8 @@ test.each([
   ["reset: true", "found neither, want either until or for: a fault must end"],
   ["reset: true, for: 5m", "want until instead: an object of a file has no time at which it was made"],
   ["until: tomorrow, reset: true", 'spec.until: found "tomorrow", want a time such as'],
-  ["until: '2030-01-01T00:00:00Z'", "found no fault, want delay, abort or reset"],
+  ["until: '2030-01-01T00:00:00Z'", "found no fault, want delay, abort, reset or bandwidth"],
+  ["until: '2030-01-01T00:00:00Z', bandwidth: {}", "spec.bandwidth: found a mapping, want requestBytesPerSecond"],
   ["until: '2030-01-01T00:00:00Z', abort: {}", "spec.abort: found a mapping, want httpStatus or grpcStatus"],
   ["until: '2030-01-01T00:00:00Z', reset: true, percent: 101", "spec.percent: found 101, want a number 0–100"],
 ])("%s is refused with what is wanted", (spec, want) => {

@@ -1,6 +1,6 @@
 /** Decoder of FaultInjection (policy.tulle.dev/v1alpha1). */
 import { DURATION_FORM, parseDuration } from "../../src/base/duration.ts";
-import type { FaultInjection } from "./fault_injection.ts";
+import { type FaultInjection, MAX_BANDWIDTH } from "./fault_injection.ts";
 import { readMeta } from "./_meta.ts";
 import { readTypedRef } from "./_policy_kinds.ts";
 import type { Reader } from "./_reader.ts";
@@ -22,6 +22,7 @@ export function readFaultInjection(root: Reader): FaultInjection {
     (text) => /^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text)),
   );
   const abort = spec.objectOr("abort");
+  const bandwidth = spec.objectOr("bandwidth");
   const fault: FaultInjection = {
     kind: "FaultInjection",
     meta,
@@ -40,8 +41,13 @@ export function readFaultInjection(root: Reader): FaultInjection {
       grpcStatus: abort.intOr("grpcStatus", null, 1, 16),
     },
     reset: spec.boolOr("reset", false),
+    bandwidth: bandwidth === null ? null : {
+      requestBytesPerSecond: bandwidth.intOr("requestBytesPerSecond", null, 1, MAX_BANDWIDTH),
+      responseBytesPerSecond: bandwidth.intOr("responseBytesPerSecond", null, 1, MAX_BANDWIDTH),
+    },
   };
   abort?.done();
+  bandwidth?.done();
   spec.done();
   const { untilMs, forMs, delayMs, reset } = fault;
   if ((untilMs === null) === (forMs === null)) {
@@ -53,7 +59,13 @@ export function readFaultInjection(root: Reader): FaultInjection {
   if (abort !== null && fault.abort?.httpStatus === null && fault.abort.grpcStatus === null) {
     spec.bad("abort", "httpStatus or grpcStatus");
   }
-  if (delayMs === null && abort === null && !reset) spec.fail(spec.path, "found no fault, want delay, abort or reset");
+  if (
+    bandwidth !== null && fault.bandwidth?.requestBytesPerSecond === null &&
+    fault.bandwidth.responseBytesPerSecond === null
+  ) spec.bad("bandwidth", "requestBytesPerSecond or responseBytesPerSecond");
+  if (delayMs === null && abort === null && !reset && bandwidth === null) {
+    spec.fail(spec.path, "found no fault, want delay, abort, reset or bandwidth");
+  }
   return fault;
 }
 

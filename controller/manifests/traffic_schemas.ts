@@ -1,4 +1,5 @@
 /** Schemas of the kinds that shape traffic. */
+import { MAX_BANDWIDTH } from "../kube/fault_injection.ts";
 import { MAX_FAILURES, MAX_METHODS, MAX_REQUESTS } from "../kube/backend_policy.ts";
 import { MAX_EGRESS_ENTRIES } from "../kube/egress_network.ts";
 import { MAX_OVERRIDES, MAX_RATE } from "../kube/rate_limits.ts";
@@ -141,6 +142,14 @@ export function faultSpec(targetRef: Schema): Schema {
         },
         [],
         { description: "Answers in place of the Service." },
+      ),
+      bandwidth: object(
+        {
+          requestBytesPerSecond: number(1, MAX_BANDWIDTH, "How fast the body of each request passes."),
+          responseBytesPerSecond: number(1, MAX_BANDWIDTH, "How fast the body of each response passes."),
+        },
+        [],
+        { description: "Slows bodies down, beyond what one flow-control window holds." },
       ),
       reset: { type: "boolean", description: "Resets the connection (HTTP/1.1) or the stream (HTTP/2)." },
     },

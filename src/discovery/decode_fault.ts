@@ -15,6 +15,8 @@ export function readFault(r: ProtoReader, path: string, check: Check): Fault {
   let httpStatus = 0;
   let grpcStatus = 0;
   let reset = false;
+  let requestBytesPerSecond = 0;
+  let responseBytesPerSecond = 0;
   while (r.next()) {
     if (r.field === 1) policy = nested(r, readResource);
     else if (r.field === 2) share = check.range(`${path}.share`, r.number(), 0, 10_000);
@@ -24,7 +26,20 @@ export function readFault(r: ProtoReader, path: string, check: Check): Fault {
     else if (r.field === 6) httpStatus = check.range(`${path}.http_status`, r.number(), 200, 599);
     else if (r.field === 7) grpcStatus = check.range(`${path}.grpc_status`, r.number(), 1, 16);
     else if (r.field === 8) reset = r.number() !== 0;
+    else if (r.field === 9) requestBytesPerSecond = r.number();
+    else if (r.field === 10) responseBytesPerSecond = r.number();
     else r.skip();
   }
-  return { policy, share, identities, untilMs, delayMs, httpStatus, grpcStatus, reset };
+  return {
+    policy,
+    share,
+    identities,
+    untilMs,
+    delayMs,
+    httpStatus,
+    grpcStatus,
+    reset,
+    requestBytesPerSecond,
+    responseBytesPerSecond,
+  };
 }

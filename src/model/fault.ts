@@ -17,4 +17,8 @@ export interface Fault {
   readonly grpcStatus: number;
   /** The connection (HTTP/1) or the stream (HTTP/2) is reset. */
   readonly reset: boolean;
+  /** Body bytes of a request that pass in a second; 0: no limit. */
+  readonly requestBytesPerSecond: number;
+  /** … of a response. */
+  readonly responseBytesPerSecond: number;
 }

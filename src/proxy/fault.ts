@@ -29,6 +29,13 @@ export function isFaultFor({ untilMs, identities }: Fault, identity: string, wal
   return wallMs < untilMs && (identities.length === 0 || identities.includes(identity));
 }
 
+/** What a fault is counted as: what is worst of it. */
+export function faultName(fault: Fault): "reset" | "abort" | "delay" | "bandwidth" {
+  if (fault.reset) return "reset";
+  if (fault.httpStatus + fault.grpcStatus > 0) return "abort";
+  return fault.delayMs > 0 ? "delay" : "bandwidth";
+}
+
 /** How the request ends; null: it goes on (after its delay). */
 export function faultFailure(fault: Fault): Failure | null {
   const { httpStatus, grpcStatus, reset, policy } = fault;

@@ -13,6 +13,8 @@ const FAULT: Fault = {
   httpStatus: 503,
   grpcStatus: 0,
   reset: false,
+  requestBytesPerSecond: 0,
+  responseBytesPerSecond: 0,
 };
 
 test("a fault is over at its time, whatever else it says", () => {

@@ -1,6 +1,4 @@
 /** Copies of requests for other backends (Gateway API HTTPRequestMirrorFilter): sent and forgotten. */
-import type { Http1Server } from "../http/http1_server.ts";
-import type { Http2Stream } from "../http/http2_stream.ts";
 import type { Leg, LegListener } from "../http/leg.ts";
 import type { RouteRule } from "../model/outbound.ts";
 import type { Mirror } from "../model/route_plan.ts";
@@ -9,6 +7,7 @@ import type { Exchange } from "./exchange.ts";
 import { outboundRequest } from "./header_edits.ts";
 import { MAX_MIRRORS, MirrorCopy, type MirrorResult, mirrorsUnderWay } from "./mirror_copy.ts";
 import { ruleRequest } from "./route_filters.ts";
+import type { OwnedLeg } from "./throttled_leg.ts";
 import type { Upstreams } from "./upstream/upstreams.ts";
 
 const HTTP11 = { minorVersion: 1, upgrade: "" } as const;
@@ -36,8 +35,7 @@ export function mirrorRequest(
     if (copy !== null) copies.push(copy);
   }
   if (copies.length === 0 || exchange.requestDone) return;
-  // Only clients' requests get here, over either version of HTTP.
-  const down = exchange.down as Http1Server | Http2Stream;
+  const down = exchange.down as OwnedLeg; // only clients' requests get here, over either version of HTTP
   down.listener = new Tee(exchange, copies);
 }
 

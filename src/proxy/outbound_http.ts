@@ -22,6 +22,7 @@ import { type Account, accountOf, accountOfResponse } from "./retry.ts";
 import { mirrorRequest } from "./mirror.ts";
 import { answerOf, editedRequest, editedResponse } from "./route_filters.ts";
 import { hostOf } from "./route/host.ts";
+import { throttle } from "./throttled_leg.ts";
 import { pickBackend } from "./route/pick.ts";
 import { keptEndpoint, withToken } from "./sessions.ts";
 import type { EndpointState } from "./upstream/endpoint_state.ts";
@@ -95,6 +96,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     const fault = chooseFault(faults, this.identity, Date.now(), () => exchange.context.random());
     if (fault === null) return false;
     this.#observer.onFault(fault);
+    throttle(exchange, fault);
     if (fault.delayMs > 0) {
       this.#delayed.set(exchange, fault);
       exchange.pause(fault.delayMs);

@@ -17,6 +17,7 @@ import type { TripReason } from "./upstream/breaker.ts";
 import type { CounterSeries } from "../telemetry/series.ts";
 import type { ResilienceEvent } from "./upstream/upstreams.ts";
 import type { Fault } from "../model/fault.ts";
+import { faultName } from "./fault.ts";
 import type { EgressVerdict } from "./policy/egress.ts";
 import type { FailureCode } from "./upstream/failure.ts";
 
@@ -120,8 +121,7 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
   }
 
   onFault(fault: Fault): void {
-    const kind = fault.reset ? "reset" : fault.httpStatus + fault.grpcStatus > 0 ? "abort" : "delay";
-    this.#metrics.countFault(fault.policy, kind);
+    this.#metrics.countFault(fault.policy, faultName(fault));
   }
 
   onEgress(entry: TargetEntry, protocol: "http" | "tls" | "tcp", host: string, verdict: EgressVerdict): void {

@@ -1,7 +1,7 @@
 /** FaultInjection as clients see it: what is spoilt, for whom, and that it ends by itself. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
-import { fetchOnce, header, type HttpApp, reply, serveHttp } from "../support/http1.ts";
+import { fetchOnce, header, Http1Client, type HttpApp, reply, serveHttp } from "../support/http1.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { sumOf } from "../support/prometheus.ts";
 import { httpRoute, NAMESPACE, type Resource, service, workload } from "../support/resources.ts";
@@ -9,6 +9,10 @@ import { httpRoute, NAMESPACE, type Resource, service, workload } from "../suppo
 setDefaultTimeout(40_000);
 
 const PORT = 8080;
+/** Several times what windows between the app and its caller hold. */
+const BIG = "x".repeat(2 * 1024 * 1024);
+/** What may pass at once: a window on each side of the client's sidecar and one in between (src/http/limits.ts), and sockets. */
+const AHEAD_BYTES = 1024 * 1024;
 const LATER = "2999-01-01T00:00:00Z";
 let mesh: Mesh;
 let app: HttpApp;
@@ -19,7 +23,11 @@ beforeAll(async () => {
     workloads: [workload("front", { calls }), workload("other", { calls }), workload("web")],
     services: [service("web", PORT, "http")],
   });
-  app = serveHttp(mesh.ip("web"), PORT, async (_request, peer) => await peer.write(reply(200, "ok")));
+  app = serveHttp(mesh.ip("web"), PORT, async (request, peer) => {
+    await peer.write(
+      reply(200, request.path === "/big" ? BIG : request.method === "POST" ? `${request.body.length}` : "ok"),
+    );
+  });
 });
 
 afterAll(async () => {
@@ -102,6 +110,40 @@ test.skipIf(isDirect)("a delay holds a request back, and a share of nothing spoi
   });
   expect(before).toBeGreaterThanOrEqual(1);
 });
+
+test.skipIf(isDirect)(
+  "a bandwidth slows the bodies of its callers down, whole and in order, and nobody else's",
+  async () => {
+    const rate = 512 * 1024;
+    const bandwidth = { requestBytesPerSecond: rate, responseBytesPerSecond: rate };
+    mesh.apply([fault({ bandwidth, clientRefs: [{ kind: "ServiceAccount", name: "front" }] })]);
+    await eventually(async () => {
+      await ask("front");
+      expect(await counted("bandwidth")).toBeGreaterThanOrEqual(1);
+    });
+    const leastMs = (1000 * (BIG.length - AHEAD_BYTES)) / rate;
+    const timed = async (body: () => Promise<string>) => {
+      const since = performance.now();
+      return { body: await body(), ms: performance.now() - since };
+    };
+    const order: string[] = [];
+    const [slow] = await Promise.all([
+      timed(async () => (await ask("front", "/big")).body.toString()).finally(() => order.push("front")),
+      ask("other", "/big").then(({ body }) => order.push(`other ${body.length}`)),
+    ]);
+    expect(slow.body).toBe(BIG);
+    expect(slow.ms).toBeGreaterThan(leastMs);
+    expect(order).toEqual([`other ${BIG.length}`, "front"]);
+    const sent = await timed(async () => {
+      using client = await Http1Client.connect(mesh.to("front", `web:${PORT}`));
+      const head = `POST / HTTP/1.1\r\nhost: web\r\ncontent-length: ${BIG.length}\r\n\r\n`;
+      const [answer] = await Promise.all([client.readResponse(), client.peer.write(head + BIG)]);
+      return answer.body.toString();
+    });
+    expect(sent.body).toBe(String(BIG.length));
+    expect(sent.ms).toBeGreaterThan(leastMs);
+  },
+);
 
 test.skipIf(isDirect)("a fault ends at its time, also when the controller is gone", async () => {
   mesh.apply([fault({ abort: { httpStatus: 503 }, until: new Date(Date.now() + 6_000).toISOString() })]);
