@@ -10,13 +10,20 @@ type Rates = NonNullable<ReturnType<InboundJudge["rates"]>>;
 type Rate = NonNullable<Rates["total"]>;
 
 /** "FaultInjection shop/slow: 10 % wait 2s, then get 503; until 2026-01-31T12:00:00.000Z" */
-export function faultText({ policy, share, delayMs, httpStatus, grpcStatus, reset, untilMs }: Fault): string {
+export function faultText(fault: Fault): string {
+  const { policy, share, delayMs, httpStatus, grpcStatus, reset, untilMs } = fault;
+  const { requestBytesPerSecond, responseBytesPerSecond } = fault;
   const answers = [
     ...(httpStatus === 0 ? [] : [`get ${httpStatus}`]),
     ...(grpcStatus === 0 ? [] : [`get gRPC status ${grpcStatus}`]),
     ...(reset ? ["are reset"] : []),
   ].join(" or ");
-  const what = [...(delayMs === 0 ? [] : [`wait ${formatDuration(delayMs)}`]), ...(answers === "" ? [] : [answers])];
+  const what = [
+    ...(delayMs === 0 ? [] : [`wait ${formatDuration(delayMs)}`]),
+    ...(requestBytesPerSecond === 0 ? [] : [`send ${requestBytesPerSecond} bytes/s`]),
+    ...(responseBytesPerSecond === 0 ? [] : [`receive ${responseBytesPerSecond} bytes/s`]),
+    ...(answers === "" ? [] : [answers]),
+  ];
   return `${refText(policy)}: ${share / 100} % ${what.join(", then ")}; until ${new Date(untilMs).toISOString()}`;
 }
 
