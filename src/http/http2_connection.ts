@@ -161,7 +161,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
   }
 
   onEnd(): void {
-    this.outbox.flush(); // answers of this turn
+    if (this.isServer) this.outbox.flush(); // answers of this turn; requests would meet nobody
     this.#lost("peer closed the connection");
     this.outbox.close();
     this.socket.end();
@@ -392,8 +392,9 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     disarm(this.#head);
     disarm(this.#grace);
     // A server that takes a connection says SETTINGS first (RFC 9113 §3.4); one that leaves has the kernel reset the others.
-    const isUnseen = !this.isServer && !this.settingsReceived;
+    const isUnheard = !this.isServer && !this.settingsReceived;
     for (const stream of this.streams.values()) {
+      const isUnseen = isUnheard || (!this.isServer && stream.isUnsent);
       const { listener } = stream;
       stream.listener = null;
       stream.forget();

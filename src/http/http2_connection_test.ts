@@ -317,19 +317,6 @@ test("GOAWAY to a client: streams above the last are unprocessed, those below go
   expect(pair.owner.events.at(-1)).toBe("closed drained");
 });
 
-test("a server that closes before its SETTINGS has not begun: streams are unprocessed; later nobody knows", async () => {
-  const socket = new FakeSocket();
-  const owner = new RecordingOwner(true);
-  const connection = new Http2Connection(socket.raw, false, false, owner);
-  const early = open({ socket, owner, connection, peer: new H2Peer(socket, true) }, requestHead("POST"), false);
-  connection.onClose(new Error("ECONNRESET"));
-  expect(early.recorder.events).toEqual(["abort 7 unprocessed ECONNRESET"]);
-  const pair = await client();
-  const late = open(pair, requestHead("POST"), false);
-  pair.connection.onClose(new Error("ECONNRESET"));
-  expect(late.recorder.events).toEqual(["abort 2 ECONNRESET"]);
-});
-
 test("shutdown() of a server serves what is under way, refuses what comes later, and closes after the last stream", async () => {
   const { peer, owner, socket, connection } = await server();
   peer.send(request(1));

@@ -40,6 +40,8 @@ export class Http2Stream implements Leg, Holder {
   bodyLeft = -1;
   /** Client role: method of the request, for what its response may hold. */
   method = "";
+  /** Client role: where the request begins among the bytes of the connection. */
+  #beginsAt = Infinity;
   /** In the connection's list of streams that wait for a window or room. */
   waiting = false;
   /** What waits; null as long as nothing ever had to. */
@@ -62,6 +64,11 @@ export class Http2Stream implements Leg, Holder {
     return this.method === "HEAD" || status === 204 || status === 304 || (this.method === "CONNECT" && status < 300);
   }
 
+  /** Client role: no byte of the request has been sent. */
+  get isUnsent(): boolean {
+    return this.#beginsAt >= this.connection.outbox.offered;
+  }
+
   /** Bytes queued because a window or the socket is full. */
   get queued(): number {
     return this.#queue === null ? 0 : this.#queue.length;
@@ -69,7 +76,11 @@ export class Http2Stream implements Leg, Holder {
 
   sendHead(head: HeaderBlock, end: boolean, _reason: string): void {
     if (this.closed || this.sendEnd) return;
-    if (head.method !== "") this.method = head.method;
+    if (head.method !== "") {
+      this.method = head.method;
+      const { outbox } = this.connection;
+      this.#beginsAt = outbox.written + outbox.pending;
+    }
     this.connection.writeHeaders(this.id, head, end);
     if (end) this.#sent();
   }

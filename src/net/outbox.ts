@@ -21,6 +21,8 @@ const LARGE_POOL = 32;
 const BULK_POOL = 8;
 /** Chunks from here on are written from where they lie when nothing waits before them; below, a copy is cheaper than a write of its own. */
 const DIRECT_BYTES = 64 * 1024;
+/** Longest plaintext of a TLS record (RFC 8446 §5.1): what is written together beyond it leaves in several. */
+const MAX_RECORD_BYTES = 16 * 1024;
 
 const small: Uint8Array[] = [];
 const large: Uint8Array[] = [];
@@ -62,6 +64,8 @@ export class Outbox {
   readonly sink: ByteSink = new ByteSink(0, POOL);
   /** Bytes written to the socket since the start. */
   written = 0;
+  /** … and those that it may have sent without saying so. What is behind them was certainly not sent. */
+  offered = 0;
   /** A write was short: the socket will say when it takes more. */
   blocked = false;
   readonly #socket: RawSocket;
@@ -124,7 +128,7 @@ export class Outbox {
     if (end - start >= DIRECT_BYTES && !this.blocked && !this.#closed) {
       if (this.pending > 0) this.#write();
       if (this.pending === 0) {
-        const taken = this.#socket.write(buffer, from, end - from);
+        const taken = this.#offer(buffer, from, end - from);
         if (taken < 0) return this.#fail();
         this.written += taken;
         from += taken;
@@ -183,7 +187,7 @@ export class Outbox {
     const { sink } = this;
     const length = sink.length - this.#start;
     if (length > 0 && !this.#closed) {
-      const taken = this.#socket.write(sink.buffer, this.#start, length);
+      const taken = this.#offer(sink.buffer, this.#start, length);
       if (taken < 0) return this.#fail();
       this.written += taken;
       if (taken < length) {
@@ -199,6 +203,13 @@ export class Outbox {
       this.#wasHigh = false;
       this.#owner.onOutboxDrained();
     }
+  }
+
+  #offer(buffer: Uint8Array, start: number, length: number): number {
+    const taken = this.#socket.write(buffer, start, length);
+    // A write that fails has sent nothing; but TLS may have sent the records before the one that failed.
+    if (taken >= 0 || length > MAX_RECORD_BYTES) this.offered = this.written + length;
+    return taken;
   }
 
   /** Says what waits, by the memory it takes. */
