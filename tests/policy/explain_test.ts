@@ -38,6 +38,14 @@ test.each(CASES)("explain says what the server decides: %s", (_, words, verdict,
   expect(exitCode).toBe(verdict === "permit" ? 0 : 1);
 });
 
+test("explain takes a caller of whom nothing is known for one without an identity", () => {
+  const transport = (...words: string[]) => {
+    const { backends: [{ servers: [server] }] } = explained("svc/web", "GET", "/metrics", ...words).answer;
+    return server.transport;
+  };
+  expect([transport(), transport("--from", "shop/front")]).toEqual(["plaintext", "mutual TLS"]);
+});
+
 test("explain names what was meant when a name is wrong", () => {
   const { exitCode, error } = explained("frnt", "svc/web", "GET", "/");
   expect(exitCode).toBe(2);

@@ -42,8 +42,22 @@ test("replay leaves an object that is applied again as old as it is", () => {
       server("b", "deny", "2020-01-01T00:00:00Z") + server("a", "all-unauthenticated", "2021-01-01T00:00:00Z"),
     );
     writeFileSync(flows, JSON.stringify([{ workload: "shop/front", dropped: 0, flows: [FLOW] }]));
-    const change = (manifest: string) => {
-      const words = ["policy", "replay", "--base", SHOP, "--base", base, "--flows", flows, "-f", "-", "-o", "json"];
+    const change = (manifest: string, ...more: string[]) => {
+      const words = [
+        "policy",
+        "replay",
+        "--base",
+        SHOP,
+        "--base",
+        base,
+        "--flows",
+        flows,
+        "-f",
+        "-",
+        "-o",
+        "json",
+        ...more,
+      ];
       const { stdout, stderr } = Bun.spawnSync([...tulleCommand(), ...words], {
         stdin: new TextEncoder().encode(manifest),
       });
@@ -51,7 +65,12 @@ test("replay leaves an object that is applied again as old as it is", () => {
       return (JSON.parse(stdout.toString()) as { changes: { after: { verdict: string } }[] }).changes;
     };
     expect(change(server("b", "deny", ""))).toEqual([]);
-    expect(change(server("b", "all-authenticated", ""))).toMatchObject([{ after: { verdict: "permit" } }]);
+    const opened = server("b", "all-authenticated", "");
+    expect(change(opened)).toMatchObject([{ after: { verdict: "permit" } }]);
+    // As `kubectl apply -n shop` would have it.
+    const homeless = opened.replace(", namespace: shop", "");
+    expect(change(homeless, "-n", "shop")).toHaveLength(1);
+    expect(change(homeless)).toEqual([]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

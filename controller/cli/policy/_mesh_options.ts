@@ -16,7 +16,7 @@ export interface MeshOptions extends KubeOptions {
 /** Adds -n, --state, --kubeconfig, --context. */
 export function withMeshOptions(command: Command): Command {
   return withKubeOptions(command)
-    .option("-n, --namespace <name>", "of names that do not say theirs")
+    .option("-n, --namespace <name>", "of names and manifests that do not say theirs")
     .option("--state <folder>", "state folder of the mesh on this machine that is meant, when several run");
 }
 
@@ -58,7 +58,7 @@ function contextOf(env: NodeJS.ProcessEnv): string | null {
 
 /** Manifests where some are named, else the mesh on this machine, else the cluster. @throws UsageError, ApiError */
 export async function openState(options: MeshOptions): Promise<MeshState> {
-  if (options.filename !== undefined) return stateOfManifests(options.filename);
+  if (options.filename !== undefined) return stateOfManifests(options.filename, options.namespace);
   const mesh = localMesh(options);
   return mesh === null ? await stateOfCluster(openCluster(options)) : stateOfMesh(mesh);
 }

@@ -121,7 +121,7 @@ export function explain(view: MeshView, question: Question, wallMs: number): Exp
     const ref = `${refText(share.backend.ref)}:${share.backend.port}`;
     const trouble = share.backend.endpoints.length === 0 ? "it has no endpoints: 503" : "";
     const servers = share.backend.endpoints.map((endpoint) => {
-      const isMesh = endpoint.identity !== "" && (question.from?.meshed ?? true) && question.caller?.identity !== null;
+      const isMesh = endpoint.identity !== "" && hasIdentity(question);
       return judgeServer(
         view,
         question,
@@ -141,6 +141,11 @@ export function explain(view: MeshView, question: Question, wallMs: number): Exp
     ? "some"
     : "none";
   return { ...base, route, trouble: "", backends, admitted };
+}
+
+/** Whether the caller has a certificate of the mesh. */
+function hasIdentity({ from, caller }: Question): boolean {
+  return caller === null ? from?.meshed === true : caller.identity !== null;
 }
 
 type Endpoint = TargetSnapshot["backends"][number]["endpoints"][number];

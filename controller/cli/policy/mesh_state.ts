@@ -23,6 +23,7 @@ import type { KnownMesh } from "../find_mesh.ts";
 /** Addresses for workloads of manifests, which have none yet: the networks for benchmarks (RFC 2544), used nowhere else. */
 const STAND_IN = "198.18";
 const STDIN = 0;
+/** As the decoders have it. */
 const STANDARD_NAMESPACE = "default";
 
 export interface MeshState {
@@ -39,22 +40,30 @@ export interface MeshState {
 
 /**
  * Reads manifests: ours as they are, workloads of Kubernetes as one pod each.
+ * @param namespace of objects that do not say theirs
  * @throws UsageError with every problem of theirs
  */
-export function stateOfManifests(names: readonly string[], trustDomain = "cluster.local"): MeshState {
-  const { resources, places } = readManifests(names);
+export function stateOfManifests(names: readonly string[], namespace = STANDARD_NAMESPACE): MeshState {
+  const { resources, places } = readManifests(names, namespace);
   return {
     resources,
     places,
     addresses: standIns(resources),
-    options: { ...standardOptions(), trustDomain },
+    options: standardOptions(),
     where: "manifests",
-    namespace: STANDARD_NAMESPACE,
+    namespace,
   };
 }
 
-/** Objects of manifests, and where they stand. @throws UsageError with every problem of theirs */
-export function readManifests(names: readonly string[]): { resources: Resource[]; places: Map<string, string> } {
+/**
+ * Objects of manifests, and where they stand.
+ * @param namespace of those that do not say theirs, as for `kubectl apply -n`
+ * @throws UsageError with every problem of theirs
+ */
+export function readManifests(
+  names: readonly string[],
+  namespace = STANDARD_NAMESPACE,
+): { resources: Resource[]; places: Map<string, string> } {
   const resources = new Map<string, Resource>();
   const places = new Map<string, string>();
   const problems: Problem[] = [];
@@ -65,13 +74,16 @@ export function readManifests(names: readonly string[]): { resources: Resource[]
       const shown = file === "-" ? "standard input" : file;
       const parsed = parseFile(shown, text);
       problems.push(...parsed.errors);
-      for (const { resource, line } of parsed.resources) {
+      if (parsed.errors.length > 0) continue;
+      const { objects } = parseObjects(shown, text);
+      const homeless = new Set(objects.filter(hasNoNamespace).map(standardKey));
+      for (const { resource: found, line } of parsed.resources) {
+        const resource = homeless.has(keyOf(found)) ? moved(found, namespace) : found;
         resources.set(keyOf(resource), resource);
         places.set(keyOf(resource), `${shown}:${line}`);
       }
-      if (parsed.errors.length > 0) continue;
-      for (const object of parseObjects(shown, text).objects) {
-        const pod = podOf(object, `${STAND_IN}.${pods >> 8 & 255}.${pods & 255}`);
+      for (const object of objects) {
+        const pod = podOf(object, namespace, `${STAND_IN}.${pods >> 8 & 255}.${pods & 255}`);
         if (pod === null) continue;
         pods++;
         resources.set(keyOf(pod), pod);
@@ -83,11 +95,29 @@ export function readManifests(names: readonly string[]): { resources: Resource[]
   return { resources: [...resources.values()], places };
 }
 
+function metadataOf({ value }: PlainObject): { name?: string; namespace?: string } {
+  return (value["metadata"] ?? {}) as { name?: string; namespace?: string }; // decodeResource checks it
+}
+
+function hasNoNamespace(object: PlainObject): boolean {
+  return metadataOf(object).namespace === undefined;
+}
+
+/** Where the decoder has put an object without a namespace; of kinds that live outside of namespaces, nowhere. */
+function standardKey(object: PlainObject): string {
+  return `${object.value["kind"]} ${STANDARD_NAMESPACE}/${metadataOf(object).name}`;
+}
+
+function moved<R extends Resource>(resource: R, namespace: string): R {
+  return { ...resource, meta: { ...resource.meta, namespace } };
+}
+
 /** The one pod that stands for a workload's; null for objects that make none. */
-function podOf({ value }: PlainObject, ip: string): Pod | null {
+function podOf(object: PlainObject, standard: string, ip: string): Pod | null {
+  const { value } = object;
   const template = value["kind"] === "Pod" ? null : templateOf(value);
   if (template === null) return null;
-  const metadata = value["metadata"] as { name?: string; namespace?: string } | undefined; // decodeResource checks it
+  const { name, namespace = standard } = metadataOf(object);
   const pod = template.pod as { metadata?: Record<string, unknown>; spec?: Record<string, unknown> };
   const annotations = (pod.metadata?.["annotations"] ?? {}) as Record<string, string>;
   const sidecar = annotations["tulle.dev/inject"] === "disabled" ? [] : [{ name: SIDECAR_CONTAINER }];
@@ -97,9 +127,9 @@ function podOf({ value }: PlainObject, ip: string): Pod | null {
     kind: "Pod",
     metadata: {
       ...pod.metadata,
-      name: metadata?.name,
-      namespace: metadata?.namespace ?? "default",
-      ownerReferences: [{ controller: true, kind: value["kind"], name: metadata?.name }],
+      name,
+      namespace,
+      ownerReferences: [{ controller: true, kind: value["kind"], name }],
     },
     spec: { ...pod.spec, initContainers },
     status: { phase: "Running", podIPs: [{ ip }], conditions: [{ type: "Ready", status: "True" }] },

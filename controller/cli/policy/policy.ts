@@ -98,7 +98,7 @@ async function runReplay(argv: readonly string[]): Promise<void> {
       const { base, without = [] } = options;
       const { filename: _, ...asked } = options;
       const before = new MeshView(await openState(base === undefined ? asked : { ...asked, filename: base }));
-      const { resources } = readManifests(options.filename ?? []);
+      const { resources } = readManifests(options.filename ?? [], options.namespace ?? before.state.namespace);
       const gone = new Set(without.map(readKey));
       for (const key of gone) {
         if (!before.state.resources.some((each) => keyOfAny(each) === key)) {
