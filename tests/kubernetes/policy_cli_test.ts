@@ -133,6 +133,13 @@ describe.skipIf(TEST_BED === null)("the commands about policy on a cluster", () 
     return Number(await inPod(cluster, "shop", `deployment/${who}`, argv));
   }
 
+  /** Waits until all that was seen is let in. */
+  async function everySeen(): Promise<void> {
+    await eventually(async () => {
+      for (const [who, path] of SEEN) expect([who, path, await ask(who, path)]).toEqual([who, path, 200]);
+    }, READY_TIMEOUT_MS);
+  }
+
   /** Says that it is about the cluster: others of this machine may run a mesh of their own. */
   async function tulle(words: readonly string[], input = "", kubeconfig = cluster.kubeconfig) {
     return await cluster.tulle([...words, "--kubeconfig", kubeconfig], input);
@@ -191,7 +198,7 @@ describe.skipIf(TEST_BED === null)("the commands about policy on a cluster", () 
   }
 
   test("replay names exactly whose verdict changes, and so it does", async () => {
-    for (const [who, path] of SEEN) expect([who, path, await ask(who, path)]).toEqual([who, path, 200]);
+    await everySeen();
     const { changes, open } = await replayed(NEW);
     const told = changes.map((each) => `${each.caller} ${each.request.replace(/ \(.*/, "")} ${each.after.verdict}`);
     const refused = SEEN.filter(([who, path]) => who !== "front" || path !== "/x");
@@ -247,9 +254,7 @@ describe.skipIf(TEST_BED === null)("the commands about policy on a cluster", () 
     expect(stdout).not.toContain("/ready");
     await cluster.apply(stdout);
     await eventually(async () => expect(await ask("front", "/z")).toBe(403), READY_TIMEOUT_MS);
-    await eventually(async () => {
-      for (const [who, path] of SEEN) expect([who, path, await ask(who, path)]).toEqual([who, path, 200]);
-    }, READY_TIMEOUT_MS);
+    await everySeen();
     expect(await ask("stranger", "/y")).toBe(403);
     await rolledOut(cluster, "shop", "deployment/web"); // its probes are still let in
   });
