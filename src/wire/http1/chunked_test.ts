@@ -124,7 +124,7 @@ function timeTinyChunks(n: number): number {
   const bytes = Buffer.from("1\r\na\r\n".repeat(n) + last);
   const decoder = new ChunkedDecoder();
   let data = 0;
-  const t0 = performance.now();
+  const before = process.cpuUsage(); // what others do on the machine does not count
   for (let from = 0; from < bytes.length; from += 4099) {
     const to = Math.min(from + 4099, bytes.length);
     let pos = from;
@@ -134,7 +134,8 @@ function timeTinyChunks(n: number): number {
     }
   }
   expect(data).toBe(n);
-  return performance.now() - t0;
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
 
 test("next() takes a million tiny chunks in linear time", () => {
