@@ -12,9 +12,10 @@ import type { CertificateAuthority, KeyedCertificate } from "./issuer/authority.
 import type { ResourceStore } from "./kube/store.ts";
 import { Admission, type NamespaceMeta } from "./serve/admission.ts";
 import { WebhookServer } from "./serve/webhook.ts";
-import { type Mistake, MistakeEvents } from "./writers/mistakes.ts";
+import type { EventTeller } from "./writers/event_teller.ts";
+import { type Mistake, mistakeEvents } from "./writers/mistakes.ts";
 import { BundleWriter } from "./writers/bundles.ts";
-import { UnmeshedPods } from "./writers/unmeshed_pods.ts";
+import { type UnmeshedPod, unmeshedPodEvents } from "./writers/unmeshed_pods.ts";
 import { policyStatusWriter } from "./writers/policy_status.ts";
 import { routeStatusWriter } from "./writers/route_status.ts";
 import type { StatusWriter } from "./writers/status_writer.ts";
@@ -37,9 +38,9 @@ export class ClusterDuties {
   readonly #lease: Lease;
   readonly #bundles: BundleWriter;
   readonly #trust: WebhookTrust;
-  readonly #unmeshed: UnmeshedPods;
+  readonly #unmeshed: EventTeller<UnmeshedPod>;
   readonly #statuses: readonly StatusWriter[];
-  readonly #mistakes: MistakeEvents;
+  readonly #mistakes: EventTeller<Mistake>;
   #webhook: WebhookServer | null = null;
 
   constructor(deps: DutyDeps) {
@@ -63,7 +64,7 @@ export class ClusterDuties {
       random,
       onTrouble: (detail) => log.warn("cannot write the webhook's trust; trying again", { detail }),
     });
-    this.#unmeshed = new UnmeshedPods({
+    this.#unmeshed = unmeshedPodEvents({
       client,
       store,
       isWriter,
@@ -81,7 +82,7 @@ export class ClusterDuties {
         log.warn("cannot write the status of an object; trying again", { object, detail }),
     };
     this.#statuses = [routeStatusWriter(statuses), policyStatusWriter(statuses)];
-    this.#mistakes = new MistakeEvents({
+    this.#mistakes = mistakeEvents({
       client,
       mistakes: deps.mistakes,
       isWriter,

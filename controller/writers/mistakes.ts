@@ -1,19 +1,15 @@
 /**
  * Tells mistakes where their author looks: `kubectl describe` shows an Event of each object that cannot be read, or does not fit
- * the rest. Written once per text while the mistake lasts and again after an hour, since the cluster forgets events then.
+ * the rest.
  */
 import { createHash } from "node:crypto";
-import { errorText } from "../../src/base/error.ts";
 import type { KubeClient } from "../api/client.ts";
 import { writeEvent } from "../api/event.ts";
 import { apiVersion, type ResourceType, TYPES } from "../api/resource_type.ts";
 import type { ConfigWarning } from "../index/world.ts";
 import type { Problem } from "../kube/problem.ts";
+import { EventTeller } from "./event_teller.ts";
 
-const LOOK_MS = 5_000;
-/** Events of one look; the next one goes on. */
-const EVENTS_PER_LOOK = 20;
-const REMINDER_MS = 3_600_000;
 /** Longest message of an Event, as the API server takes it. */
 const MAX_MESSAGE = 1024;
 /** Where a newer Kubernetes may say things that are not known here, and a Service that waits for its pods is no mistake. */
@@ -56,72 +52,32 @@ export function mistakesOf(problems: readonly Problem[], warnings: readonly Conf
   return [...found].map(([object, { isRefused, texts }]) => ({ object, isRefused, text: texts.join("; ") }));
 }
 
-export class MistakeEvents {
-  readonly #options: MistakeOptions;
-  /** When each was told, by object and text. */
-  readonly #told = new Map<string, number>();
-  #timer: ReturnType<typeof setInterval> | null = null;
-  #running = false;
+/** Tells them, as long as it runs. */
+export function mistakeEvents({ client, mistakes, isWriter, onTrouble, now }: MistakeOptions): EventTeller<Mistake> {
+  return new EventTeller({
+    find: mistakes,
+    keyOf: ({ object, text }) => `${object}\n${text}`,
+    tell: (mistake) => tell(client, mistake, now()),
+    isWriter,
+    onTrouble: ({ object }, detail) => onTrouble(object, detail),
+    now,
+  });
+}
 
-  constructor(options: MistakeOptions) {
-    this.#options = options;
-  }
-
-  start(): void {
-    this.#timer = setInterval(() => void this.look(), LOOK_MS);
-  }
-
-  close(): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
-  }
-
-  /** One look; those that were told are passed over. */
-  async look(): Promise<void> {
-    const { mistakes, isWriter, now } = this.#options;
-    if (this.#running || !isWriter()) return;
-    this.#running = true;
-    const all = mistakes();
-    const keys = new Set(all.map(keyOf));
-    for (const key of this.#told.keys()) if (!keys.has(key)) this.#told.delete(key);
-    const untold = all.filter((mistake) => now() - (this.#told.get(keyOf(mistake)) ?? -Infinity) >= REMINDER_MS);
-    for (const mistake of untold.slice(0, EVENTS_PER_LOOK)) await this.#tell(mistake);
-    this.#running = false;
-  }
-
-  async #tell(mistake: Mistake): Promise<void> {
-    const { client, onTrouble, now } = this.#options;
-    const { object, isRefused, text } = mistake;
-    const place = placeOf(object);
-    try {
-      const { kind, namespace, name } = place;
-      const type = (TYPES as Readonly<Record<string, ResourceType>>)[kind]; // by kind, as it is written
-      const found = type === undefined ? null : await client.find(type, namespace, name);
-      if (type !== undefined && found !== null) {
-        const about = {
-          apiVersion: apiVersion(type),
-          kind,
-          namespace: namespace ?? "",
-          name,
-          uid: found.metadata.uid ?? "",
-        };
-        const message = (isRefused ? `Refused; what was in force stays: ${text}` : text).slice(0, MAX_MESSAGE);
-        const reason = isRefused ? "Refused" : "Mistake";
-        const serial = createHash("sha256").update(message).digest("hex").slice(0, 8);
-        await writeEvent(client, about, { type: "Warning", reason, message, component: "tulle", serial }, now());
-      }
-      this.#told.set(keyOf(mistake), now());
-    } catch (error) {
-      onTrouble(object, errorText(error));
-    }
-  }
+async function tell(client: KubeClient, { object, isRefused, text }: Mistake, nowMs: number): Promise<void> {
+  const { kind, namespace, name } = placeOf(object);
+  const type = (TYPES as Readonly<Record<string, ResourceType>>)[kind]; // by kind, as it is written
+  const found = type === undefined ? null : await client.find(type, namespace, name);
+  if (type === undefined || found === null) return;
+  const about = { apiVersion: apiVersion(type), kind, namespace: namespace ?? "", name, uid: found.metadata.uid ?? "" };
+  const message = (isRefused ? `Refused; what was in force stays: ${text}` : text).slice(0, MAX_MESSAGE);
+  const reason = isRefused ? "Refused" : "Mistake";
+  const serial = createHash("sha256").update(message).digest("hex").slice(0, 8);
+  await writeEvent(client, about, { type: "Warning", reason, message, component: "tulle", serial }, nowMs);
 }
 
 function isOthers(object: string): boolean {
   return OTHERS_KINDS.has(placeOf(object).kind) || !object.includes(" ");
-}
-
-function keyOf({ object, text }: Mistake): string {
-  return `${object}\n${text}`;
 }
 
 /** "Kind namespace/name" or "Kind name". */
