@@ -3,7 +3,7 @@
  *
  * Unit tests share a process. Each file of integration tests has its own, so that a crash or a hang costs one file, and so that
  * what a test started ends with it. The files of a cluster, which wait more than they work, run beside the others. Arguments:
- * `unit` or `integration` for a part, or paths of test files.
+ * `unit`, `integration` or `kubernetes` for a part, or paths of test files.
  */
 import { Glob } from "bun";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -108,8 +108,9 @@ async function runAndPrint(name: string, paths: readonly string[], limitMs: numb
 }
 
 async function main(args: readonly string[]): Promise<Counts> {
-  const paths = args.filter((arg) => arg !== "--" && arg !== "unit" && arg !== "integration");
+  const paths = args.filter((arg) => !["--", "unit", "integration", "kubernetes"].includes(arg));
   if (paths.length > 0) return await runAndPrint(paths.join(" "), paths.map((path) => `./${path}`), TOTAL_MS);
+  if (args.includes("kubernetes")) return await runInTurn(integrationFiles().filter(hasCluster));
   const isAll = !args.includes("unit") && !args.includes("integration");
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (isAll || args.includes("integration")) {
@@ -120,12 +121,20 @@ async function main(args: readonly string[]): Promise<Counts> {
     total = addCounts(total, await runAndPrint("unit tests", ["./src", "./controller", "./tests/tools"], UNIT_MS));
   }
   if (isAll || args.includes("integration")) {
-    const files = [...new Glob("tests/**/*_test.ts").scanSync({ cwd: root })].sort();
-    const others = files.filter((path) => !path.startsWith("tests/tools/") && !path.startsWith(CLUSTER_FILES));
-    const lanes = [others, files.filter((path) => path.startsWith(CLUSTER_FILES))];
+    const files = integrationFiles();
+    const lanes = [files.filter((path) => !hasCluster(path)), files.filter(hasCluster)];
     for (const counts of await Promise.all(lanes.map(runInTurn))) total = addCounts(total, counts);
   }
   return total;
+}
+
+function integrationFiles(): string[] {
+  const files = [...new Glob("tests/**/*_test.ts").scanSync({ cwd: root })].sort();
+  return files.filter((path) => !path.startsWith("tests/tools/"));
+}
+
+function hasCluster(path: string): boolean {
+  return path.startsWith(CLUSTER_FILES);
 }
 
 async function runInTurn(files: readonly string[]): Promise<Counts> {
