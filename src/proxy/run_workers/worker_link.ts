@@ -85,10 +85,12 @@ export class WorkerLink {
     });
   }
 
-  /** Ends the thread; it is not started again. */
+  /**
+   * The thread, which has closed what it had, is not started again. It goes with the process, which ends or becomes another
+   * program next: the runtime (Bun 1.4.5) aborts now and then when a thread is terminated soon after its start.
+   */
   end(): void {
     this.#ended = true;
-    this.#worker?.terminate();
   }
 
   #onMessage(message: FromWorker): void {
