@@ -6,7 +6,7 @@ import type { KubeClient, KubeObject } from "./api/client.ts";
 import { Lease } from "./api/lease.ts";
 import { TYPES } from "./api/resource_type.ts";
 import type { ControllerOptions } from "./cli/controller_options.ts";
-import { MESH_NAMESPACE, WRITER_LEASE } from "./core/cluster_names.ts";
+import { INJECT_ANNOTATION, MESH_NAMESPACE, WRITER_LEASE } from "./core/cluster_names.ts";
 import type { Registry } from "./core/metrics.ts";
 import type { CertificateAuthority, KeyedCertificate } from "./issuer/authority.ts";
 import type { ResourceStore } from "./kube/store.ts";
@@ -157,7 +157,7 @@ export class ClusterDuties {
 function meshedNamespaces(store: ResourceStore): Set<string> {
   const found = new Set<string>();
   for (const { meta } of store.list("Namespace")) {
-    if (meta.annotations["tulle.dev/inject"] === "enabled") found.add(meta.name);
+    if (meta.annotations[INJECT_ANNOTATION] === "enabled") found.add(meta.name);
   }
   for (const pod of store.list("Pod")) if (pod.meshed && !pod.finished) found.add(pod.meta.namespace);
   return found;

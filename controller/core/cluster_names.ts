@@ -60,6 +60,8 @@ export const STATE_MOUNT = "/var/run/tulle/state";
 /** Audience of the projected token and of its review: no other service accepts it, and we accept no other. */
 export const TOKEN_AUDIENCE = "identity.tulle.dev";
 
+/** On namespaces and pods: "enabled" asks for a sidecar, "disabled" wants none. */
+export const INJECT_ANNOTATION = "tulle.dev/inject";
 /** Written by the injector: the version of the sidecar, "1" for the form of this annotation. */
 export const INJECTED_ANNOTATION = "tulle.dev/injected";
 /** On a pod that should have had a sidecar and could not: why, where the pod is looked at. */

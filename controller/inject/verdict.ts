@@ -1,9 +1,12 @@
 /** Whether a pod gets a sidecar, and why not. Pure. */
-import { CONTROL_PLANE_LABEL, PROXY_UID, SIDECAR_CONTAINER } from "../core/cluster_names.ts";
+import {
+  CONTROL_PLANE_LABEL,
+  INJECT_ANNOTATION as INJECT,
+  PROXY_UID,
+  SIDECAR_CONTAINER,
+} from "../core/cluster_names.ts";
 import { allContainers, type PodTemplate } from "./pod.ts";
 import type { Annotations } from "./settings.ts";
-
-const INJECT = "tulle.dev/inject";
 
 export type InjectVerdict =
   | { readonly kind: "inject" }

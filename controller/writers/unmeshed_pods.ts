@@ -5,13 +5,11 @@
 import type { KubeClient } from "../api/client.ts";
 import { writeEvent } from "../api/event.ts";
 import { TYPES } from "../api/resource_type.ts";
-import { CONTROL_PLANE_LABEL, REFUSED_ANNOTATION } from "../core/cluster_names.ts";
+import { CONTROL_PLANE_LABEL, INJECT_ANNOTATION as INJECT, REFUSED_ANNOTATION } from "../core/cluster_names.ts";
 import type { Gauge } from "../core/metrics.ts";
 import type { Pod } from "../kube/resources.ts";
 import type { ResourceStore } from "../kube/store.ts";
 import { EventTeller } from "./event_teller.ts";
-
-const INJECT = "tulle.dev/inject";
 
 export interface UnmeshedOptions {
   readonly client: KubeClient;

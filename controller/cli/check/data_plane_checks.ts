@@ -6,6 +6,7 @@ import { TYPES } from "../../api/resource_type.ts";
 import {
   BUNDLE_CONFIG_MAP,
   BUNDLE_KEY,
+  INJECT_ANNOTATION as INJECT,
   INJECTED_ANNOTATION,
   MESH_NAMESPACE,
   REFUSED_ANNOTATION,
@@ -17,7 +18,6 @@ import { hasSidecar, readSidecarMetrics } from "../cluster_targets.ts";
 import { Section } from "./finding.ts";
 import { isReady } from "./pod_state.ts";
 
-const INJECT = "tulle.dev/inject";
 /** Sidecars asked at once. */
 const BATCH = 20;
 /** A certificate that ends sooner should have been renewed: leaves live a day and are renewed at 70 %. */
