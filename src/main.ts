@@ -82,7 +82,7 @@ const FACES: ReadonlyMap<string, Face> = new Map<string, Face>([
     hasNoOptions: true,
     compilesLate: true,
     summary: "The sidecar of one workload",
-    run: async (argv) => (await import("./proxy/run.ts")).runProxy(argv),
+    run: async (argv) => (await import("./proxy/run/run.ts")).runProxy(argv),
   }],
   ["controller", {
     isService: true,
@@ -172,7 +172,7 @@ function endWithReader(): void {
 
 try {
   if (Bun.isMainThread) await main(process.argv.slice(2));
-  else (await import("./proxy/run_workers/worker.ts")).runWorker();
+  else (await import("./proxy/run/workers/worker.ts")).runWorker();
 } catch (error) {
   const isUsage = error instanceof UsageError;
   process.stderr.write(`tulle: ${isUsage ? error.message : errorText(error)}\n`);

@@ -12,13 +12,13 @@ import { AccessLog } from "../telemetry/access_log.ts";
 import { registerHeapMetrics } from "../telemetry/heap_metrics.ts";
 import { ProxyMetrics } from "../telemetry/proxy_metrics.ts";
 import { TapHub } from "../telemetry/tap.ts";
-import { BalancerMetrics } from "./balancer_metrics.ts";
+import { BalancerMetrics } from "./observe/balancer_metrics.ts";
 import { Credentials } from "./credentials.ts";
-import { EventSink } from "./events.ts";
-import { FlowTable } from "./flows.ts";
-import { InboundMetrics } from "./inbound_metrics.ts";
-import type { Listeners } from "./listeners.ts";
-import { OutboundMetrics } from "./outbound_metrics.ts";
+import { EventSink } from "./observe/events.ts";
+import { FlowTable } from "./observe/flows.ts";
+import { InboundMetrics } from "./observe/inbound_metrics.ts";
+import type { Listeners } from "./connection/listeners.ts";
+import { OutboundMetrics } from "./observe/outbound_metrics.ts";
 import { Proxy, type TargetSource } from "./proxy.ts";
 
 export interface DataPathOptions {

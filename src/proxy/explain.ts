@@ -12,13 +12,13 @@ import type { ResourceRef } from "../model/resource.ts";
 import { decodeSnapshot } from "../discovery/decode_snapshot.ts";
 import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import { toWire } from "../base/wire_text.ts";
-import { decidedRequest } from "./extended_connect.ts";
-import { isFaultFor } from "./fault.ts";
-import { ANY_SEGMENT, type FlowFact, OTHER_PATH } from "./flows.ts";
+import { decidedRequest } from "./exchange/extended_connect.ts";
+import { isFaultFor } from "./exchange/fault.ts";
+import { ANY_SEGMENT, type FlowFact, OTHER_PATH } from "./observe/flows.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
 import { decideEgress, type EgressVerdict } from "./policy/egress.ts";
 import type { Verdict } from "./policy/verdict.ts";
-import { answerOf, editedRequest } from "./route_filters.ts";
+import { answerOf, editedRequest } from "./outbound/route_filters.ts";
 import { compileRoutes } from "./route/compile.ts";
 import { hostOf } from "./route/host.ts";
 import { streamRule } from "./route/pick.ts";
@@ -168,8 +168,8 @@ export function blockText({ v4, base, prefixBits }: IpBlock): string {
   return `${formatIp(base)}/${v4 ? prefixBits - 96 : prefixBits}`;
 }
 
-export type { FlowFact } from "./flows.ts";
-export { ANY_SEGMENT, OTHER_PATH } from "./flows.ts";
+export type { FlowFact } from "./observe/flows.ts";
+export { ANY_SEGMENT, OTHER_PATH } from "./observe/flows.ts";
 
 /** The request that a fact stands for; null for connections, and where its path was not kept. */
 export function flowRequest({ protocol, method, authority, path }: FlowFact): HeaderBlock | null {

@@ -1,5 +1,5 @@
 /** What a thread's data path is doing, for /config; of several threads, together. */
-import type { FlowReport, FlowTable } from "./flows.ts";
+import type { FlowReport, FlowTable } from "./observe/flows.ts";
 import type { Proxy } from "./proxy.ts";
 
 /** An endpoint as the balancer sees it. */

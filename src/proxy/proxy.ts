@@ -10,23 +10,31 @@ import type { InboundPolicy } from "../model/inbound.ts";
 import type { OutboundTarget } from "../model/outbound.ts";
 import type { SocketAddress } from "../net/orig_dst.ts";
 import type { RawSocket, TlsOptions } from "../net/socket.ts";
-import { Applications } from "./applications.ts";
-import { ClientMarks } from "./client_marks.ts";
+import { Applications } from "./inbound/applications.ts";
+import { ClientMarks } from "./inbound/client_marks.ts";
 import type { Credentials } from "./credentials.ts";
-import { Inbound } from "./inbound.ts";
-import { InboundHttp } from "./inbound_http.ts";
-import type { InboundMetrics } from "./inbound_metrics.ts";
-import { forwardName, INBOUND, type ListenAddress, type Listeners, MESH, OUTBOUND, OUTBOUND6 } from "./listeners.ts";
-import { Live } from "./live.ts";
-import { MeshAccept } from "./mesh_accept.ts";
-import { Outbound } from "./outbound.ts";
-import { OutboundHttp } from "./outbound_http.ts";
-import type { OutboundMetrics } from "./outbound_metrics.ts";
-import { OutboundTargets, type TargetEntry } from "./outbound_targets.ts";
+import { Inbound } from "./inbound/inbound.ts";
+import { InboundHttp } from "./inbound/inbound_http.ts";
+import type { InboundMetrics } from "./observe/inbound_metrics.ts";
+import {
+  forwardName,
+  INBOUND,
+  type ListenAddress,
+  type Listeners,
+  MESH,
+  OUTBOUND,
+  OUTBOUND6,
+} from "./connection/listeners.ts";
+import { Live } from "./exchange/live.ts";
+import { MeshAccept } from "./inbound/mesh_accept.ts";
+import { Outbound } from "./outbound/outbound.ts";
+import { OutboundHttp } from "./outbound/outbound_http.ts";
+import type { OutboundMetrics } from "./observe/outbound_metrics.ts";
+import { OutboundTargets, type TargetEntry } from "./outbound/outbound_targets.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
-import { Revocation } from "./revoke.ts";
+import { Revocation } from "./exchange/revoke.ts";
 import { compileRoutes } from "./route/compile.ts";
-import { SelfTest } from "./self_test.ts";
+import { SelfTest } from "./connection/self_test.ts";
 import { Upstreams } from "./upstream/upstreams.ts";
 
 /** What a proxy is told at its start. */

@@ -74,14 +74,18 @@ export const DEFENCES: Readonly<Record<string, Defence>> = {
   },
   handshake_share: {
     what: "the share of handshakes",
-    changes: [{ file: "src/proxy/handshakes.ts", find: "MAX_HANDSHAKES = 1024;", replace: "MAX_HANDSHAKES = 1e9;" }],
+    changes: [{
+      file: "src/proxy/connection/handshakes.ts",
+      find: "MAX_HANDSHAKES = 1024;",
+      replace: "MAX_HANDSHAKES = 1e9;",
+    }],
     attacks: "tls: half handshakes",
     scale: 1,
   },
   connection_share: {
     what: "the share of connections",
     changes: [{
-      file: "src/proxy/peers.ts",
+      file: "src/proxy/connection/peers.ts",
       find: "return mayHold(held + 1, used, most, CONNECTION_WEIGHT);",
       replace: "return mayHold(0, used, Infinity, CONNECTION_WEIGHT);",
     }],
@@ -91,7 +95,7 @@ export const DEFENCES: Readonly<Record<string, Defence>> = {
   transport_timeout: {
     what: "the time limit on transport headers",
     changes: [{
-      file: "src/proxy/mesh_accept.ts",
+      file: "src/proxy/inbound/mesh_accept.ts",
       find: "HANDSHAKE_TIMEOUT_MS = 5000;",
       replace: "HANDSHAKE_TIMEOUT_MS = 5_000_000;",
     }],

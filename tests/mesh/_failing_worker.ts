@@ -15,7 +15,7 @@ function failOn(file: string): void {
 }
 
 if (!Bun.isMainThread) {
-  (await import("../../src/proxy/run_workers/worker.ts")).runWorker();
+  (await import("../../src/proxy/run/workers/worker.ts")).runWorker();
   failOn(process.env["TULLE_TEST_FAIL_FILE"] ?? "/nonexistent");
-} else if (process.argv[2] === "proxy") await (await import("../../src/proxy/run.ts")).runProxy(argv);
+} else if (process.argv[2] === "proxy") await (await import("../../src/proxy/run/run.ts")).runProxy(argv);
 else await (await import("../../controller/main.ts")).runController(argv);

@@ -3,15 +3,15 @@ import { Http1Server } from "../../src/http/http1_server.ts";
 import { Http2Connection } from "../../src/http/http2_connection.ts";
 import { listen } from "../../src/net/listener.ts";
 import type { RawSocket } from "../../src/net/socket.ts";
-import { Downstream, type DownstreamOwner } from "../../src/proxy/downstream.ts";
-import type { Exchange } from "../../src/proxy/exchange.ts";
-import { OutboundHttp } from "../../src/proxy/outbound_http.ts";
-import { OutboundTargets, type TargetEntry } from "../../src/proxy/outbound_targets.ts";
-import { Sniffer, type SnifferOwner } from "../../src/proxy/sniffer.ts";
+import { Downstream, type DownstreamOwner } from "../../src/proxy/exchange/downstream.ts";
+import type { Exchange } from "../../src/proxy/exchange/exchange.ts";
+import { OutboundHttp } from "../../src/proxy/outbound/outbound_http.ts";
+import { OutboundTargets, type TargetEntry } from "../../src/proxy/outbound/outbound_targets.ts";
+import { Sniffer, type SnifferOwner } from "../../src/proxy/connection/sniffer.ts";
 import { Upstreams } from "../../src/proxy/upstream/upstreams.ts";
 import { HeadCache } from "../../src/wire/http1/head_cache.ts";
 import type { RequestHead } from "../../src/wire/http1/request_head.ts";
-import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "../../src/proxy/request_share.ts";
+import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "../../src/proxy/exchange/request_share.ts";
 
 const REQUESTS = new RequestBudget(MAX_OUTBOUND_REQUESTS);
 

@@ -26,11 +26,18 @@ const AREAS: readonly Area[] = [
   { prefix: "src/config/", level: 2, side: "src" },
   { prefix: "src/http/", level: 2, side: "src" },
   { prefix: "src/capture/", level: 2, side: "src" },
-  { prefix: "src/proxy/", level: 4, side: "src" },
-  { prefix: "src/admin/", level: 4, side: "src" },
+  // The pipelines, above the stages. A request with its way to an answer, of either direction:
+  { prefix: "src/proxy/exchange/", level: 4, side: "src" },
+  // A socket from accept until it is known what it carries; and what metrics, logs and flows are told.
+  { prefix: "src/proxy/connection/", level: 5, side: "src" },
+  { prefix: "src/proxy/observe/", level: 5, side: "src" },
+  { prefix: "src/proxy/inbound/", level: 6, side: "src" },
+  { prefix: "src/proxy/outbound/", level: 6, side: "src" },
+  { prefix: "src/proxy/", level: 7, side: "src" },
+  { prefix: "src/admin/", level: 7, side: "src" },
   // The proxy's wiring: it alone sees both the data path and admin.
-  { prefix: "src/proxy/run", level: 5, side: "src" },
-  { prefix: "src/main.ts", level: 7, side: "entry" },
+  { prefix: "src/proxy/run/", level: 8, side: "src" },
+  { prefix: "src/main.ts", level: 9, side: "entry" },
   { prefix: "controller/core/", level: 1, side: "controller" },
   // The Kubernetes API as a client: requests, list-watch, leases. It knows no kinds.
   { prefix: "controller/api/", level: 2, side: "controller" },
@@ -48,11 +55,13 @@ const AREAS: readonly Area[] = [
   { prefix: "controller/agent/", level: 5, side: "controller" },
   { prefix: "controller/cli/", level: 6, side: "controller" },
   { prefix: "controller/", level: 7, side: "controller" },
-  { prefix: "tests/", level: 9, side: "tests" },
+  { prefix: "tests/", level: 10, side: "tests" },
 ];
 
-/** Level of a stage, `src/proxy/<stage>/`. */
+/** Level of a stage: a folder of `src/proxy/` that is not named above. */
 const STAGE_LEVEL = 3;
+/** Levels of the pipelines. They may know each other's types, as what is told to observers. */
+const PIPELINE_LEVELS = { from: 4, to: 6 } as const;
 
 /** Folders that run anywhere, so that they can be fuzzed anywhere: no `bun:*`, no `node:*`, no runtime globals. */
 export const PURE_PREFIXES: readonly string[] = ["src/base/", "src/wire/", "src/model/"];
@@ -85,7 +94,7 @@ const LIBRARY_OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
  * Where a proxy may import the runtime's `node:` modules as it loads. Each stays in the private memory of every sidecar: 450 KB
  * for node:fs, 680 for node:crypto, 140 for node:path (measured). What runs now and then loads them by `import()`.
  */
-const NODE_MODULES_IN: readonly string[] = ["src/capture/", "src/proxy/run_upgrade/", "controller/"];
+const NODE_MODULES_IN: readonly string[] = ["src/capture/", "src/proxy/run/upgrade/", "controller/"];
 
 /** Ways across a border that are wanted, each with its reason. */
 const EXCEPTIONS: readonly { readonly from: string; readonly to: string; readonly why: string }[] = [
@@ -191,13 +200,18 @@ function judgePath(found: Import, to: string): string | null {
 function judgeDirection(source: Area, target: Area, isType: boolean, isUnitTest: boolean): string | null {
   if (target.level < source.level) return null;
   if (target.level === source.level && isUnitTest) return null;
+  if (isType && isPipeline(source) && isPipeline(target)) return null;
   if (source.level === STAGE_LEVEL && target.level === STAGE_LEVEL) {
     // Alphabetical order is the order of the data path.
     if (isType && target.prefix < source.prefix) return null;
-    return `stages are strangers: ${source.prefix} may only import types of stages to its left; src/proxy/*.ts composes`;
+    return `stages are strangers: ${source.prefix} may only import types of stages to its left; the pipelines compose`;
   }
   return `${source.prefix} (level ${source.level}) may not import ${target.prefix} (level ${target.level}): ` +
     "move the shared part down, or pass it as an argument";
+}
+
+function isPipeline({ level, side }: Area): boolean {
+  return side === "src" && level >= PIPELINE_LEVELS.from && level <= PIPELINE_LEVELS.to;
 }
 
 function isException(from: string, to: string): boolean {
@@ -205,12 +219,12 @@ function isException(from: string, to: string): boolean {
 }
 
 function areaOf(path: string): Area | null {
-  const stage = /^src\/proxy\/(?!run)[^/]+\//.exec(path)?.[0];
-  if (stage !== undefined) return { prefix: stage, level: STAGE_LEVEL, side: "src" };
   let best: Area | null = null;
   for (const area of AREAS) {
     if (path.startsWith(area.prefix) && (best === null || area.prefix.length > best.prefix.length)) best = area;
   }
+  const stage = /^src\/proxy\/[^/]+\//.exec(path)?.[0];
+  if (stage !== undefined && stage !== best?.prefix) return { prefix: stage, level: STAGE_LEVEL, side: "src" };
   return best;
 }
 

@@ -25,6 +25,15 @@ const PLANTED: readonly (readonly [path: string, text: string, expected: string 
   ["src/proxy/policy/e.ts", `import type { R } from "../route/r.ts";\nexport type E = R;\n`, "stages are strangers"],
   ["src/proxy/route/f.ts", `import type { P } from "../policy/p.ts";\nexport type F = P;\n`, null],
   [
+    "src/proxy/route/fa.ts",
+    `import { x } from "../exchange/x.ts";\nexport const fa = x;\n`,
+    "(level 3) may not import",
+  ],
+  ["src/proxy/exchange/fb.ts", `import { x } from "../outbound/x.ts";\nexport const fb = x;\n`, "(level 4) may not"],
+  ["src/proxy/exchange/fc.ts", `import type { X } from "../outbound/x.ts";\nexport type Fc = X;\n`, null],
+  ["src/proxy/inbound/fd.ts", `import { x } from "../outbound/x.ts";\nexport const fd = x;\n`, "(level 6) may not"],
+  ["src/proxy/inbound/fe.ts", `import { x } from "../exchange/x.ts";\nexport const fe = x;\n`, null],
+  [
     "src/wire/g.ts",
     `import { readFileSync } from "node:fs";\nexport const g = readFileSync;\n`,
     "may not import node:fs",

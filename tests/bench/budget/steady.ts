@@ -8,7 +8,7 @@
  */
 import type { RawSocket, SocketOwner } from "../../../src/net/socket.ts";
 import { dirtyOutboxes } from "../../../src/net/flush.ts";
-import { clientOf, TestPipeline } from "../../../src/proxy/exchange_fixture.ts";
+import { clientOf, TestPipeline } from "../../../src/proxy/exchange/exchange_fixture.ts";
 import type { EndpointState } from "../../../src/proxy/upstream/endpoint_state.ts";
 import { Http1Pool } from "../../../src/proxy/upstream/http1_pool.ts";
 import { Http2Pool } from "../../../src/proxy/upstream/http2_pool.ts";

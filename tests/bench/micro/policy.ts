@@ -3,7 +3,7 @@
  * `bun tests/bench/micro/policy.ts`. Best of the rounds of one run.
  */
 import { authorizeRequest } from "../../../src/proxy/policy/authorize.ts";
-import { CLIENT, manyRoutes, PLAIN, requestFor, SHAPES } from "../../../src/proxy/policy_cost_fixture.ts";
+import { CLIENT, manyRoutes, PLAIN, requestFor, SHAPES } from "../../../src/proxy/inbound/policy_cost_fixture.ts";
 
 const ROUNDS = 15;
 const TURNS = 20_000;

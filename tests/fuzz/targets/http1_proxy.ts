@@ -1,4 +1,4 @@
-import { clientOf, TestEndpoint, TestPipeline } from "../../../src/proxy/exchange_fixture.ts";
+import { clientOf, TestEndpoint, TestPipeline } from "../../../src/proxy/exchange/exchange_fixture.ts";
 import { readRequests, readResponses } from "../../conformance/http1/reference.ts";
 import { turn } from "../../support/fake_socket.ts";
 import { readByLlhttp } from "../../support/llhttp.ts";

@@ -1,4 +1,4 @@
-import { clientOf, TestEndpoint, TestPipeline } from "../../../src/proxy/exchange_fixture.ts";
+import { clientOf, TestEndpoint, TestPipeline } from "../../../src/proxy/exchange/exchange_fixture.ts";
 import { readRequests } from "../../conformance/http1/reference.ts";
 import { turn } from "../../support/fake_socket.ts";
 import { PREFACE, settings, settingsAck } from "../../support/h2_peer.ts";
