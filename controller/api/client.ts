@@ -5,11 +5,13 @@
 import { errorText } from "../../src/base/error.ts";
 import { VERSION } from "../../src/base/version.ts";
 import { ApiError, apiError } from "./api_error.ts";
+import type { Credentials } from "./exec_login.ts";
 import type { KubeTarget } from "./kube_target.ts";
 import { apiVersion, resourcePath, type ResourceType } from "./resource_type.ts";
 
 /** Longest wait for an answer that is no watch, milliseconds: a page of 500 pods from a busy server takes a few seconds. */
 const REQUEST_TIMEOUT_MS = 30_000;
+const UNAUTHORIZED = 401;
 
 /** An object of the API. */
 export interface KubeObject {
@@ -48,6 +50,8 @@ interface Send {
   readonly contentType?: string;
   readonly signal?: AbortSignal;
   readonly accept?: string;
+  /** A watch may be quiet for minutes; all else ends in time. */
+  readonly isWatch?: true;
 }
 
 /** Bun's option of fetch beside the standard ones. */
@@ -165,13 +169,13 @@ export class KubeClient {
 
   /** A path of the server that is no object: "/version", "/readyz", a pod's log or a proxied port. @throws ApiError */
   async text(path: string, query: Query = {}, signal?: AbortSignal): Promise<string> {
-    const response = await this.#send("GET", path, { query, accept: "*/*", signal: within(signal) });
+    const response = await this.#send("GET", path, { query, accept: "*/*", ...(signal === undefined ? {} : { signal }) });
     return await response.text();
   }
 
   /** @throws ApiError */
   async json<T = KubeObject>(method: string, path: string, send: Send = {}): Promise<T> {
-    const response = await this.#send(method, path, { ...send, signal: within(send.signal) });
+    const response = await this.#send(method, path, send);
     try {
       return await response.json() as T; // the API's word for it; decoders check what they read
     } catch (error) {
@@ -192,7 +196,7 @@ export class KubeClient {
   ): AsyncGenerator<WatchEvent> {
     const path = resourcePath(type, namespace);
     const all = { watch: "1", allowWatchBookmarks: "true", ...query };
-    const response = await this.#send("GET", path, { query: all, signal });
+    const response = await this.#send("GET", path, { query: all, signal, isWatch: true });
     const decoder = new TextDecoder();
     let rest = "";
     try {
@@ -213,6 +217,21 @@ export class KubeClient {
   }
 
   async #send(method: string, path: string, send: Send): Promise<Response> {
+    const { login } = this.target;
+    if (login === null) return await this.#sendAs(null, method, path, send);
+    const credentials = await login.credentials();
+    try {
+      return await this.#sendAs(credentials, method, path, send);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== UNAUTHORIZED) throw error;
+      // They may have been withdrawn before their time.
+      login.forget(credentials);
+      return await this.#sendAs(await login.credentials(), method, path, send);
+    }
+  }
+
+  /** @param credentials of a login; null: those of the target */
+  async #sendAs(credentials: Credentials | null, method: string, path: string, send: Send): Promise<Response> {
     const query = new URLSearchParams(send.query).toString();
     const headers: Record<string, string> = {
       accept: send.accept ?? "application/json",
@@ -222,14 +241,14 @@ export class KubeClient {
     const request = `${method} ${path}`;
     let response: Response;
     try {
-      const token = this.target.token?.();
+      const token = credentials?.token ?? this.target.token?.();
       if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
       const init = {
         method,
         headers,
-        signal: send.signal ?? null,
+        signal: send.isWatch === true ? send.signal ?? null : within(send.signal), // a login has its own time
         body: send.body === undefined ? null : JSON.stringify(send.body),
-        tls: this.#tls,
+        tls: credentials?.clientCertificate == null ? this.#tls : { ...this.#tls, ...credentials.clientCertificate },
         timeout: false, // watches are quiet for minutes; others carry a signal
       };
       response = await fetch(`${this.target.server}${path}${query === "" ? "" : `?${query}`}`, init);

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { errorText, UsageError } from "../../src/base/error.ts";
+import { EXEC_VERSIONS, type ExecConfig, ExecLogin, type Login } from "./exec_login.ts";
 
 export interface KubeTarget {
   /** "https://10.0.0.1:6443", no slash at the end. */
@@ -14,6 +15,8 @@ export interface KubeTarget {
   readonly clientCertificate: { readonly cert: string; readonly key: string } | null;
   /** Bearer token, read for each request since projected tokens change; null: none. */
   readonly token: (() => string) | null;
+  /** A program that logs in; null where certificate and token are all there is. */
+  readonly login: Login | null;
   /** Name for the server's certificate when it differs from the address. */
   readonly serverName: string | null;
   /** insecure-skip-tls-verify. */
@@ -41,6 +44,7 @@ export function inClusterTarget(env: Readonly<Record<string, string | undefined>
     ca: readFileSync(join(SERVICE_ACCOUNT, "ca.crt"), "utf8"),
     clientCertificate: null,
     token: () => readFileSync(join(SERVICE_ACCOUNT, "token"), "utf8").trim(),
+    login: null,
     serverName: null,
     insecure: false,
     namespace: readFileSync(join(SERVICE_ACCOUNT, "namespace"), "utf8").trim(),
@@ -83,28 +87,69 @@ export function kubeconfigTarget(
   const user = find(merged.users, text(context.value, "user"), "user", contextName);
   const server = text(cluster.value, "server");
   if (server === "") throw new UsageError(`the cluster of context "${contextName}" names no server`);
-  if (user.value["exec"] !== undefined) {
-    throw new UsageError(
-      `the user of context "${contextName}" logs in by a program (exec), which is not supported: give one with a certificate or token`,
-    );
-  }
   const cert = material(user, "client-certificate");
   const key = material(user, "client-key");
   const token = text(user.value, "token");
   const tokenFile = text(user.value, "tokenFile");
+  const ca = material(cluster, "certificate-authority");
+  const exec = user.value["exec"] === undefined ? null : readExec(user, cluster, ca);
   return {
     server: server.replace(/\/+$/, ""),
-    ca: material(cluster, "certificate-authority"),
+    ca,
     clientCertificate: cert !== null && key !== null ? { cert, key } : null,
     token: tokenFile !== ""
       ? () => readFileSync(resolve(user.folder, tokenFile), "utf8").trim()
       : token === ""
       ? null
       : () => token,
+    // As for kubectl, a token of the file goes before what the program would say.
+    login: exec === null || token !== "" || tokenFile !== "" ? null : new ExecLogin(exec, env, process.stdin.isTTY),
     serverName: text(cluster.value, "tls-server-name") || null,
     insecure: cluster.value["insecure-skip-tls-verify"] === true,
     namespace: text(context.value, "namespace") || "default",
     context: contextName,
+  };
+}
+
+/** `exec` of a user. @throws UsageError that names the field, the value and the wanted form */
+function readExec(user: Entry, cluster: Entry, ca: string | null): ExecConfig {
+  const exec = plain(user.value["exec"]);
+  const wrong = (field: string, want: string) => {
+    const found = exec[field] === undefined ? "nothing" : JSON.stringify(exec[field]);
+    return new UsageError(`the kubeconfig's users[].user.exec.${field}: found ${found}, want ${want}`);
+  };
+  const command = text(exec, "command");
+  if (command === "") throw wrong("command", "a program");
+  const apiVersion = text(exec, "apiVersion");
+  if (!EXEC_VERSIONS.includes(apiVersion)) throw wrong("apiVersion", EXEC_VERSIONS.join(" or "));
+  const interactiveMode = exec["interactiveMode"] ?? "IfAvailable";
+  if (interactiveMode !== "Never" && interactiveMode !== "IfAvailable" && interactiveMode !== "Always") {
+    throw wrong("interactiveMode", "Never, IfAvailable or Always");
+  }
+  const listed = (field: string) => Array.isArray(exec[field]) ? exec[field] as unknown[] : [];
+  return {
+    command,
+    args: listed("args").map(String),
+    env: listed("env").map((each) => ({ name: text(plain(each), "name"), value: text(plain(each), "value") })),
+    apiVersion,
+    interactiveMode,
+    installHint: text(exec, "installHint"),
+    cluster: exec["provideClusterInfo"] === true ? clusterInfo(cluster, ca) : null,
+    folder: user.folder,
+  };
+}
+
+/** What a login program is told of the cluster (ExecCredential, `spec.cluster`). */
+function clusterInfo({ value }: Entry, ca: string | null): Plain {
+  const extensions = Array.isArray(value["extensions"]) ? value["extensions"].map(plain) : [];
+  const config = extensions.find(({ name }) => name === "client.authentication.k8s.io/exec")?.["extension"];
+  const serverName = text(value, "tls-server-name");
+  return {
+    server: text(value, "server"),
+    ...(serverName === "" ? {} : { "tls-server-name": serverName }),
+    ...(value["insecure-skip-tls-verify"] === true ? { "insecure-skip-tls-verify": true } : {}),
+    ...(ca === null ? {} : { "certificate-authority-data": Buffer.from(ca).toString("base64") }),
+    ...(config === undefined ? {} : { config }),
   };
 }
 

@@ -15,7 +15,15 @@ export function withKubeOptions(command: Command): Command {
     .option("--context <name>", "context of the kubeconfig");
 }
 
-/** The cluster that is meant. @throws UsageError that says what to set */
+const opened = new Map<string, KubeClient>();
+
+/** The cluster that is meant; the same client for the same options, so that nobody logs in twice. @throws UsageError that says what to set */
 export function openCluster({ kubeconfig, context }: KubeOptions): KubeClient {
-  return new KubeClient(chooseTarget({ file: kubeconfig ?? null, context: context ?? null }, process.env));
+  const key = JSON.stringify([kubeconfig, context]);
+  let client = opened.get(key);
+  if (client === undefined) {
+    client = new KubeClient(chooseTarget({ file: kubeconfig ?? null, context: context ?? null }, process.env));
+    opened.set(key, client);
+  }
+  return client;
 }
