@@ -75,3 +75,68 @@ test("replay leaves an object that is applied again as old as it is", () => {
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+const FRONT = "spiffe://cluster.local/ns/shop/sa/front";
+
+function run(words: readonly string[], input: string): string {
+  const { stdout, stderr } = Bun.spawnSync([...tulleCommand(), "policy", ...words], {
+    stdin: new TextEncoder().encode(input),
+  });
+  expect(stderr.toString()).toBe("");
+  return stdout.toString();
+}
+
+function inFolder(body: (path: (name: string) => string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), "tulle-replay-"));
+  try {
+    body((name) => join(folder, name));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test("replay names the objects that it does not look at", () => {
+  inFolder((path) => {
+    writeFileSync(path("flows.json"), JSON.stringify([{ workload: "shop/front", dropped: 0, flows: [FLOW] }]));
+    const other = `---
+apiVersion: policy.tulle.dev/v1alpha1
+kind: RateLimitPolicy
+metadata: {name: slow, namespace: shop}
+spec: {targetRef: {group: policy.tulle.dev, kind: Server, name: front}, total: {requestsPerSecond: 1}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: words}
+`;
+    const words = ["replay", "--base", SHOP, "--flows", path("flows.json"), "-f", "-", "-n", "shop"];
+    const manifest = server("front", "deny", "") + other;
+    expect(run(words, manifest)).toEndWith(
+      "not looked at, as it decides about no access: ConfigMap shop/words, RateLimitPolicy shop/slow\n",
+    );
+    const { ignored } = JSON.parse(run([...words, "-o", "json"], manifest)) as { ignored: string[] };
+    expect(ignored).toEqual(["ConfigMap shop/words", "RateLimitPolicy shop/slow"]);
+    expect(run(words, server("front", "deny", ""))).not.toContain("not looked at");
+  });
+});
+
+/** What was refused under an older policy may be let in by what was seen since. */
+test("suggest lists as refused what its objects refuse, most frequent first", () => {
+  inFolder((path) => {
+    const http = { ...FLOW, identity: FRONT, protocol: "http", method: "GET", authority: "front" };
+    const scanned = Array.from({ length: 30 }, (_, i) => ({ ...http, path: `/scan-${i}`, count: 1 }));
+    const flows = [
+      { ...http, path: "/items/*", verdict: "permit", count: 5 },
+      { ...http, path: "/items/*", verdict: "deny", count: 7 },
+      { ...http, path: "/items/x", verdict: "deny", count: 2 },
+      { ...http, path: "/admin", verdict: "deny", count: 9 },
+      ...scanned,
+    ];
+    writeFileSync(path("flows.json"), JSON.stringify([{ workload: "shop/front", dropped: 0, flows }]));
+    const text = run(["suggest", "front", "-n", "shop", "-f", SHOP, "--flows", path("flows.json")], "");
+    const comments = text.split("\n").filter((line) => /^# (refused|and)/.test(line));
+    expect(comments[0]).toBe(`# refused then and now: ${FRONT} GET /admin at port 9, 9×`);
+    expect(comments).toHaveLength(21);
+    expect(comments.at(-1)).toBe("# and 11 more: see `tulle policy flows`");
+    expect(text).not.toContain("now: " + FRONT + " GET /items");
+  });
+});

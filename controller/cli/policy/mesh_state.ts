@@ -55,6 +55,14 @@ export function stateOfManifests(names: readonly string[], namespace = STANDARD_
   };
 }
 
+/** Objects of manifests as they are read, and where they stand. */
+interface Manifests {
+  readonly resources: Resource[];
+  readonly places: Map<string, string>;
+  /** Keys of all objects that stand there, also of kinds that are not read: "Deployment shop/web". */
+  readonly found: string[];
+}
+
 /**
  * Objects of manifests, and where they stand.
  * @param namespace of those that do not say theirs, as for `kubectl apply -n`
@@ -63,7 +71,8 @@ export function stateOfManifests(names: readonly string[], namespace = STANDARD_
 export function readManifests(
   names: readonly string[],
   namespace = STANDARD_NAMESPACE,
-): { resources: Resource[]; places: Map<string, string> } {
+): Manifests {
+  const found: string[] = [];
   const resources = new Map<string, Resource>();
   const places = new Map<string, string>();
   const problems: Problem[] = [];
@@ -77,12 +86,14 @@ export function readManifests(
       if (parsed.errors.length > 0) continue;
       const { objects } = parseObjects(shown, text);
       const homeless = new Set(objects.filter(hasNoNamespace).map(standardKey));
-      for (const { resource: found, line } of parsed.resources) {
-        const resource = homeless.has(keyOf(found)) ? moved(found, namespace) : found;
+      for (const { resource: read, line } of parsed.resources) {
+        const resource = homeless.has(keyOf(read)) ? moved(read, namespace) : read;
         resources.set(keyOf(resource), resource);
         places.set(keyOf(resource), `${shown}:${line}`);
       }
       for (const object of objects) {
+        const { name = "", namespace: own = namespace } = metadataOf(object);
+        found.push(`${object.value["kind"]} ${own}/${name}`);
         const pod = podOf(object, namespace, `${STAND_IN}.${pods >> 8 & 255}.${pods & 255}`);
         if (pod === null) continue;
         pods++;
@@ -92,7 +103,7 @@ export function readManifests(
     }
   }
   if (problems.length > 0) throw new UsageError(problems.map(formatProblem).join("\n"));
-  return { resources: [...resources.values()], places };
+  return { resources: [...resources.values()], places, found };
 }
 
 function metadataOf({ value }: PlainObject): { name?: string; namespace?: string } {

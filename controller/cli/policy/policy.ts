@@ -2,6 +2,8 @@
 import { Argument } from "commander";
 import { UsageError } from "../../../src/base/error.ts";
 import { flowRequest } from "../../../src/proxy/explain.ts";
+import { decodeResource } from "../../kube/decode.ts";
+import type { Kind } from "../../kube/resources.ts";
 import { collect, type Output, parseOutput, runCommand, teachingCommand } from "../_command.ts";
 import { runInside } from "../find_mesh.ts";
 import { localMesh, type MeshOptions, openState, withManifests, withMeshOptions } from "./_mesh_options.ts";
@@ -9,8 +11,8 @@ import { collectFlows, type FlowOptions } from "./flow_source.ts";
 import { lint, type LintFinding } from "./lint.ts";
 import { POLICY_KINDS, readManifests } from "./mesh_state.ts";
 import { MeshView } from "./mesh_view.ts";
-import { replay, replayText } from "./replay.ts";
-import { suggest, suggestionText } from "./suggestion.ts";
+import { outcome, replay, type Replay, replayText } from "./replay.ts";
+import { type Refused, suggest, type Suggestion, suggestionText } from "./suggestion.ts";
 
 const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
   lint: runLint,
@@ -98,7 +100,7 @@ async function runReplay(argv: readonly string[]): Promise<void> {
       const { base, without = [] } = options;
       const { filename: _, ...asked } = options;
       const before = new MeshView(await openState(base === undefined ? asked : { ...asked, filename: base }));
-      const { resources } = readManifests(options.filename ?? [], options.namespace ?? before.state.namespace);
+      const { resources, found } = readManifests(options.filename ?? [], options.namespace ?? before.state.namespace);
       const gone = new Set(without.map(readKey));
       for (const key of gone) {
         if (!before.state.resources.some((each) => keyOfAny(each) === key)) {
@@ -106,7 +108,8 @@ async function runReplay(argv: readonly string[]): Promise<void> {
         }
       }
       const after = before.with(resources.filter(({ kind }) => POLICY_KINDS.has(kind)), gone);
-      const result = replay(before, after, await collectFlows(options));
+      const ignored = found.filter((key) => !POLICY_KINDS.has(key.split(" ")[0] as Kind)).sort(); // any text may be asked for
+      const result: Replay = { ...replay(before, after, await collectFlows(options)), ignored };
       process.stdout.write(options.output === "json" ? `${JSON.stringify(result, null, 2)}\n` : replayText(result));
       process.exitCode = result.changes.length > 0 ? 1 : 0;
     });
@@ -149,9 +152,19 @@ async function runSuggest(argv: readonly string[]): Promise<void> {
         return request !== null && view.judge(namespace, name)?.isProbe(flow.port, caller, request) === true;
       });
       if (suggestion.objects.length === 0) throw new Error(`nobody was seen calling ${word}: let it run for a while`);
-      process.stdout.write(suggestionText(suggestion));
+      process.stdout.write(suggestionText(suggestion, stillRefused(view, suggestion)));
     });
   await runCommand(command, argv);
+}
+
+/** What was refused, and would be if the suggestion were applied; where that cannot be told it is not listed. */
+function stillRefused(view: MeshView, { objects, refused }: Suggestion): Refused[] {
+  const resources = objects.flatMap(({ value }) => decodeResource(value).resource ?? []);
+  const after = view.with(resources);
+  return refused.filter(({ workload, flow }) => {
+    const found = outcome(after, workload, flow);
+    return typeof found !== "string" && found.verdict === "deny";
+  });
 }
 
 async function runFlows(argv: readonly string[]): Promise<void> {

@@ -37,10 +37,16 @@ export interface Replay {
   }[];
   /** Of how many requests and connections nothing was kept. */
   readonly dropped: number;
+  /** Objects of the manifests that decide about nobody at a server: their other effects are not told. */
+  readonly ignored: readonly string[];
 }
 
 /** @param before the mesh as it is @param after with the new objects */
-export function replay(before: MeshView, after: MeshView, seen: readonly WorkloadFlows[]): Replay {
+export function replay(
+  before: MeshView,
+  after: MeshView,
+  seen: readonly WorkloadFlows[],
+): Omit<Replay, "ignored"> {
   const changes: Change[] = [];
   const open: Replay["open"][number][] = [];
   let same = 0;
@@ -67,8 +73,8 @@ export function replay(before: MeshView, after: MeshView, seen: readonly Workloa
   return { changes, same, open, dropped: seen.reduce((sum, { dropped }) => sum + dropped, 0) };
 }
 
-/** @returns why it cannot be told, otherwise the outcome */
-function outcome(view: MeshView, workload: string, flow: FlowFact): Outcome | string {
+/** What a workload's sidecar would decide about a fact. @returns why it cannot be told, otherwise the outcome */
+export function outcome(view: MeshView, workload: string, flow: FlowFact): Outcome | string {
   const [namespace = "", name = ""] = workload.split("/");
   const judge = view.judge(namespace, name);
   if (judge === null) return "the workload is not there any more";
@@ -94,7 +100,7 @@ function requestText({ protocol, method, authority, path }: FlowFact): string {
 }
 
 /** For a terminal: what would be refused first. */
-export function replayText({ changes, same, open, dropped }: Replay): string {
+export function replayText({ changes, same, open, dropped, ignored }: Replay): string {
   const rows = changes.map(({ workload, port, caller, request, count, before, after }) => [
     `${before.verdict} → ${after.verdict}`,
     `${workload}:${port}`,
@@ -112,5 +118,8 @@ export function replayText({ changes, same, open, dropped }: Replay): string {
     `${refused} would be refused, ${changes.length - refused} admitted that are not now; ${same} stay as they are\n`,
   );
   if (dropped > 0) lines.push(`of ${dropped} more requests and connections nothing was kept\n`);
+  if (ignored.length > 0) {
+    lines.push(`not looked at, as it decides about no access: ${ignored.join(", ")}\n`);
+  }
   return lines.join("");
 }

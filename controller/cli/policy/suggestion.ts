@@ -19,8 +19,14 @@ type Json = Record<string, unknown>;
 
 export interface Suggestion {
   readonly objects: readonly { readonly value: Json; readonly comment: string }[];
-  /** What was refused when it was seen, and stays so. */
-  readonly refused: readonly FlowFact[];
+  /** What was refused when it was seen. */
+  readonly refused: readonly Refused[];
+}
+
+/** A fact with the instance that saw it, "shop/web-0". */
+export interface Refused {
+  readonly workload: string;
+  readonly flow: FlowFact;
 }
 
 /**
@@ -36,12 +42,16 @@ export function suggest(
   const [subject] = subjects;
   if (subject === undefined) return { objects: [], refused: [] };
   const names = new Set(subjects.map(({ namespace, name }) => `${namespace}/${name}`));
-  const all = seen.filter(({ workload }) => names.has(workload)).flatMap(({ flows }) => flows);
+  const own = seen.filter(({ workload }) => names.has(workload));
+  const all = own.flatMap(({ flows }) => flows);
   const permitted = all.filter((flow) => flow.verdict === "permit" && !isProbe(flow, subject));
   const objects: Suggestion["objects"][number][] = [];
   const ports = [...new Set(permitted.map(({ port }) => port))].sort((a, b) => a - b);
   for (const port of ports) objects.push(...suggestPort(subject, port, permitted.filter((flow) => flow.port === port)));
-  return { objects, refused: all.filter(({ verdict }) => verdict === "deny") };
+  const refused = own.flatMap(({ workload, flows }) =>
+    flows.flatMap((flow) => flow.verdict === "deny" ? [{ workload, flow }] : [])
+  );
+  return { objects, refused };
 }
 
 function suggestPort(subject: Subject, port: number, flows: readonly FlowFact[]): Suggestion["objects"][number][] {
@@ -153,15 +163,25 @@ function matchOf({ method, path }: { method: string; path: string }): Json {
   return { path: match, ...(METHODS.test(method) ? { method } : {}) };
 }
 
-/** As YAML, with what was seen as comments. */
-export function suggestionText({ objects, refused }: Suggestion): string {
+/** Most refusals that are listed, of those that came most often: a scan of ports or paths makes hundreds. */
+const MAX_REFUSED = 20;
+
+/**
+ * As YAML, with what was seen as comments.
+ * @param refused then, and by these objects as well
+ */
+export function suggestionText({ objects }: Suggestion, refused: readonly Refused[]): string {
   const documents = objects.map(({ value, comment }) => `---\n# ${comment}\n${stringify(value, { lineWidth: 0 })}`);
-  const left = refused.map(({ identity, ip, port, protocol, method, path, count }) => {
+  const counts = new Map<string, number>();
+  for (const { flow: { identity, ip, port, protocol, method, path, count } } of refused) {
     const what = protocol === "tcp" ? "a connection" : `${method} ${path}`;
-    return `# refused then and now: ${identity || ip} ${what} at port ${port}, ${count}×\n`.replace(
-      /[\x00-\x09\x0b-\x1f]/g,
-      "?",
-    );
-  });
+    const line = `${identity || ip} ${what} at port ${port}`.replace(/[\x00-\x1f\x7f]/g, "?");
+    counts.set(line, (counts.get(line) ?? 0) + count);
+  }
+  const lines = [...counts].sort(([a, m], [b, n]) => n - m || a.localeCompare(b));
+  const left = lines.slice(0, MAX_REFUSED).map(([line, count]) => `# refused then and now: ${line}, ${count}×\n`);
+  if (lines.length > MAX_REFUSED) {
+    left.push(`# and ${lines.length - MAX_REFUSED} more: see \`tulle policy flows\`\n`);
+  }
   return documents.join("") + left.join("");
 }
