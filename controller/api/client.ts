@@ -169,7 +169,11 @@ export class KubeClient {
 
   /** A path of the server that is no object: "/version", "/readyz", a pod's log or a proxied port. @throws ApiError */
   async text(path: string, query: Query = {}, signal?: AbortSignal): Promise<string> {
-    const response = await this.#send("GET", path, { query, accept: "*/*", ...(signal === undefined ? {} : { signal }) });
+    const response = await this.#send("GET", path, {
+      query,
+      accept: "*/*",
+      ...(signal === undefined ? {} : { signal }),
+    });
     return await response.text();
   }
 

@@ -107,10 +107,18 @@ export class ExecLogin implements Login {
       throw new LoginError(`${named(this.#config)} wants a terminal to ask you: run it in one`);
     }
     const interactive = interactiveMode !== "Never" && this.#isTerminal;
-    const info = { apiVersion, kind: "ExecCredential", spec: { ...(cluster === null ? {} : { cluster }), interactive } };
+    const info = {
+      apiVersion,
+      kind: "ExecCredential",
+      spec: { ...(cluster === null ? {} : { cluster }), interactive },
+    };
     const program = command.includes("/") && !isAbsolute(command) ? resolve(folder, command) : command;
     const own = Object.fromEntries(env.map(({ name, value }) => [name, value]));
-    const everything = { ...this.#env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) };
+    const everything: Record<string, string | undefined> = {
+      ...this.#env,
+      ...own,
+      KUBERNETES_EXEC_INFO: JSON.stringify(info),
+    };
     const found = Bun.which(program, { PATH: everything["PATH"] ?? "" });
     if (found === null) throw new LoginError(`${named(this.#config)} is not there: ${this.#howToGet()}`);
     const timeout = interactive ? INTERACTIVE_TIMEOUT_MS : QUIET_TIMEOUT_MS;
@@ -170,7 +178,9 @@ function readCredential(text: string, config: ExecConfig): Kept {
   const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp: expiry } = plain(status);
   const isText = (value: unknown) => typeof value === "string" && value !== "";
   if (isText(cert) !== isText(key)) throw wrong("one of clientCertificateData and clientKeyData, want both or neither");
-  if (!isText(token) && !isText(cert)) throw wrong("no credentials: status has neither token nor clientCertificateData");
+  if (!isText(token) && !isText(cert)) {
+    throw wrong("no credentials: status has neither token nor clientCertificateData");
+  }
   const untilMs = expiry === undefined || expiry === null ? Infinity : Date.parse(String(expiry));
   if (Number.isNaN(untilMs)) throw wrong("an expirationTimestamp that is no time, want RFC 3339");
   const credentials: Credentials = {

@@ -11,7 +11,7 @@ import { collectFlows, type FlowOptions } from "./flow_source.ts";
 import { lint, type LintFinding } from "./lint.ts";
 import { POLICY_KINDS, readManifests } from "./mesh_state.ts";
 import { MeshView } from "./mesh_view.ts";
-import { outcome, replay, type Replay, replayText } from "./replay.ts";
+import { outcome, type Replay, replay, replayText } from "./replay.ts";
 import { type Refused, suggest, type Suggestion, suggestionText } from "./suggestion.ts";
 
 const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<void>>> = {
