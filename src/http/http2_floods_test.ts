@@ -50,6 +50,11 @@ for (
     { what: "PRIORITY", before: [], frames: () => [frame(2, 0, 1, Buffer.alloc(5))] },
     { what: "frames of unknown types", before: [], frames: () => [frame(0xcc, 0, 0)] },
     { what: "empty DATA", before: [request(1, {}, 0)], frames: () => [data(1, 0)] },
+    {
+      what: "DATA that is padding only",
+      before: [request(1, {}, 0)],
+      frames: () => [frame(0, 8, 1, Buffer.from([0]))],
+    },
     { what: "WINDOW_UPDATE on the connection", before: [], frames: () => [windowUpdate(0, 1)] },
     { what: "WINDOW_UPDATE on a stream", before: [request(1)], frames: () => [windowUpdate(1, 1)] },
     {

@@ -247,7 +247,7 @@ export class Http2Reader implements Holder {
   #beginData(id: number, length: number, bytes: number, ends: boolean): void {
     const connection = this.connection;
     if (id === 0) return connection.fail(code.PROTOCOL_ERROR, "DATA on stream 0");
-    if (length === 0 && !ends && !this.spend()) return;
+    if (bytes === 0 && !ends && !this.spend()) return; // padding is no data
     connection.creditConnection(length);
     this.#dataLeft = bytes;
     this.#dataEnds = ends;

@@ -21,7 +21,7 @@ import { Deadlines, PAUSE, requestTimeout, TRY_TIMEOUT, tryTimeout } from "./dea
 import type { HttpContext } from "./http_context.ts";
 import type { HttpPipeline } from "./http_pipeline.ts";
 import type { ExtendedConnect } from "./extended_connect.ts";
-import { ignoredUpgrade } from "./header_edits.ts";
+import { ignoredUpgrade, requestTrailers } from "./header_edits.ts";
 import type { Hedge } from "./hedge.ts";
 import { ReplayBody, type ReplayOwner } from "./replay_body.ts";
 import { errorResponse, grpcStatusIn } from "./respond.ts";
@@ -307,10 +307,11 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
 
   onTrailers(leg: Leg, trailers: HeaderBlock): void {
     if (leg === this.down) {
-      if (this.wantsTunnel) return this.#requestData(EMPTY, 0, 0, true);
+      const kept = this.wantsTunnel ? null : requestTrailers(trailers);
+      if (kept === null) return this.#requestData(EMPTY, 0, 0, true);
       this.requestDone = true;
-      this.trailers = trailers;
-      if (this.up !== null) this.up.sendTrailers(trailers);
+      this.trailers = kept;
+      if (this.up !== null) this.up.sendTrailers(kept);
       return;
     }
     if (leg !== this.up) return;

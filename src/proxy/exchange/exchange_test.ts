@@ -436,6 +436,31 @@ test("trailers pass in both directions, across versions", async () => {
   r.settled();
 });
 
+test("trailers bring no field that only a head may have, whatever the client speaks", async () => {
+  const r = rig(true, true);
+  const late = { "tulle-client-id": "spiffe://forged", tulle_client_id: "spiffe://forged", authorization: "forged" };
+  r.client.peer.send(
+    request(1, { ":method": "POST" }, 0),
+    data(1, "abc"),
+    headers(1, { ...late, "x-sum": "1" }, END_STREAM),
+  );
+  const peer = r.endpoints[0]?.dialled[0]?.peer;
+  const [head, trailers] = (await peer?.frames() ?? []).filter((f) => f.type === "HEADERS");
+  expect(head && peer?.section(head, "request").path).toBe("/");
+  expect(trailers && peer?.section(trailers, "trailers").fields).toEqual(["x-sum", "1"]);
+});
+
+test("trailers of which nothing may pass end the request", async () => {
+  const r = rig(true, true);
+  r.client.peer.send(
+    request(1, { ":method": "POST" }, 0),
+    data(1, "abc"),
+    headers(1, { cookie: "forged" }, END_STREAM),
+  );
+  const frames = await r.endpoints[0]?.dialled[0]?.peer.frames() ?? [];
+  expect(brief(frames).filter((f) => /HEADERS|DATA/.test(f))).toEqual(["HEADERS 1", "DATA 1:3", "DATA 1:0 END"]);
+});
+
 function windowUpdates(bytes: number): Uint8Array {
   const update = (id: number) => {
     const frame = Buffer.alloc(13);

@@ -15,6 +15,7 @@
  */
 import type { Protocol } from "../../model/outbound.ts";
 import { HeaderBlock, headerBlock, NO_START } from "../../wire/header_block.ts";
+import { isOfHeadOnly } from "../../wire/http1/trailer_names.ts";
 import { upgradeWithoutHttp2 } from "../../wire/http1/upgrade.ts";
 
 /** Flag of a block (beside those of header_block.ts): the client spoke HTTP/1.1, or HTTP/1.0. */
@@ -25,6 +26,8 @@ export const FROM_HTTP10 = 512;
 export const TCP_PROTOCOL = "tulle-tcp";
 const RESERVED_PREFIX = "tulle-";
 const FIRST_OF_OURS = RESERVED_PREFIX.charCodeAt(0);
+const CLIENT_CERT = "x-forwarded-client-cert";
+const NO_LETTER_OR_DIGIT = /[^a-z0-9]/g;
 const ORIG_PROTO = "tulle-orig-proto";
 const ORIG_METHOD = "tulle-orig-method";
 const ORIG_UPGRADE = "tulle-orig-upgrade";
@@ -158,12 +161,30 @@ export function isIgnoredUpgrade(block: HeaderBlock): boolean {
 
 /** A name that only proxies may use. The first character is looked at before the rest, as nearly all names end there. */
 function isOurs(name: string): boolean {
-  return name.charCodeAt(0) === FIRST_OF_OURS && name.startsWith(RESERVED_PREFIX);
+  return name.charCodeAt(0) === FIRST_OF_OURS && asVariable(name).startsWith(RESERVED_PREFIX);
 }
 
 /** A name that no request may bring along. */
 function isReserved(name: string): boolean {
-  return isOurs(name) || name === "x-forwarded-client-cert";
+  return isOurs(name) || (name.length === CLIENT_CERT.length && asVariable(name) === CLIENT_CERT);
+}
+
+/**
+ * A name as applications see it that get headers as variables (CGI, WSGI, PHP): what is neither letter nor digit is one
+ * character there, so that `tulle_client_id` would be read in place of our own field.
+ */
+function asVariable(name: string): string {
+  return name.replace(NO_LETTER_OR_DIGIT, "-");
+}
+
+/** The request's trailers without what only a head may say, as some recipients merge them into it; null when none is left. */
+export function requestTrailers(trailers: HeaderBlock): HeaderBlock | null {
+  const kept = without(trailers, mayNotTrail);
+  return kept.fields.length === 0 ? null : kept;
+}
+
+function mayNotTrail(name: string): boolean {
+  return isReserved(name) || isOfHeadOnly(name);
 }
 
 function isForSidecars(name: string): boolean {
