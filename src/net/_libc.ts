@@ -13,6 +13,8 @@ export const libc = dlopen("libc.so.6", {
   fcntl: { args: [i32, i32, i32], returns: i32 },
   close: { args: [i32], returns: i32 },
   getrlimit: { args: [i32, FFIType.ptr], returns: i32 },
+  getpriority: { args: [i32, u32], returns: i32 },
+  setpriority: { args: [i32, u32, i32], returns: i32 },
 }).symbols;
 
 const F_DUPFD_CLOEXEC = 1030;

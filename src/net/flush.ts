@@ -2,6 +2,7 @@
  * Outboxes that hold bytes for the socket. They are flushed once per turn of the event loop, after all sockets that were
  * readable have been served: then one write carries what many requests left (measured: that is where the CPU goes).
  */
+import { slowHelpers } from "./helper_threads.ts";
 
 /** What can be flushed. */
 export interface Flushable {
@@ -43,6 +44,11 @@ class DirtyList {
 /** The list of the process: sockets belong to one event loop. */
 export const dirtyOutboxes = new DirtyList();
 
+/** Turns between two looks at the clock, power of two: some requests of a lone client, and no cost for a busy proxy. */
+const TURNS_PER_LOOK = 16;
+
 function flushAll(): void {
   dirtyOutboxes.run();
+  // Here, because all bytes of this turn are on their way.
+  if ((dirtyOutboxes.turns & (TURNS_PER_LOOK - 1)) === 0) slowHelpers(performance.now());
 }

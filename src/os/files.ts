@@ -91,10 +91,13 @@ export function makeFolder(path: string): void {
   if (libc.mkdir(cString(path), FOLDER_MODE) !== 0 && errno() !== Errno.EEXIST) throw failure("make", path);
 }
 
+/** What `listFolder` reads into, kept: some folders are read many times a second. */
+let entries: Uint8Array<ArrayBuffer> | null = null;
+
 /** Names in a folder, in no order. Throws FileError. */
 export function listFolder(path: string): string[] {
   const names: string[] = [];
-  const piece = bytesOf(PIECE_BYTES);
+  const piece = entries ??= bytesOf(PIECE_BYTES);
   const view = new DataView(piece.buffer);
   const fd = open(path, O_RDONLY);
   for (;;) {
