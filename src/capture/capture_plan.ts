@@ -6,6 +6,9 @@ export const MESH_PORT = 4143;
 export const INBOUND_PORT = 4145;
 export const ADMIN_PORT = 4191;
 
+/** Questions to nameservers, where names are pinned. */
+export const DNS_PORT = 4153;
+
 /** The proxy's user where users can be told apart; no other process of a workload may run as it. */
 export const PROXY_UID = 2102;
 
@@ -32,6 +35,8 @@ export interface CapturePlan {
   readonly outboundPort: number | null;
   /** The proxy's inbound listener; null leaves inbound connections alone. */
   readonly inboundPort: number | null;
+  /** The proxy's listener for DNS (127.0.0.1 and ::1, UDP and TCP); null leaves DNS alone. */
+  readonly dnsPort: number | null;
   /** Connections of this user leave as they are. */
   readonly proxyUid: number | null;
   /** Connections with this socket mark leave as they are. */
@@ -48,6 +53,7 @@ export interface CapturePlan {
 export const DEFAULT_PLAN: CapturePlan = {
   outboundPort: OUTBOUND_PORT,
   inboundPort: INBOUND_PORT,
+  dnsPort: null,
   proxyUid: PROXY_UID,
   proxyMark: null,
   skipOutboundPorts: [],

@@ -13,6 +13,9 @@ export interface CaptureRule {
 }
 
 const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
+/** Where nameservers listen. */
+const NAMESERVER_PORT = 53;
 const NFPROTO_IPV4 = 2;
 const NFPROTO_IPV6 = 10;
 /** IFNAMSIZ: names are compared with their padding. */
@@ -53,6 +56,10 @@ function outboundRules(plan: CapturePlan): CaptureRule[] {
   add("mesh ports are reached directly", ...toPort(MESH_PORT), RETURN);
   for (const range of plan.skipOutboundPorts) add("skipped port", ...toPorts(range), RETURN);
   for (const block of plan.skipOutboundBlocks) add("skipped block", ...toBlock(block), RETURN);
+  if (plan.dnsPort !== null) {
+    const toRelay: Expression = { kind: "redirect", port: checkedPort(plan.dnsPort) };
+    for (const protocol of [UDP, TCP]) add("DNS goes to the proxy", ...protocol, ...isPort(NAMESERVER_PORT), toRelay);
+  }
   add("all other TCP goes to the proxy", ...TCP, redirect);
   return rules;
 }
@@ -75,6 +82,13 @@ function inboundRules(plan: CapturePlan): CaptureRule[] {
 const RETURN: Expression = { kind: "return" };
 
 const TCP: readonly Expression[] = metaEquals(Meta.L4PROTO, new Uint8Array([IPPROTO_TCP]));
+const UDP: readonly Expression[] = metaEquals(Meta.L4PROTO, new Uint8Array([IPPROTO_UDP]));
+/** Destination port: at byte 2 of the header of TCP and of UDP. */
+const LOAD_PORT: Expression = { kind: "payload", base: Base.TRANSPORT, offset: 2, length: 2 };
+
+function isPort(port: number): Expression[] {
+  return [LOAD_PORT, { kind: "equals", value: portBytes(port) }];
+}
 
 function metaEquals(key: number, value: Uint8Array): Expression[] {
   return [{ kind: "meta", key }, { kind: "equals", value }];
@@ -88,9 +102,8 @@ function toPorts(range: PortRange): Expression[] {
   const first = checkedPort(range.first);
   const last = checkedPort(range.last);
   if (last < first) throw new RangeError(`bad_port_range: found ${first}-${last}, want the first port before the last`);
-  const load: Expression = { kind: "payload", base: Base.TRANSPORT, offset: 2, length: 2 };
-  if (first === last) return [...TCP, load, { kind: "equals", value: portBytes(first) }];
-  return [...TCP, load, { kind: "between", from: portBytes(first), to: portBytes(last) }];
+  if (first === last) return [...TCP, ...isPort(first)];
+  return [...TCP, LOAD_PORT, { kind: "between", from: portBytes(first), to: portBytes(last) }];
 }
 
 /** Destination address: at byte 16 of the IPv4 header, at byte 24 of the IPv6 header. */

@@ -70,6 +70,20 @@ export function readAddresses(text: string): Read<readonly string[]> {
   return isGood ? { value: items } : { want: "IP addresses separated by commas, such as 10.77.0.12,fd00::12" };
 }
 
+/** Whether names are pinned. */
+export function readEgressDns(text: string): Read<"off" | "pinned"> {
+  return text === "off" || text === "pinned" ? { value: text } : { want: "off or pinned" };
+}
+
+/** Comma list of IP addresses, each with its port. */
+export function readNameservers(text: string): Read<readonly HostPort[]> {
+  const found = split(text).map((item) => splitHostPort(item, 1));
+  const isGood = found.length >= 1 && found.length <= MAX_ITEMS &&
+    found.every((item) => item !== null && parseIp(item.host) !== null);
+  if (!isGood) return { want: "IP addresses with ports separated by commas, such as 10.96.0.10:53" };
+  return { value: found.filter((item) => item !== null) };
+}
+
 /** Comma list of CIDR blocks. */
 export function readBlocks(text: string): Read<readonly IpBlock[]> {
   const blocks: IpBlock[] = [];

@@ -23,6 +23,12 @@ export interface ProxyConfig {
   readonly meshAddress: read.HostPort;
   readonly inboundAddress: read.HostPort;
   readonly adminAddress: read.HostPort;
+  /** "pinned": a rule by name admits to addresses alone that the workload's nameserver has given for the name. */
+  readonly egressDns: "off" | "pinned";
+  /** Takes the workload's questions to nameservers, where names are pinned. */
+  readonly dnsAddress: read.HostPort;
+  /** Null: those of /etc/resolv.conf. */
+  readonly nameservers: readonly read.HostPort[] | null;
   /** Who may read /config and /tap beside loopback. */
   readonly adminAllow: readonly IpBlock[];
   /** Null: nothing is kept over a restart. */
@@ -101,6 +107,19 @@ const KEYS = {
     "[::]:4191",
     "Serves /metrics, /ready, /live and the rest.",
   ),
+  egressDns: key(
+    "EGRESS_DNS",
+    read.readEgressDns,
+    "off",
+    "pinned: an EgressNetwork's names admit to addresses alone that the workload's nameserver gave for them; one thread.",
+  ),
+  dnsAddress: key(
+    "DNS_ADDRESS",
+    read.readLoopbackAddress,
+    "127.0.0.1:4153",
+    "Takes the workload's DNS (UDP and TCP), where names are pinned.",
+  ),
+  nameservers: key("NAMESERVERS", read.readNameservers, "", "Nameservers to ask instead of those of /etc/resolv.conf."),
   adminAllow: key("ADMIN_ALLOW", read.readBlocks, "", "Networks that may read /config and /tap; loopback always may."),
   stateDir: key(
     "STATE_DIR",
@@ -197,6 +216,9 @@ export function parseProxyConfig(env: Readonly<Record<string, string | undefined
     meshAddress: take(KEYS.meshAddress),
     inboundAddress: take(KEYS.inboundAddress),
     adminAddress: take(KEYS.adminAddress),
+    egressDns: take(KEYS.egressDns),
+    dnsAddress: take(KEYS.dnsAddress),
+    nameservers: optional(KEYS.nameservers),
     adminAllow: take(KEYS.adminAllow),
     stateDir: optional(KEYS.stateDir),
     accessLog: take(KEYS.accessLog),
@@ -214,7 +236,12 @@ export function parseProxyConfig(env: Readonly<Record<string, string | undefined
     expiredGraceMs: take(KEYS.expiredGraceMs),
   };
   if (errors.length === 0) errors.push(...clashes(value));
-  return errors.length > 0 ? { ok: false, errors } : { ok: true, value, warnings: unknownKeys(env) };
+  if (errors.length > 0) return { ok: false, errors };
+  const warnings = unknownKeys(env);
+  if (value.egressDns === "off" || value.workers === 1) return { ok: true, value, warnings };
+  // What one thread has heard of a name the others would hear of too late.
+  warnings.push(`TULLE_WORKERS: found ${value.workers}, but one thread serves where TULLE_EGRESS_DNS is pinned`);
+  return { ok: true, value: { ...value, workers: 1 }, warnings };
 }
 
 /** Table of the keys for `tulle proxy --help`. */
@@ -234,6 +261,7 @@ function clashes(config: ProxyConfig): string[] {
     ["TULLE_MESH_ADDRESS", config.meshAddress],
     ["TULLE_INBOUND_ADDRESS", config.inboundAddress],
     ["TULLE_ADMIN_ADDRESS", config.adminAddress],
+    ...(config.egressDns === "pinned" ? [["TULLE_DNS_ADDRESS", config.dnsAddress] as const] : []),
   ] as const;
   for (const [name, { port }] of listeners) {
     const other = taken.get(port);

@@ -27,6 +27,9 @@ test("parseProxyConfig() fills in the defaults", () => {
       meshAddress: { host: "::", port: 4143 },
       inboundAddress: { host: "::", port: 4145 },
       adminAddress: { host: "::", port: 4191 },
+      egressDns: "off",
+      dnsAddress: { host: "127.0.0.1", port: 4153 },
+      nameservers: null,
       adminAllow: [],
       stateDir: null,
       accessLog: "off",
@@ -46,6 +49,12 @@ test("parseProxyConfig() fills in the defaults", () => {
   });
 });
 
+test("parseProxyConfig() keeps to one thread where names are pinned, and says so", () => {
+  const parsed = parseProxyConfig({ ...MINIMAL, TULLE_EGRESS_DNS: "pinned", TULLE_WORKERS: "4" });
+  expect(parsed).toMatchObject({ ok: true, value: { egressDns: "pinned", workers: 1 } });
+  expect(parsed.ok && parsed.warnings.join()).toContain("TULLE_WORKERS: found 4");
+});
+
 test.each([
   ["TULLE_WORKLOAD_NAMESPACE", "Shop", "a name of at most 63"],
   ["TULLE_WORKLOAD_NAME", "a..b", "a name of"],
@@ -56,6 +65,9 @@ test.each([
   ["TULLE_CONTROLLER_ADDRESS", "controller:65536", "a host and a port"],
   ["TULLE_TRUST_BUNDLE_FILE", "bundle.pem", "an absolute path"],
   ["TULLE_OUTBOUND_ADDRESS", "0.0.0.0:4140", "a loopback address"],
+  ["TULLE_EGRESS_DNS", "on", "off or pinned"],
+  ["TULLE_DNS_ADDRESS", "10.0.0.1:53", "a loopback address"],
+  ["TULLE_NAMESERVERS", "dns.example.org:53", "IP addresses with ports"],
   ["TULLE_MESH_ADDRESS", ":4143", "an IP address and a port"],
   ["TULLE_MESH_ADDRESS", "::4143", "an IP address and a port"],
   ["TULLE_INBOUND_ADDRESS", "[::]:4143", "want another than that of TULLE_MESH_ADDRESS"],

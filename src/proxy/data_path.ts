@@ -19,6 +19,7 @@ import { FlowTable } from "./observe/flows.ts";
 import { InboundMetrics } from "./observe/inbound_metrics.ts";
 import type { Listeners } from "./connection/listeners.ts";
 import { OutboundMetrics } from "./observe/outbound_metrics.ts";
+import type { Pins } from "./resolve/pins.ts";
 import { Proxy, type TargetSource } from "./proxy.ts";
 
 export interface DataPathOptions {
@@ -27,6 +28,8 @@ export interface DataPathOptions {
   readonly listeners: Listeners;
   readonly source: TargetSource;
   readonly tap: TapHub;
+  /** Null where names are not pinned. */
+  readonly pins: Pins | null;
   /** Writes lines of the access log; resolves when it takes more, with how many were lost. */
   readonly writeAccessLog: (text: string) => Promise<number>;
   /** Lines of this thread's own log that were lost so far. */
@@ -71,6 +74,7 @@ export class DataPath {
         mesh: config.meshAddress,
         inbound: config.inboundAddress,
         adminPort: config.adminAddress.port,
+        dnsPort: config.dnsAddress.port,
         forwards: config.outboundForwards,
         addresses: config.workloadAddresses,
         failFastAfterMs: config.failFastAfterMs,
@@ -78,6 +82,7 @@ export class DataPath {
       listeners: options.listeners,
       source: options.source,
       credentials: this.#credentials,
+      pins: options.pins,
       outboundMetrics: new OutboundMetrics(metrics, events, log),
       inboundMetrics: new InboundMetrics(metrics, events, log, this.flows, turnMs),
       clock: turnMs,

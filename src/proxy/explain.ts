@@ -70,7 +70,7 @@ export function readPolicy(message: Uint8Array): InboundPolicy {
 /** Where a request would go. @param request null for bytes that are not HTTP */
 export function explainOutbound(target: OutboundTarget, request: AskedRequest | null): OutboundAnswer {
   const host = request === null ? "" : hostOf(request.authority);
-  const egress = target.egress === null ? null : decideEgress(target.egress, host === "" ? null : host);
+  const egress = target.egress === null ? null : decideEgress(target.egress, host === "" ? null : host, true);
   return { ...routed(target, request), egress };
 }
 

@@ -27,6 +27,8 @@ import {
 } from "./connection/listeners.ts";
 import { Live } from "./exchange/live.ts";
 import { MeshAccept } from "./inbound/mesh_accept.ts";
+import { EgressGate } from "./outbound/egress_gate.ts";
+import type { Pins } from "./resolve/pins.ts";
 import { Outbound } from "./outbound/outbound.ts";
 import { OutboundHttp } from "./outbound/outbound_http.ts";
 import type { OutboundMetrics } from "./observe/outbound_metrics.ts";
@@ -43,6 +45,8 @@ export interface ProxySettings {
   readonly mesh: ListenAddress;
   readonly inbound: ListenAddress;
   readonly adminPort: number;
+  /** Where questions to nameservers come in, if names are pinned. */
+  readonly dnsPort: number;
   /** Listeners with a fixed destination. */
   readonly forwards: readonly { readonly listen: ListenAddress; readonly target: ListenAddress }[];
   /** The workload's own addresses. */
@@ -64,6 +68,8 @@ export interface ProxyDeps {
   readonly listeners: Listeners;
   readonly source: TargetSource;
   readonly credentials: Credentials;
+  /** What the workload's nameserver has said; null where names are not pinned. */
+  readonly pins: Pins | null;
   readonly outboundMetrics: OutboundMetrics;
   readonly inboundMetrics: InboundMetrics;
   /** Monotonic milliseconds. */
@@ -105,14 +111,16 @@ export class Proxy {
     this.#deps = deps;
     const own = new Set(settings.addresses);
     this.upstreams = new Upstreams(credentials, own, clock, random, deps.outboundMetrics);
-    this.targets = new OutboundTargets(this.upstreams, clock);
+    this.targets = new OutboundTargets(this.upstreams, clock, () => this.#revocation.changed());
     this.#applications = new Applications(clock);
-    this.outboundHttp = new OutboundHttp(this.upstreams, deps.outboundMetrics, settings.failFastAfterMs, clock);
+    const gate = new EgressGate(deps.pins, clock);
+    this.outboundHttp = new OutboundHttp(this.upstreams, deps.outboundMetrics, settings.failFastAfterMs, clock, gate);
     const { live } = this;
     this.#outbound = new Outbound({
       targets: this.targets,
       upstreams: this.upstreams,
       pipeline: this.outboundHttp,
+      gate,
       observer: deps.outboundMetrics,
       live,
       selfTest: this.selfTest,
@@ -242,6 +250,7 @@ export class Proxy {
 
   #isOwnPort(port: number): boolean {
     const { settings } = this.#deps;
+    if (this.#deps.pins !== null && port === settings.dnsPort) return true;
     return port === settings.outbound.port || port === settings.mesh.port || port === settings.inbound.port ||
       port === settings.adminPort;
   }

@@ -225,9 +225,15 @@ export class ProxyMetrics {
     this.#counter("outbound_http_balancer_breaker_open_total", labels).add(1);
   }
 
-  /** Counts a connection or request to an address outside of the mesh, where policy has a say. */
-  countEgress(verdict: "allow" | "deny", protocol: string, network: ResourceLabels): void {
-    const labels: Labels = [["verdict", verdict], ["protocol", protocol], ...resourceLabels("egress", network)];
+  /** Counts a connection or request to an address outside of the mesh, where policy has a say. @param reason of a refusal */
+  countEgress(verdict: "allow" | "deny" | "revoke", protocol: string, network: ResourceLabels, reason: string): void {
+    const said: Labels = verdict === "allow" ? [] : [["reason", reason]];
+    const labels: Labels = [
+      ["verdict", verdict],
+      ["protocol", protocol],
+      ...resourceLabels("egress", network),
+      ...said,
+    ];
     this.#counter("outbound_egress_total", labels).add(1);
   }
 

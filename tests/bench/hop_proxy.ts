@@ -46,6 +46,7 @@ const observer = {
   onRetry() {},
   onMirror() {},
   onEgress() {},
+  onEgressRevoked() {},
   onFault() {},
 };
 const pipeline = new OutboundHttp(upstreams, observer, 0, clock);

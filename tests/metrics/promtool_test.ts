@@ -32,7 +32,7 @@ function everything(): string {
   }
   const policy = { kind: "RateLimitPolicy", namespace: "shop", name: "web" };
   metrics.rateLimited({ tls: "true" }, policy, "total").add(1);
-  metrics.countEgress("deny", "tls", { ...policy, kind: "EgressNetwork" });
+  metrics.countEgress("deny", "tls", { ...policy, kind: "EgressNetwork" }, "not_resolved");
   metrics.countFault({ ...policy, kind: "FaultInjection" }, "delay");
   metrics.setLogDropped(1);
   metrics.routeNotFound({ tls: "true" }).add(1);

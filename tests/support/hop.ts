@@ -44,6 +44,7 @@ export class Hop implements Disposable, SnifferOwner, DownstreamOwner {
       onRequest() {},
       onRetry() {},
       onEgress() {},
+      onEgressRevoked() {},
       onFault() {},
       onMirror() {},
       onFinished: (exchange: Exchange) => this.finished.push(exchange),

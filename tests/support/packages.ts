@@ -26,6 +26,8 @@ export const MESH_PACKAGES: readonly DebianPackage[] = [
   { name: "openssl", program: "openssl", purpose: "a TLS client with chosen certificates and sessions" },
   { name: "tcpdump", program: "tcpdump", purpose: "bytes on the wire" },
   { name: "nftables", program: "nft", purpose: "capture rules as people read them" },
+  { name: "dnsmasq-base", program: "dnsmasq", purpose: "a nameserver" },
+  { name: "bind9-dnsutils", program: "dig", purpose: "a resolver that speaks TCP" },
   { name: "faketime", program: "faketime", purpose: "clocks that are set wrong" },
   { name: "iproute2", program: "ip", purpose: "network namespaces" },
 ];

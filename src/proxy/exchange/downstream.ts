@@ -38,6 +38,8 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
   readonly clock: () => number;
   readonly random: () => number;
   connection: Http1Server | Http2Connection | null = null;
+  /** The name that the address of the connection was pinned for when a request was last let through; "" for none. */
+  heldName = "";
   readonly origin: RequestShare;
 
   /** @param requests counts the client's requests */

@@ -38,6 +38,7 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   no_upgrade: { status: 501, grpc: 12 },
   bad_request: { status: 400, grpc: 3 },
   egress_denied: { status: 403, grpc: 7 },
+  not_resolved: { status: 403, grpc: 7 },
   fault_injected: { status: 503, grpc: UNAVAILABLE },
   concurrency_limited: { status: 503, grpc: UNAVAILABLE },
   rate_limited: { status: 429, grpc: 8 },

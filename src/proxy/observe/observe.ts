@@ -28,10 +28,15 @@ export type Detected = "http/1" | "http/2" | "not_http" | "server_first" | "clos
 /** What became of a wish to try again: a further try, none left for this request, none left in the budget. */
 export type RetryOutcome = "requests" | "limit_exceeded" | "overflow";
 
+/** What policy looked at: a request, the name that TLS asks for, or the address alone. */
+export type EgressProtocol = "http" | "tls" | "tcp";
+
 /** Who is told what may leave the mesh. */
 export interface EgressObserver {
   /** @param host what the client named; "" for nothing */
-  onEgress(entry: TargetEntry, protocol: "http" | "tls" | "tcp", host: string, verdict: EgressVerdict): void;
+  onEgress(entry: TargetEntry, protocol: EgressProtocol, host: string, verdict: EgressVerdict): void;
+  /** What was let through before was ended: it may not leave the mesh any more. */
+  onEgressRevoked(entry: TargetEntry, protocol: EgressProtocol, host: string, verdict: EgressVerdict): void;
 }
 
 export interface OutboundHttpObserver extends HttpObserver, EgressObserver {

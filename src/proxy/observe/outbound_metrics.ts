@@ -9,7 +9,7 @@ import type { Downstream } from "../exchange/downstream.ts";
 import type { Exchange } from "../exchange/exchange.ts";
 import type { MirrorResult } from "../outbound/mirror_copy.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
-import type { Detected, OutboundHttpObserver, OutboundObserver, RetryOutcome } from "./observe.ts";
+import type { Detected, EgressProtocol, OutboundHttpObserver, OutboundObserver, RetryOutcome } from "./observe.ts";
 import type { CompiledTarget, TargetEntry } from "../outbound/outbound_targets.ts";
 import { isSuccess, latencyOf } from "../exchange/outcome.ts";
 import type { EventSink } from "./events.ts";
@@ -125,10 +125,20 @@ export class OutboundMetrics implements OutboundHttpObserver, OutboundObserver {
     this.#metrics.countFault(fault.policy, faultName(fault));
   }
 
-  onEgress(entry: TargetEntry, protocol: "http" | "tls" | "tcp", host: string, verdict: EgressVerdict): void {
-    const { permit, network, reason } = verdict;
-    this.#metrics.countEgress(permit ? "allow" : "deny", protocol, network);
+  onEgress(entry: TargetEntry, protocol: EgressProtocol, host: string, verdict: EgressVerdict): void {
+    const { permit, network, cause, reason } = verdict;
+    this.#metrics.countEgress(permit ? "allow" : "deny", protocol, network, cause);
     if (!permit) this.#log.warn("refused to leave the mesh", { target: entry.key, protocol, host, reason });
+  }
+
+  onEgressRevoked(entry: TargetEntry, protocol: EgressProtocol, host: string, verdict: EgressVerdict): void {
+    this.#metrics.countEgress("revoke", protocol, verdict.network, verdict.cause);
+    this.#log.warn("ended what may not leave the mesh any more", {
+      target: entry.key,
+      protocol,
+      host,
+      reason: verdict.reason,
+    });
   }
 
   onTcpError(code: FailureCode): void {

@@ -19,24 +19,23 @@ import { HeadCache } from "../../wire/http1/head_cache.ts";
 import type { RequestHead } from "../../wire/http1/request_head.ts";
 import { CONNECT_ERROR, PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
 import { Downstream, type DownstreamOwner } from "../exchange/downstream.ts";
-import type { HttpPipeline } from "../exchange/exchange.ts";
-import { decideEgress, dependsOnHost } from "../policy/egress.ts";
+import { Exchange } from "../exchange/exchange.ts";
+import { underWay } from "../exchange/revoke.ts";
+import { dependsOnHost, type EgressVerdict } from "../policy/egress.ts";
+import type { OutboundDeps } from "./outbound_deps.ts";
 import type { Egress } from "../../model/egress.ts";
 import type { HttpContext } from "../exchange/http_context.ts";
-import type { Drainable, Live } from "../exchange/live.ts";
+import type { Drainable } from "../exchange/live.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
-import type { OutboundObserver } from "../observe/observe.ts";
-import type { OutboundTargets, TargetEntry } from "./outbound_targets.ts";
+import type { TargetEntry } from "./outbound_targets.ts";
 import { looksAtNames, NameReader, type NameReaderOwner } from "../connection/name_reader.ts";
 import { mayHaveConnection } from "../connection/peers.ts";
 import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "../exchange/request_share.ts";
 import { pickBackend, streamRule } from "../route/pick.ts";
 import { refuseConnection } from "../connection/refused_connection.ts";
-import type { SelfTest } from "../connection/self_test.ts";
 import { REFUSED_SILENCE_MS, Sniffer, type SnifferOwner } from "../connection/sniffer.ts";
 import { Tunnel, type TunnelOwner } from "../connection/tunnel.ts";
-import { type Failure, isByPolicy, unsent } from "../upstream/failure.ts";
-import type { Upstreams } from "../upstream/upstreams.ts";
+import { type Failure, failure, isByPolicy, unsent } from "../upstream/failure.ts";
 
 /** How long a connection to an unknown target waits for discovery, before it is refused. */
 export const DISCOVERY_TIMEOUT_MS = 3000;
@@ -46,21 +45,6 @@ const MAX_TUNNEL_ATTEMPTS = 3;
 const SERVER_FIRST_MEMORY_MS = 600_000;
 /** … and that policy takes no bytes there. Short: once it does, clients that wait for their server must not. */
 const REFUSES_BYTES_MEMORY_MS = 10_000;
-
-export interface OutboundDeps {
-  readonly targets: OutboundTargets;
-  readonly upstreams: Upstreams;
-  readonly pipeline: HttpPipeline;
-  readonly observer: OutboundObserver;
-  readonly live: Live;
-  readonly selfTest: SelfTest;
-  /** Asks the controller for a target; resolves to an entry, or to the reason why there is none. */
-  discover(key: string, timeoutMs: number): Promise<TargetEntry | string>;
-  /** True for this proxy's own listeners, which must never be dialled from here. */
-  isLoop(address: SocketAddress): boolean;
-  clock(): number;
-  random(): number;
-}
 
 export class Outbound {
   readonly deps: OutboundDeps;
@@ -102,6 +86,8 @@ class OutboundConnection
   #sniffer: Sniffer | null = null;
   /** What TLS asks for, where routes look at it. */
   #name = "";
+  /** The name that its address was pinned for when it was let through. */
+  #heldName = "";
   /** Connected ahead and refused; the connection goes on without it. */
   #withdrawn: Tunnel | null = null;
   #closed = false;
@@ -117,6 +103,14 @@ class OutboundConnection
   /** Drain: lets what runs finish. Connections that are not HTTP end when their application ends them. */
   shutdown(patient: boolean): void {
     this.#shutdown?.(patient);
+  }
+
+  /** Ends what may not leave the mesh any more. */
+  rejudge(): void {
+    for (const item of underWay(this.#socket.data)) {
+      if (item instanceof Exchange) this.#outbound.deps.pipeline.rejudge(item);
+      else if (item instanceof Tunnel) this.#rejudgeTunnel(item);
+    }
   }
 
   // --- accept
@@ -243,11 +237,29 @@ class OutboundConnection
 
   /** Decides about a connection that is not HTTP, and tells of it. @returns why it may not leave the mesh, or null */
   #egressRefusal(egress: Egress): Failure | null {
-    const name = this.#name;
-    const verdict = decideEgress(egress, name === "" ? null : name);
-    const protocol = name === "" ? "tcp" : "tls";
-    this.#outbound.deps.observer.onEgress(this.#entry as TargetEntry, protocol, name, verdict); // as above
-    return verdict.permit ? null : unsent("egress_denied", verdict.reason);
+    const verdict = this.#egressVerdict(egress);
+    const { gate } = this.#outbound.deps;
+    if (verdict.permit) this.#heldName = gate.held(this.#entry as TargetEntry, this.#name, this.#heldName); // as above
+    this.#outbound.deps.observer.onEgress(this.#entry as TargetEntry, this.#egressProtocol, this.#name, verdict); // as above
+    if (verdict.permit) return null;
+    return unsent(verdict.cause === "not_resolved" ? "not_resolved" : "egress_denied", verdict.reason);
+  }
+
+  #egressVerdict(egress: Egress): EgressVerdict {
+    return this.#outbound.deps.gate.decide(this.#entry as TargetEntry, egress, this.#name, this.#heldName); // as above
+  }
+
+  get #egressProtocol(): "tls" | "tcp" {
+    return this.#name === "" ? "tcp" : "tls";
+  }
+
+  #rejudgeTunnel(tunnel: Tunnel): void {
+    const entry = this.#entry as TargetEntry; // as above
+    const { egress } = entry.current.target;
+    const verdict = egress === null ? null : this.#egressVerdict(egress);
+    if (verdict === null || verdict.permit) return;
+    this.#outbound.deps.observer.onEgressRevoked(entry, this.#egressProtocol, this.#name, verdict);
+    tunnel.end(failure("revoked", verdict.reason));
   }
 
   ahead(sniffer: Sniffer): Tunnel | null {
@@ -257,7 +269,7 @@ class OutboundConnection
     if ((refusesBytes.get(this.#entry.key) ?? 0) > deps.clock()) return null;
     const { egress } = this.#entry.current.target;
     // A server must not hear of a connection that may not leave; and who waits for its greeting is not left waiting.
-    if (egress !== null && (dependsOnHost(egress) || !decideEgress(egress, null).permit)) {
+    if (egress !== null && (dependsOnHost(egress) || !this.#egressVerdict(egress).permit)) {
       sniffer.refusedAhead(REFUSED_SILENCE_MS);
       return null;
     }

@@ -22,7 +22,7 @@ import { Hedge, type HedgeOwner, isHedged, type Shot } from "../exchange/hedge.t
 import { Holds } from "./hold.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "../observe/observe.ts";
-import { decideEgress } from "../policy/egress.ts";
+import { EgressGate } from "./egress_gate.ts";
 import { toldFailure } from "../exchange/respond.ts";
 import { type Account, accountOf, accountOfResponse } from "../exchange/retry.ts";
 import { mirrorRequest } from "./mirror.ts";
@@ -50,14 +50,23 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
   readonly #delayed = new WeakMap<Exchange, Fault>();
   readonly #upstreams: Upstreams;
   readonly #observer: OutboundHttpObserver;
+  readonly #gate: EgressGate;
 
   /**
    * @param holdMs how long requests wait for an endpoint while none can be reached
    * @param clock monotonic milliseconds
+   * @param gate decides what may leave the mesh; by default names are taken as they are said
    */
-  constructor(upstreams: Upstreams, observer: OutboundHttpObserver, holdMs: number, clock: () => number) {
+  constructor(
+    upstreams: Upstreams,
+    observer: OutboundHttpObserver,
+    holdMs: number,
+    clock: () => number,
+    gate: EgressGate = new EgressGate(null, clock),
+  ) {
     this.#upstreams = upstreams;
     this.#observer = observer;
+    this.#gate = gate;
     this.holds = new Holds(holdMs, clock);
   }
 
@@ -82,10 +91,25 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
   /** Answers a request that may not leave the mesh under the name that it gives. */
   #mayLeave(exchange: Exchange, entry: TargetEntry, egress: Egress): boolean {
     const host = hostOf(exchange.request.authority);
-    const verdict = decideEgress(egress, host === "" ? null : host);
+    const downstream = exchange.context as Downstream; // outbound connections are made with one
+    const verdict = this.#gate.decide(entry, egress, host, downstream.heldName);
     this.#observer.onEgress(entry, "http", host, verdict);
-    if (!verdict.permit) exchange.fail(unsent("egress_denied", verdict.reason));
+    if (verdict.permit) downstream.heldName = this.#gate.held(entry, host, downstream.heldName);
+    else exchange.fail(unsent(verdict.cause === "not_resolved" ? "not_resolved" : "egress_denied", verdict.reason));
     return verdict.permit;
+  }
+
+  /** Ends a request that is under way, or the tunnel it has become, if it may not leave the mesh any more. */
+  rejudge(exchange: Exchange): void {
+    const entry = targetOf(exchange);
+    const { egress } = entry.current.target;
+    if (egress === null || exchange.finished) return;
+    const host = hostOf(exchange.request.authority);
+    const { heldName } = exchange.context as Downstream; // as above
+    const verdict = this.#gate.decide(entry, egress, host, heldName);
+    if (verdict.permit) return;
+    this.#observer.onEgressRevoked(entry, "http", host, verdict);
+    exchange.fail(failure("revoked", verdict.reason));
   }
 
   retry(exchange: Exchange, error: Failure): boolean {

@@ -1,6 +1,7 @@
 /** What this proxy's own processes talk to: one entry per original destination, whose snapshot is swapped in place. */
 import type { Backend, Endpoint, OutboundTarget, RouteRule } from "../../model/outbound.ts";
 import { DEFAULT_DECAY_MS, DEFAULT_RTT_MS } from "../../model/outbound.ts";
+import { formatIp, parseIp } from "../../model/ip.ts";
 import { NO_RESOURCE } from "../../model/resource.ts";
 import { type HeaderBlock, headerBlock } from "../../wire/header_block.ts";
 import { TCP_PROTOCOL } from "../exchange/header_edits.ts";
@@ -23,6 +24,8 @@ export interface CompiledTarget {
 /** One destination. Holders keep the entry and read `current` for each request. */
 export class TargetEntry {
   readonly key: string;
+  /** The address, as formatIp writes it. */
+  readonly ip: string;
   current: CompiledTarget;
   /** Connections that use it. */
   users = 0;
@@ -33,8 +36,9 @@ export class TargetEntry {
   /** Retries that its requests may cost. */
   readonly budget: RetryBudget;
 
-  constructor(key: string, current: CompiledTarget, nowMs: number) {
+  constructor(key: string, ip: string, current: CompiledTarget, nowMs: number) {
     this.key = key;
+    this.ip = ip;
     this.current = current;
     this.budget = new RetryBudget(nowMs);
   }
@@ -43,12 +47,17 @@ export class TargetEntry {
 export class OutboundTargets {
   readonly #upstreams: Upstreams;
   readonly #clock: () => number;
+  readonly #onEgressChanged: () => void;
   readonly #entries = new Map<string, TargetEntry>();
 
-  /** @param clock monotonic milliseconds */
-  constructor(upstreams: Upstreams, clock: () => number) {
+  /**
+   * @param clock monotonic milliseconds
+   * @param onEgressChanged told when what may leave to a destination is said anew
+   */
+  constructor(upstreams: Upstreams, clock: () => number, onEgressChanged: () => void = () => {}) {
     this.#upstreams = upstreams;
     this.#clock = clock;
+    this.#onEgressChanged = onEgressChanged;
   }
 
   /** The entry of a destination, or null when nothing is known of it. */
@@ -70,11 +79,13 @@ export class OutboundTargets {
     // The first backend is the Service itself.
     const budget = effective.backends[0]?.resilience?.retryBudget ?? null;
     if (entry !== undefined) {
+      const isSaid = entry.current.target.egress !== null || effective.egress !== null;
       entry.current = compiled;
+      if (isSaid) this.#onEgressChanged();
       entry.budget.use(budget);
       return entry;
     }
-    const made = new TargetEntry(target.key, compiled, this.#clock());
+    const made = new TargetEntry(target.key, canonical(ip), compiled, this.#clock());
     made.budget.use(budget);
     this.#entries.set(target.key, made);
     return made;
@@ -94,6 +105,11 @@ export class OutboundTargets {
   all(): Iterable<TargetEntry> {
     return this.#entries.values();
   }
+}
+
+function canonical(text: string): string {
+  const ip = parseIp(text);
+  return ip === null ? text : formatIp(ip);
 }
 
 /** A destination that the mesh does not know: reached as it is, in plaintext, and counted as such. */

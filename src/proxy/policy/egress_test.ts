@@ -26,7 +26,18 @@ test.each<[Egress, string | null, boolean]>([
   [egress(true, rule(true, "a.org"), rule(false)), "a.org", false],
   [egress(false, rule(true)), null, true],
 ])("%p for %p: %p", (egress, host, permit) => {
-  expect(decideEgress(egress, host).permit).toBe(permit);
+  expect(decideEgress(egress, host, true).permit).toBe(permit);
+});
+
+test("where the nameserver has not given the address, a name admits to nothing; the rest is as it was", () => {
+  const named = egress(false, rule(true, "a.org"));
+  expect(decideEgress(named, "a.org", false)).toMatchObject({ permit: false, cause: "not_resolved" });
+  expect(decideEgress(named, "b.org", false)).toMatchObject({ permit: false, cause: "policy" });
+  expect(decideEgress(named, null, false)).toMatchObject({ permit: false, cause: "policy" });
+  expect(decideEgress(egress(false, rule(true, "*.a.org")), "b.a.org", false).cause).toBe("not_resolved");
+  expect(decideEgress(egress(false, rule(true, "a.org"), rule(true)), "a.org", false).permit).toBe(true);
+  expect(decideEgress(egress(true, rule(true, "a.org")), "a.org", false).permit).toBe(true);
+  expect(decideEgress(egress(true, rule(false, "a.org")), "a.org", false).cause).toBe("policy");
 });
 
 const host = fc.constantFrom("a.org", "b.a.org", "c.org");
@@ -43,10 +54,10 @@ const anyEgress = fc.record({
 
 test("adding a denial never admits more, the order does not matter, and a name matters only where it is said to", () => {
   fc.assert(fc.property(anyEgress, anyRule, fc.option(host), (egress, more, host) => {
-    const { permit } = decideEgress(egress, host);
-    const denied = decideEgress({ ...egress, rules: [...egress.rules, { ...more, allow: false }] }, host);
+    const { permit } = decideEgress(egress, host, true);
+    const denied = decideEgress({ ...egress, rules: [...egress.rules, { ...more, allow: false }] }, host, true);
     if (!permit) expect(denied.permit).toBe(false);
-    expect(decideEgress({ ...egress, rules: egress.rules.toReversed() }, host).permit).toBe(permit);
-    if (!dependsOnHost(egress)) expect(decideEgress(egress, null).permit).toBe(permit);
+    expect(decideEgress({ ...egress, rules: egress.rules.toReversed() }, host, true).permit).toBe(permit);
+    if (!dependsOnHost(egress)) expect(decideEgress(egress, null, true).permit).toBe(permit);
   }));
 });

@@ -85,6 +85,7 @@ class Runner {
     if (inherited === undefined) serving.open();
     else serving.hold();
     if (config.uid !== null) dropPrivileges(config.uid);
+    if (inherited === undefined) await serving.openDns(false);
     const { selfTest } = serving.path.proxy;
     if (config.capture === "required") selfTest.start();
     serving.startWorkers();
@@ -93,7 +94,7 @@ class Runner {
     const trimmer = new MemoryTrimmer({ ...RUNTIME, trim: () => this.#trim() });
     const endTrim = trimmer.start();
     const sweep = setInterval(() => {
-      serving.path.sweep();
+      serving.sweep();
       trimmer.look();
     }, SWEEP_MS);
     this.#log.info("proxy started", {

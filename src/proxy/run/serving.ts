@@ -1,6 +1,7 @@
 /** Everything in this process that listens and carries traffic: the data path of all its threads, and admin. */
 import { type AdminDeps, createAdmin } from "../../admin/admin.ts";
 import { type AdminServer, listenAdmin } from "../../admin/listen.ts";
+import { errorText } from "../../base/error.ts";
 import type { Logger } from "../../base/log.ts";
 import type { ProxyConfig } from "../../config/proxy_config.ts";
 import type { Identity } from "../../identity/identity.ts";
@@ -12,6 +13,8 @@ import { TapHub } from "../../telemetry/tap.ts";
 import { DataPath } from "../data_path.ts";
 import { type GivenSockets, Listeners } from "../connection/listeners.ts";
 import { type PathReport, reportPath } from "../path_report.ts";
+import { Pins } from "../resolve/pins.ts";
+import type { Resolver } from "../resolve/resolver.ts";
 import type { Control, ControlUser } from "./control.ts";
 import { lostLines, writeAccessLines } from "./log.ts";
 import type { Upgradable } from "./upgrade/upgrade.ts";
@@ -26,6 +29,9 @@ export class Serving implements ControlUser, Upgradable {
   readonly #control: Control;
   readonly #listeners: Listeners;
   readonly #path: DataPath;
+  readonly #log: Logger;
+  readonly #pins: Pins | null;
+  #resolver: Resolver | null = null;
   #adminDeps: AdminDeps | null = null;
   #admin: AdminServer | null = null;
 
@@ -34,6 +40,8 @@ export class Serving implements ControlUser, Upgradable {
     this.#config = config;
     this.#control = control;
     this.#workers = workers;
+    this.#log = log;
+    this.#pins = config.egressDns === "pinned" ? new Pins() : null;
     this.#listeners = new Listeners({ mayBind: true, gate: workers?.gate ?? null });
     this.#path = new DataPath({
       config,
@@ -41,6 +49,7 @@ export class Serving implements ControlUser, Upgradable {
       listeners: this.#listeners,
       source: control.source(),
       tap: new TapHub((isWatched) => workers?.tap(isWatched)),
+      pins: this.#pins,
       writeAccessLog: writeAccessLines,
       lostLogLines: lostLines,
     });
@@ -60,6 +69,34 @@ export class Serving implements ControlUser, Upgradable {
   open(): void {
     this.#listenAdmin(this.#config.adminAddress);
     this.#path.proxy.start();
+  }
+
+  /**
+   * Listens for questions to nameservers, where names are pinned.
+   *
+   * @param isSuccessor of a process that may still listen
+   * @throws when the address cannot be had
+   */
+  async openDns(isSuccessor: boolean): Promise<void> {
+    if (this.#pins === null) return;
+    const { Resolver } = await import("../resolve/resolver.ts"); // most workloads do without it
+    this.#resolver ??= new Resolver({
+      pins: this.#pins,
+      listen: this.#config.dnsAddress,
+      nameservers: this.#config.nameservers,
+      stateDir: this.#config.stateDir,
+      registry: this.#path.metrics.registry,
+      log: this.#log,
+      clock: () => performance.now(),
+      wallClock: () => Date.now(),
+    });
+    await this.#resolver.open(isSuccessor);
+  }
+
+  /** Looks after what is idle. Call every half minute. */
+  sweep(): void {
+    this.#path.sweep();
+    this.#resolver?.sweep();
   }
 
   /** Starts the other threads. */
@@ -102,6 +139,7 @@ export class Serving implements ControlUser, Upgradable {
       );
     }
     if (this.#control.identity.current() !== null && !proxy.meshIsOpen) reasons.push("mesh listener is not open");
+    if (this.#pins !== null && this.#resolver?.isOpen !== true) reasons.push("the listener for DNS is not open");
     return reasons;
   }
 
@@ -138,6 +176,7 @@ export class Serving implements ControlUser, Upgradable {
     this.#control.stop();
     await this.#workers?.end("closed");
     await this.#path.close();
+    this.#resolver?.close();
     this.#admin?.stop();
   }
 
@@ -145,6 +184,7 @@ export class Serving implements ControlUser, Upgradable {
 
   keepState(): void {
     this.#control.discovery.flush();
+    this.#resolver?.save();
   }
 
   duplicates(): GivenSockets | null {
@@ -159,6 +199,7 @@ export class Serving implements ControlUser, Upgradable {
   stepAside(): void {
     this.#workers?.releaseListeners();
     this.#listeners.release();
+    this.#resolver?.stop();
   }
 
   takeBack(sockets: GivenSockets): void {
@@ -171,6 +212,7 @@ export class Serving implements ControlUser, Upgradable {
     this.#path.presentIdentity();
     this.#workers?.shareListeners();
     this.#listenAdmin(admin ?? this.#config.adminAddress);
+    this.openDns(true).catch((error) => this.#log.error("no name can be pinned", { error: errorText(error) }));
   }
 
   async retire(): Promise<void> {

@@ -62,6 +62,8 @@ export type FailureCode =
   | "bad_request"
   /** An EgressNetwork, or the namespace's default, does not let it leave the mesh. */
   | "egress_denied"
+  /** An EgressNetwork allows the name, but the workload's nameserver has not given that address for it. */
+  | "not_resolved"
   /** A FaultInjection wants it so. */
   | "fault_injected"
   /** As many requests are under way to the endpoints as a BackendPolicy lets. */

@@ -77,6 +77,7 @@ class Worker {
       listeners: this.#listeners,
       source: this.#source,
       tap: new TapHub(),
+      pins: null, // one thread serves where names are pinned
       writeAccessLog: (text) => this.#writeLog(text),
       lostLogLines: lostLines,
     });
