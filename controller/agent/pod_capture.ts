@@ -1,6 +1,6 @@
 /** A pod → what is captured of it. Pure. */
-import { type CapturePlan, DEFAULT_PLAN } from "../../src/capture/capture_plan.ts";
-import { SIDECAR_CONTAINER } from "../core/cluster_names.ts";
+import { type CapturePlan, DEFAULT_PLAN, DNS_PORT } from "../../src/capture/capture_plan.ts";
+import { EGRESS_DNS_ENV, SIDECAR_CONTAINER } from "../core/cluster_names.ts";
 import { readSkips } from "../core/skips.ts";
 
 /** A pod of the API, as far as it is read here. */
@@ -15,13 +15,18 @@ export interface NodePod {
   readonly spec?: {
     readonly nodeName?: string;
     readonly hostNetwork?: boolean;
-    readonly initContainers?: readonly { readonly name?: string }[];
-    readonly containers?: readonly { readonly name?: string }[];
+    readonly initContainers?: readonly PodContainer[];
+    readonly containers?: readonly PodContainer[];
   };
   readonly status?: {
     readonly phase?: string;
     readonly initContainerStatuses?: readonly { readonly name?: string; readonly ready?: boolean }[];
   };
+}
+
+interface PodContainer {
+  readonly name?: string;
+  readonly env?: readonly { readonly name?: string; readonly value?: string }[];
 }
 
 /** What the plugin is told about a pod. */
@@ -33,14 +38,15 @@ export type CaptureAnswer =
 /** A pod is meshed when it carries the sidecar: what else it says is a wish. */
 export function captureOf(pod: NodePod): CaptureAnswer {
   const containers = [...pod.spec?.initContainers ?? [], ...pod.spec?.containers ?? []];
-  if (pod.spec?.hostNetwork === true || !containers.some(({ name }) => name === SIDECAR_CONTAINER)) {
-    return { meshed: false };
-  }
+  const sidecar = containers.find(({ name }) => name === SIDECAR_CONTAINER);
+  if (pod.spec?.hostNetwork === true || sidecar === undefined) return { meshed: false };
   const problems: string[] = [];
   const { namespace = "", name = "", annotations = {} } = pod.metadata;
   const skips = readSkips(annotations, `Pod ${namespace}/${name}`, problems);
   const plan: CapturePlan = {
     ...DEFAULT_PLAN,
+    // As the sidecar was told when it was injected: who listens must be asked, and nobody else.
+    dnsPort: sidecar.env?.some(({ name, value }) => name === EGRESS_DNS_ENV && value === "pinned") ? DNS_PORT : null,
     skipOutboundPorts: skips.outboundPorts,
     skipOutboundBlocks: skips.outboundBlocks,
     skipInboundPorts: skips.inboundPorts,

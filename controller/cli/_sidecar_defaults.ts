@@ -15,6 +15,7 @@ export const DEFAULT_SIDECAR: SidecarSettings = {
   drainGrace: "30s",
   workers: 1,
   adminAllow: "",
+  egressDns: "off",
 };
 
 /** "key=value" → annotations; what is not of that form is an annotation that nobody knows. */

@@ -57,6 +57,18 @@ export const ANNOTATIONS: readonly Annotation[] = [
     "allow or deny",
     "Whether workloads may leave the mesh where no EgressNetwork says it.",
   ),
+  annotation(
+    "tulle.dev/egress-dns",
+    WORKLOAD,
+    "off or pinned",
+    "pinned: names of EgressNetworks admit to addresses alone that the pod's nameserver gave for them.",
+  ),
+  annotation(
+    "tulle.dev/nameservers",
+    WORKLOAD,
+    "IP addresses, between commas",
+    "Nameservers of a workload that `tulle up` runs; a pod has those of its cluster.",
+  ),
   annotation("tulle.dev/proxy-image", WORKLOAD, "an image such as example.org/tulle:1.2.3", "Image of the sidecar."),
   annotation(
     "tulle.dev/proxy-image-pull-policy",

@@ -49,6 +49,8 @@ export const NEXT_ISSUER_SECRET = "issuer-next";
 export const CNI_PLUGIN = "tulle-cni";
 
 /** The sidecar's container, an init container with `restartPolicy: Always`, the first of the pod. */
+/** Tells the sidecar, and by it the node's agent, whether names are pinned. */
+export const EGRESS_DNS_ENV = "TULLE_EGRESS_DNS";
 export const SIDECAR_CONTAINER = "tulle-proxy";
 /** Volumes of an injected pod and where the sidecar sees them. */
 export const TOKEN_VOLUME = "tulle-token";

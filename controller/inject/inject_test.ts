@@ -18,6 +18,7 @@ const DEFAULTS: SidecarSettings = {
   drainGrace: "30s",
   workers: 1,
   adminAllow: "",
+  egressDns: "off",
 };
 const OPTIONS = { defaults: DEFAULTS, version: "1.2.3" };
 const SHOP = { annotations: { "tulle.dev/inject": "enabled" }, labels: {} };

@@ -23,6 +23,8 @@ export interface SidecarSettings {
   readonly workers: number;
   /** Networks, between commas; "" for none. */
   readonly adminAllow: string;
+  /** Whether the pod's DNS passes the sidecar; see TULLE_EGRESS_DNS. */
+  readonly egressDns: "off" | "pinned";
 }
 
 export type Annotations = Readonly<Record<string, string>>;
@@ -79,6 +81,7 @@ export function readSettings(pod: Annotations, namespace: Annotations, defaults:
       const count = /^\d{1,3}$/.test(text) ? Number(text) : 0;
       return count >= 1 && count <= MAX_WORKERS ? count : null;
     }),
+    egressDns: read("tulle.dev/egress-dns", defaults.egressDns, (text) => oneOf(text, ["off", "pinned"])),
     adminAllow: read("tulle.dev/proxy-admin-allow", defaults.adminAllow, (text) => {
       const networks = text.split(",").map((part) => canonicalCidr(part.trim()));
       return networks.every((network) => network !== null) ? networks.join(",") : null;

@@ -7,6 +7,7 @@ import {
   BUNDLE_VOLUME,
   CONTROL_PORT,
   CONTROLLER,
+  EGRESS_DNS_ENV,
   MESH_NAMESPACE,
   PROXY_UID,
   SIDECAR_CONTAINER,
@@ -98,6 +99,7 @@ function environment(settings: SidecarSettings, probes: readonly ProxiedProbe[])
     ...Object.entries(RUNTIME_OPTIONS).map(([name, value]) => ({ name, value })),
   ];
   if (settings.workers > 1) env.push({ name: "TULLE_WORKERS", value: String(settings.workers) });
+  if (settings.egressDns !== "off") env.push({ name: EGRESS_DNS_ENV, value: settings.egressDns });
   if (settings.adminAllow !== "") env.push({ name: "TULLE_ADMIN_ALLOW", value: settings.adminAllow });
   if (probes.length > 0) env.push({ name: "TULLE_PROBES", value: probes.join(",") });
   return env;

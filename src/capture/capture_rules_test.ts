@@ -21,6 +21,29 @@ test("captureRules() ends each chain with the redirect of all other TCP", () => 
   expect(order.at(-1)).toBe("prerouting: all other TCP goes to the proxy");
 });
 
+test("captureRules() redirects DNS of both protocols behind what passes, where names are pinned", () => {
+  expect(comments({}).join()).not.toContain("DNS");
+  const order = comments({ dnsPort: 4153, skipOutboundBlocks: ["10.0.0.0/8"] }).filter((each) =>
+    each.startsWith("output")
+  );
+  expect(order.slice(-4)).toEqual([
+    "output: skipped block",
+    "output: DNS goes to the proxy",
+    "output: DNS goes to the proxy",
+    "output: all other TCP goes to the proxy",
+  ]);
+  const rule = captureRules({ ...DEFAULT_PLAN, dnsPort: 4153 }).find((each) =>
+    each.comment === "DNS goes to the proxy"
+  );
+  expect(rule?.expressions).toEqual([
+    { kind: "meta", key: 16 },
+    { kind: "equals", value: new Uint8Array([17]) },
+    { kind: "payload", base: 2, offset: 2, length: 2 },
+    { kind: "equals", value: new Uint8Array([0, 53]) },
+    { kind: "redirect", port: 4153 },
+  ]);
+});
+
 test("captureRules() leaves out a direction whose port is null", () => {
   expect(comments({ outboundPort: null }).some((each) => each.startsWith("output"))).toBe(false);
   expect(comments({ inboundPort: null }).some((each) => each.startsWith("prerouting"))).toBe(false);

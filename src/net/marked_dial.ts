@@ -44,8 +44,7 @@ export function connectMarked(ip: string, port: number, mark: number): number | 
   const { socket, connect } = opened ??= open();
   const fd = socket(family, SOCK_STREAM_NONBLOCK_CLOEXEC, 0);
   if (fd < 0) return "no socket: are there descriptors left?";
-  value[0] = mark;
-  if (libc.setsockopt(fd, SOL_SOCKET, SO_MARK, ptr(value), 4) !== 0) {
+  if (!markSocket(fd, mark)) {
     libc.close(fd);
     return "cannot set SO_MARK: CAP_NET_ADMIN is missing in this network namespace";
   }
@@ -55,6 +54,12 @@ export function connectMarked(ip: string, port: number, mark: number): number | 
   address.set(bytes, family === AF_INET ? 4 : 8);
   connect(fd, ptr(address), family === AF_INET ? 16 : SOCKADDR_BYTES); // EINPROGRESS: events say what became of it
   return fd;
+}
+
+/** Marks a socket that has sent nothing. @returns false without CAP_NET_ADMIN in this network namespace */
+export function markSocket(fd: number, mark: number): boolean {
+  value[0] = mark;
+  return libc.setsockopt(fd, SOL_SOCKET, SO_MARK, ptr(value), 4) === 0;
 }
 
 /** Owner of a socket that is connecting; hands it on when it is connected. */

@@ -6,7 +6,7 @@ import type { ConnectionStats } from "./connection_stats.ts";
 import { lendBuffer } from "./lent_buffer.ts";
 import { openSockets } from "./open_sockets.ts";
 import { forgetTurnMs } from "./turn_clock.ts";
-import { connectMarked, MarkedConnect } from "./marked_dial.ts";
+import { connectMarked, MarkedConnect, markSocket } from "./marked_dial.ts";
 import type { Socket, SocketHandler } from "bun";
 
 /** A socket of Bun, with the members its type definitions leave out. */
@@ -139,6 +139,11 @@ let dialMark: number | null = null;
 /** Marks plain connections from here on (SO_MARK), so that capture lets them pass; see marked_dial.ts. */
 export function setDialMark(mark: number): void {
   dialMark = mark;
+}
+
+/** Marks a socket for datagrams likewise, before it sends one. @returns false when that cannot be done */
+export function markDatagrams(socket: Bun.udp.BaseUDPSocket): boolean {
+  return dialMark === null || markSocket((socket as unknown as { readonly fd: number }).fd, dialMark); // missing in the type
 }
 
 function dialMarked(host: string, port: number, owner: SocketOwner, mark: number): void {

@@ -15,6 +15,7 @@ export function instance(name: string, with_: Partial<Instance> = {}): Instance 
     optional: false,
     ports: [],
     skips: { outboundPorts: [], inboundPorts: [], outboundBlocks: [] },
+    dns: { pinned: false, nameservers: [] },
     workers: 1,
     command: ["true"],
     workingDir: "/",

@@ -7,6 +7,7 @@ import { declaredAddresses, instanceName } from "../../kube/instances.ts";
 import { formatProblem } from "../../kube/problem.ts";
 import { listFiles, readConfigFile } from "../../kube/read_folder.ts";
 import { readSkips, type Skips } from "../../core/skips.ts";
+import { type DnsSettings, readDns } from "./egress_dns.ts";
 import { readWorkers } from "./workers.ts";
 import { type ExternalWorkload, keyOf, type Meta, type Resource, type Service } from "../../kube/resources.ts";
 
@@ -35,6 +36,7 @@ export interface Instance {
   readonly ports: readonly number[];
   /** What is not captured. */
   readonly skips: Skips;
+  readonly dns: DnsSettings;
   /** Threads of its sidecar. */
   readonly workers: number;
   readonly command: readonly string[];
@@ -146,11 +148,12 @@ function expand(
   const annotations = { ...ofNamespace, ...meta.annotations };
   const meshed = (annotations[INJECT] ?? "enabled") !== "disabled";
   const skips = readSkips(annotations, keyOf(workload), problems);
+  const dns = readDns(annotations, keyOf(workload), problems);
   const workers = readWorkers(annotations, keyOf(workload), problems);
   return Array.from({ length: run.replicas }, (_, index) => {
     const fixedIps = declaredAddresses(workload, index);
     const name = instanceName(workload, index);
-    const identity = [workload.serviceAccountName, meshed, run.command, workingDir, env, fixedIps, skips, workers];
+    const identity = [workload.serviceAccountName, meshed, run.command, workingDir, env, fixedIps, skips, workers, dns];
     return {
       key: `${meta.namespace}/${name}`,
       namespace: meta.namespace,
@@ -162,6 +165,7 @@ function expand(
       meshed,
       ports: workload.ports.filter((port) => port.protocol === "TCP").map((port) => port.port),
       skips,
+      dns,
       workers,
       optional: meta.annotations[OPTIONAL] === "true",
       command: run.command,

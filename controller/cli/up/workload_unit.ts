@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
 import { RUNTIME_OPTIONS } from "../../../src/base/runtime_options.ts";
-import type { CapturePlan } from "../../../src/capture/capture_plan.ts";
+import { type CapturePlan, DNS_PORT } from "../../../src/capture/capture_plan.ts";
 import { type Fabric, insideOf, type Place } from "./fabric.ts";
 import type { Instance } from "./mesh_folder.ts";
 import { boundLog, privateFile, privateFolder } from "./state_folder.ts";
@@ -17,7 +17,7 @@ const SIDECAR_GRACE_MS = 5_000;
 /** The drain that a sidecar is told, below what it is given. */
 const SIDECAR_DRAIN = "1s";
 /** An unprivileged process cannot read what is asked of a name server that is not there; fail at once. */
-const RESOLV_CONF = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
+const NO_NAMESERVER = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
 
 /** What is the same for all units of a run. */
 export interface UnitSettings {
@@ -89,11 +89,12 @@ export class WorkloadUnit {
     privateFolder(this.folder, null);
     privateFolder(join(this.folder, "state"), sidecarUid);
     if (this.instance.meshed) privateFile(join(this.folder, "token"), this.#token, sidecarUid);
-    writeFileSync(join(this.folder, "resolv.conf"), RESOLV_CONF);
+    writeFileSync(join(this.folder, "resolv.conf"), resolvConf(this.instance.dns.nameservers));
     this.writeHosts(hosts);
-    const { skips, meshed } = this.instance;
+    const { skips, meshed, dns } = this.instance;
     const plan = {
       ...capture,
+      dnsPort: dns.pinned ? DNS_PORT : null,
       skipOutboundPorts: [...capture.skipOutboundPorts, ...skips.outboundPorts],
       skipOutboundBlocks: [...capture.skipOutboundBlocks, ...skips.outboundBlocks],
       skipInboundPorts: [...capture.skipInboundPorts, ...skips.inboundPorts],
@@ -152,6 +153,7 @@ export class WorkloadUnit {
         TULLE_ACCESS_LOG: accessLog ? "json" : "off",
         TULLE_DRAIN_GRACE: SIDECAR_DRAIN,
         TULLE_WORKERS: String(instance.workers),
+        TULLE_EGRESS_DNS: instance.dns.pinned ? "pinned" : "off",
         TULLE_KEEP_PID: "always", // this process is its parent, and takes its end for the sidecar's
         ...RUNTIME_OPTIONS,
         ...mark,
@@ -175,6 +177,10 @@ export class WorkloadUnit {
       inside,
     };
   }
+}
+
+function resolvConf(nameservers: readonly string[]): string {
+  return nameservers.length === 0 ? NO_NAMESERVER : nameservers.map((ip) => `nameserver ${ip}\n`).join("");
 }
 
 function environment(): Record<string, string> {

@@ -5,6 +5,7 @@
  * the nameserver's address alone; a random id; and the answer must repeat the question. The program's own id is put back.
  */
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
+import { markDatagrams } from "../../net/socket.ts";
 import { arm, disarm } from "../../net/ticker.ts";
 import { type DnsHead, isSameQuestion, readHead } from "../../wire/dns/message.ts";
 import type { Nameserver } from "./nameservers.ts";
@@ -90,6 +91,7 @@ export class Lookup implements TimerOwner {
     }).then((socket) => {
       if (this.#isOver) return socket.close();
       this.#sockets.push(socket);
+      if (!markDatagrams(socket)) return this.#onError(); // it would come back to this proxy
       socket.send(this.#query);
     }).catch(() => this.#onError());
   }
