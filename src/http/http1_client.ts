@@ -3,6 +3,8 @@ import type { Linked } from "../base/linked_list.ts";
 import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
+import { dirtyOutboxes, type Flushable } from "../net/flush.ts";
+import { hasInput } from "../net/peer_ended.ts";
 import { limitReceiveBuffer } from "../net/receive_buffer.ts";
 import { resetConnection } from "../net/reset.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
@@ -39,7 +41,8 @@ export interface Http1Request {
 }
 
 // long-file: one state machine, whose sending and receiving halves share all of their state
-export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOwner, BytesReader, Linked<Http1Client> {
+export class Http1Client extends Connected
+  implements Leg, SocketOwner, OutboxOwner, BytesReader, Flushable, Linked<Http1Client> {
   reason = "";
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
@@ -105,6 +108,20 @@ export class Http1Client extends Connected implements Leg, SocketOwner, OutboxOw
     this.#writtenBefore = this.outbox.written;
     this.#unconsumed = 0;
     this.#owed = 0;
+  }
+
+  /**
+   * Has the connection looked at once more before the request is written: what the peer did since this turn of the event
+   * loop began is known to the kernel alone. A request whose connection was closed meanwhile is not sent. Call after
+   * `start` and before `sendHead`, so that it comes just before the write.
+   */
+  lookBeforeWrite(): void {
+    dirtyOutboxes.add(this);
+  }
+
+  /** The turn ends, the request is written next. */
+  flush(): void {
+    if (this.#state === HEAD && this.outbox.written === this.#writtenBefore && hasInput(this.socket)) this.onClose(null);
   }
 
   /** Has the kernel take little from here on; for the life of the connection, which should be short then. */

@@ -3,8 +3,8 @@
  *
  * A server may close an idle connection just as a request is sent on it. Most requests can then be sent again; one that
  * must not be acted on twice cannot, because nobody knows. So such a request takes only a connection that is not about to
- * be closed, as far as what the server has done before can tell. A server that leaves may close a new one as well, before
- * this process has had its turn: that is looked for, and no request is sent on it.
+ * be closed, as far as what the server has done before can tell. A server that leaves may close any, also a new one, before
+ * this process has had its turn: that is looked for just before the request is written, which is then not sent.
  */
 import { LinkedList } from "../../base/linked_list.ts";
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
@@ -190,6 +190,7 @@ export class Http1Pool implements Http1ClientOwner, Pressed, TimerOwner {
 
   #give(connection: Http1Client, waiter: Waiter): void {
     connection.start(waiter, waiter.http1);
+    if (!waiter.isRepeatable) connection.lookBeforeWrite();
     waiter.onUpstream(connection);
   }
 }

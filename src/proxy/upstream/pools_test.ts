@@ -1,10 +1,13 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { eventually } from "../../../tests/support/eventually.ts";
 import { FakeSocket, turn } from "../../../tests/support/fake_socket.ts";
 import { brief, END_STREAM, goaway, H2Peer, headers, settings } from "../../../tests/support/h2_peer.ts";
 import { Recorder, requestHead } from "../../../tests/support/legs.ts";
 import type { Leg } from "../../http/leg.ts";
+import { dirtyOutboxes } from "../../net/flush.ts";
 import { peerHasEnded } from "../../net/peer_ended.ts";
+import { resetConnection } from "../../net/reset.ts";
 import type { RawSocket } from "../../net/socket.ts";
 import { type Failure, unsent } from "./failure.ts";
 import { Http1Pool } from "./http1_pool.ts";
@@ -17,13 +20,14 @@ class Asker extends Recorder implements Waiter {
   readonly http1 = { minorVersion: 1, upgrade: "" } as const;
   origin: Origin = HEAVY;
   isRepeatable = true;
+  method = "GET";
   cancelled = false;
   leg: Leg | null = null;
   failure: Failure | null = null;
 
   onUpstream(leg: Leg): void {
     this.leg = leg;
-    leg.sendHead(requestHead("GET"), true, "");
+    leg.sendHead(requestHead(this.method), true, "");
   }
   onUpstreamFailed(failure: Failure): void {
     this.failure = failure;
@@ -164,18 +168,27 @@ test("a full queue gives up the newest request of who has most for one of somebo
   expect(failed()).toEqual([`${MAX_QUEUED - 3} queue_full`, `${MAX_QUEUED - 2} queue_full`]);
 });
 
-test("Http1Pool sends nothing on a connection that the server has closed already", async () => {
-  const accepted: Bun.Socket[] = [];
-  using server = Bun.listen({
+/** A connection from a server's socket to a pool's, both real. */
+async function connected(server: Bun.TCPSocketListener, accepted: readonly Bun.Socket[]): Promise<RawSocket> {
+  const opened = Promise.withResolvers<RawSocket>();
+  new PlainDial("127.0.0.1", server.port, { onConnected: opened.resolve, onDialFailed: opened.reject }).start();
+  const socket = await opened.promise;
+  await eventually(() => expect(accepted).toHaveLength(1));
+  return socket;
+}
+
+function listen(accepted: Bun.Socket[]): Bun.TCPSocketListener {
+  return Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
     socket: { open: (s) => void accepted.push(s), data() {} },
   });
-  const opened = Promise.withResolvers<RawSocket>();
-  const dialled = { onConnected: opened.resolve, onDialFailed: opened.reject };
-  new PlainDial("127.0.0.1", server.port, dialled).start();
-  const socket = await opened.promise;
-  await eventually(() => expect(accepted).toHaveLength(1));
+}
+
+test("Http1Pool sends nothing on a connection that the server has closed already", async () => {
+  const accepted: Bun.Socket[] = [];
+  using server = listen(accepted);
+  const socket = await connected(server, accepted);
   accepted[0]?.end();
   // The event loop has no turn in which to hear of it.
   while (!peerHasEnded(socket));
@@ -185,6 +198,41 @@ test("Http1Pool sends nothing on a connection that the server has closed already
   expect([asker.leg, asker.failure]).toMatchObject([null, { code: "connect_failed", unprocessed: true }]);
   expect(pool.size).toBe(0);
 });
+
+/** What the kernel says of a connection; asking the socket itself would take an error that waits for it. */
+function isEstablished(localPort: number, remotePort: number): boolean {
+  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, "0");
+  const line = readFileSync("/proc/self/net/tcp", "latin1").split("\n").find((line) =>
+    line.includes(`:${hex(localPort)} `) && line.includes(`:${hex(remotePort)} 01 `)
+  );
+  return line !== undefined;
+}
+
+const ENDS: readonly (readonly [string, (server: Bun.Socket) => void])[] = [
+  ["has closed", (server) => void server.end()],
+  ["has reset", (server) => resetConnection(server as unknown as RawSocket)], // fd is missing in the type only
+  ["has spoken on, and closed,", (server) => void server.end("HTTP/1.1 408 Request Timeout\r\n\r\n")],
+];
+
+for (const [what, end] of ENDS) {
+  test(`Http1Pool sends no POST on a connection that the server ${what} in the turn of the request`, async () => {
+    const accepted: Bun.Socket[] = [];
+    using server = listen(accepted);
+    const socket = await connected(server, accepted);
+    const { pool } = http1();
+    const asker = new Asker();
+    asker.method = "POST";
+    asker.isRepeatable = false;
+    pool.acquire(asker, false);
+    pool.onConnected(socket, null);
+    expect(asker.leg).not.toBeNull(); // all was well when it got the connection
+    end(accepted[0] as Bun.Socket); // connected
+    while (isEstablished(socket.localPort, server.port));
+    dirtyOutboxes.run(); // the turn ends
+    expect(asker.events).toEqual(["abort 7 unprocessed server closed the connection: nothing was sent"]);
+    expect(pool.size).toBe(0);
+  });
+}
 
 test("Http1Pool closes what nobody needed for an interval, and keeps what is used", async () => {
   const { pool, accept } = http1();
