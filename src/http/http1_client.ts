@@ -121,7 +121,9 @@ export class Http1Client extends Connected
 
   /** The turn ends, the request is written next. */
   flush(): void {
-    if (this.#state === HEAD && this.outbox.written === this.#writtenBefore && hasInput(this.socket)) this.onClose(null);
+    if (this.#state === HEAD && this.outbox.written === this.#writtenBefore && hasInput(this.socket)) {
+      this.onClose(null);
+    }
   }
 
   /** Has the kernel take little from here on; for the life of the connection, which should be short then. */
