@@ -2,7 +2,7 @@
  * The C library's functions that every proxy needs, opened once: each `dlopen` compiles its own calls and keeps some
  * hundred kilobytes. What few processes need (becoming another user, marked sockets) opens its own when it is used.
  */
-import { dlopen, FFIType } from "bun:ffi";
+import { dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
 
 const { i32, u32 } = FFIType;
 
@@ -16,6 +16,20 @@ export const libc = dlopen("libc.so.6", {
   getpriority: { args: [i32, u32], returns: i32 },
   setpriority: { args: [i32, u32, i32], returns: i32 },
 }).symbols;
+
+const pinned: NodeJS.ArrayBufferView[] = [];
+
+/**
+ * The address of memory that calls use again and again. It stays where it is and is never given back: an address does
+ * not keep the memory, and a constant of a module that no function refers to is collected like any other value. The
+ * kernel would then read what is not ours, or write over it.
+ *
+ * @param memory with an ArrayBuffer of its own: the collector may move a plain small Uint8Array
+ */
+export function pinnedPtr(memory: NodeJS.ArrayBufferView): Pointer {
+  pinned.push(memory);
+  return ptr(memory);
+}
 
 const F_DUPFD_CLOEXEC = 1030;
 

@@ -2,8 +2,7 @@
  * What the kernel does about a peer that is gone without a word (a machine that lost power, a network that drops
  * everything): without these a connection to it lives on until somebody writes, and then for a quarter of an hour.
  */
-import { ptr } from "bun:ffi";
-import { libc } from "./_libc.ts";
+import { libc, pinnedPtr } from "./_libc.ts";
 import type { RawSocket } from "./socket.ts";
 
 const SOL_SOCKET = 1;
@@ -21,9 +20,8 @@ const COUNT = 3;
 /** Bytes between sidecars that nobody acknowledges for so long end the connection: a few retransmissions even at high loss. */
 const UNACKNOWLEDGED_MS = 15_000;
 
-/** Backed by a buffer of its own: see orig_dst.ts. */
 const value = new Int32Array(new ArrayBuffer(4));
-const valuePtr = ptr(value);
+const valuePtr = pinnedPtr(value);
 
 function set(fd: number, level: number, option: number, number: number): void {
   value[0] = number;

@@ -27,7 +27,7 @@ function open() {
 
 let opened: ReturnType<typeof open> | null = null;
 
-/** Backed by buffers of their own: see orig_dst.ts. */
+/** Backed by buffers of their own: see pinnedPtr(); these are referred to below. */
 const value = new Uint32Array(new ArrayBuffer(4));
 const address = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES));
 const addressView = new DataView(address.buffer);

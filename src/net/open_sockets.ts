@@ -3,8 +3,7 @@
  * neither accept nor connect, whoever used them up. The kernel gives a new descriptor the lowest free number, so the
  * number of the latest one says how many are used, by all threads and for whatever.
  */
-import { ptr } from "bun:ffi";
-import { duplicate, libc } from "./_libc.ts";
+import { duplicate, libc, pinnedPtr } from "./_libc.ts";
 import { partOf } from "./threads.ts";
 
 /**
@@ -113,9 +112,9 @@ class OpenSockets {
 /** The sockets of this thread. */
 export const openSockets = new OpenSockets();
 
-/** struct rlimit { soft, hard }, in a buffer of its own: see orig_dst.ts. */
+/** struct rlimit { soft, hard } */
 const rlimit = new BigUint64Array(new ArrayBuffer(16));
-const rlimitPtr = ptr(rlimit);
+const rlimitPtr = pinnedPtr(rlimit);
 
 /** What `ulimit -n` says; the runtime has raised it to the hard limit by now. */
 function descriptorLimit(): number {

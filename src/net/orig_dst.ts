@@ -1,11 +1,10 @@
 /**
  * Where a redirected connection was going (SO_ORIGINAL_DST of netfilter, for IPv4 and IPv6).
  *
- * The buffers are backed by an ArrayBuffer of their own: a plain Uint8Array may be moved by the collector, and the
- * kernel would then write to memory that is no longer ours (seen as misrouting).
+ * The buffers are backed by an ArrayBuffer of their own, and pinned: otherwise the kernel would write to memory that is
+ * no longer ours (seen as misrouting, and as a broken heap).
  */
-import { ptr } from "bun:ffi";
-import { libc } from "./_libc.ts";
+import { libc, pinnedPtr } from "./_libc.ts";
 
 const SOL_IP = 0;
 const SOL_IPV6 = 41;
@@ -17,8 +16,8 @@ const SOCKADDR_BYTES = 28;
 const address = new Uint8Array(new ArrayBuffer(SOCKADDR_BYTES));
 const addressView = new DataView(address.buffer);
 const length = new Int32Array(new ArrayBuffer(4));
-const addressPtr = ptr(address);
-const lengthPtr = ptr(length);
+const addressPtr = pinnedPtr(address);
+const lengthPtr = pinnedPtr(length);
 
 /** An address and port; `ip` in its shortest usual form. */
 export interface SocketAddress {

@@ -1,13 +1,10 @@
 /** Whether the peer has closed a connection already, although the event loop does not know yet. */
-import { ptr } from "bun:ffi";
-import { libc } from "./_libc.ts";
+import { libc, pinnedPtr } from "./_libc.ts";
 import type { RawSocket } from "./socket.ts";
 
 const MSG_PEEK_DONTWAIT = 0x02 | 0x40;
 
-/** Backed by a buffer of its own: see orig_dst.ts. */
-const byte = new Uint8Array(new ArrayBuffer(1));
-const bytePtr = ptr(byte);
+const bytePtr = pinnedPtr(new Uint8Array(new ArrayBuffer(1)));
 
 /** True when the peer's FIN waits to be read: what is written from here on meets nobody. One system call. */
 export function peerHasEnded(socket: RawSocket): boolean {

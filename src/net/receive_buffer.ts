@@ -1,14 +1,12 @@
 /** Bounds what the kernel keeps of a connection until it is read, and with it the size of a read. */
-import { ptr } from "bun:ffi";
-import { libc } from "./_libc.ts";
+import { libc, pinnedPtr } from "./_libc.ts";
 import type { RawSocket } from "./socket.ts";
 
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 
-/** Backed by a buffer of its own: see orig_dst.ts. */
 const size = new Int32Array(new ArrayBuffer(4));
-const sizePtr = ptr(size);
+const sizePtr = pinnedPtr(size);
 
 /** The kernel doubles it for its own use; the peer sees a window of about as many bytes. */
 export function limitReceiveBuffer(socket: RawSocket, bytes: number): void {

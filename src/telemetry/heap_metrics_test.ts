@@ -20,9 +20,15 @@ test("registerHeapMetrics() counts a collection and shows what is left", async (
   const registry = new Registry();
   registerHeapMetrics(registry);
   await collected(registry, 1);
-  const before = value(registry, "tulle_heap_bytes");
+  // What other tests of this process have left goes first.
+  let collections = 1;
+  let before = Infinity;
+  for (let now = value(registry, "tulle_heap_bytes"); now < before; now = value(registry, "tulle_heap_bytes")) {
+    before = now;
+    await collected(registry, ++collections);
+  }
   expect(before).toBeGreaterThan(100_000);
   const kept = Array.from({ length: 100_000 }, (_, index) => ({ index }));
-  await collected(registry, 2);
+  await collected(registry, value(registry, "tulle_gc_collections_total") + 1);
   expect(value(registry, "tulle_heap_bytes")).toBeGreaterThan(before + 16 * kept.length);
 });
