@@ -173,7 +173,7 @@ export const endpoints: readonly Fault[] = [
   {
     name: "both sidecars are upgraded in place",
     run: (size) => {
-      const env = { TULLE_KEEP_PID: "always", TULLE_UPGRADE_GRACE: "60s" };
+      const env = { TULLE_KEEP_PID: "always", TULLE_UPGRADE_GRACE: "10m" };
       return under(size, { replicas: 1, env: { front: env, "web-0": env } }, upgradeBoth);
     },
   },

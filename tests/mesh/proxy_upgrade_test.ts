@@ -35,7 +35,7 @@ function start(more: Partial<MeshOptions> = {}): Promise<Mesh> {
       service("rpc", GRPC, "grpc", { app: "back" }),
       service("raw", OPAQUE, "tulle.dev/opaque", { app: "back" }),
     ],
-    env: { TULLE_KEEP_PID: "never", TULLE_UPGRADE_GRACE: "60s", ...env },
+    env: { TULLE_KEEP_PID: "never", TULLE_UPGRADE_GRACE: "10m", ...env },
     ...rest,
   });
 }

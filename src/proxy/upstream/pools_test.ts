@@ -169,7 +169,10 @@ test("a full queue gives up the newest request of who has most for one of somebo
 });
 
 /** A connection from a server's socket to a pool's, both real. */
-async function connected(server: Bun.TCPSocketListener, accepted: readonly Bun.Socket[]): Promise<RawSocket> {
+async function connected(
+  server: Bun.TCPSocketListener<unknown>,
+  accepted: readonly Bun.Socket<unknown>[],
+): Promise<RawSocket> {
   const opened = Promise.withResolvers<RawSocket>();
   new PlainDial("127.0.0.1", server.port, { onConnected: opened.resolve, onDialFailed: opened.reject }).start();
   const socket = await opened.promise;
@@ -177,8 +180,8 @@ async function connected(server: Bun.TCPSocketListener, accepted: readonly Bun.S
   return socket;
 }
 
-function listen(accepted: Bun.Socket[]): Bun.TCPSocketListener {
-  return Bun.listen({
+function listen(accepted: Bun.Socket<unknown>[]): Bun.TCPSocketListener<unknown> {
+  return Bun.listen<unknown>({
     hostname: "127.0.0.1",
     port: 0,
     socket: { open: (s) => void accepted.push(s), data() {} },
@@ -186,7 +189,7 @@ function listen(accepted: Bun.Socket[]): Bun.TCPSocketListener {
 }
 
 test("Http1Pool sends nothing on a connection that the server has closed already", async () => {
-  const accepted: Bun.Socket[] = [];
+  const accepted: Bun.Socket<unknown>[] = [];
   using server = listen(accepted);
   const socket = await connected(server, accepted);
   accepted[0]?.end();
@@ -208,7 +211,7 @@ function isEstablished(localPort: number, remotePort: number): boolean {
   return line !== undefined;
 }
 
-const ENDS: readonly (readonly [string, (server: Bun.Socket) => void])[] = [
+const ENDS: readonly (readonly [string, (server: Bun.Socket<unknown>) => void])[] = [
   ["has closed", (server) => void server.end()],
   ["has reset", (server) => resetConnection(server as unknown as RawSocket)], // fd is missing in the type only
   ["has spoken on, and closed,", (server) => void server.end("HTTP/1.1 408 Request Timeout\r\n\r\n")],
@@ -216,7 +219,7 @@ const ENDS: readonly (readonly [string, (server: Bun.Socket) => void])[] = [
 
 for (const [what, end] of ENDS) {
   test(`Http1Pool sends no POST on a connection that the server ${what} in the turn of the request`, async () => {
-    const accepted: Bun.Socket[] = [];
+    const accepted: Bun.Socket<unknown>[] = [];
     using server = listen(accepted);
     const socket = await connected(server, accepted);
     const { pool } = http1();
@@ -226,7 +229,7 @@ for (const [what, end] of ENDS) {
     pool.acquire(asker, false);
     pool.onConnected(socket, null);
     expect(asker.leg).not.toBeNull(); // all was well when it got the connection
-    end(accepted[0] as Bun.Socket); // connected
+    end(accepted[0] as Bun.Socket<unknown>); // connected
     while (isEstablished(socket.localPort, server.port));
     dirtyOutboxes.run(); // the turn ends
     expect(asker.events).toEqual(["abort 7 unprocessed server closed the connection: nothing was sent"]);
