@@ -135,7 +135,21 @@ export interface Resilience {
   readonly hedging: { readonly delayMs: number; readonly methods: readonly string[] } | null;
   readonly concurrency: { readonly limit: number; readonly min: number; readonly max: number } | null;
   readonly zone: { readonly spillOver: number } | null;
+  readonly hash: ConsistentHash | null;
 }
+
+/** See ConsistentHash in the proto. */
+export interface ConsistentHash {
+  readonly by: HashKey;
+  /** Header in lower case, cookie or parameter; "" for the others. */
+  readonly name: string;
+  /** 0: no bound. */
+  readonly balancePercent: number;
+  /** null: not remembered. */
+  readonly affinityMs: number | null;
+}
+
+export type HashKey = "header" | "cookie" | "query" | "source_ip" | "identity";
 
 export interface Breaker {
   readonly consecutiveFailures: number;

@@ -19,6 +19,8 @@ const EJECTION = {
 };
 /** As without a policy: see README. */
 const RETRY_BUDGET = { percent: 20, minPerSecond: 10 };
+/** Percent of the mean: one hot key takes no endpoint more than twice as many requests as the others have. */
+const BALANCE_FACTOR = 200;
 /** Where a limit that adapts starts. */
 const ADAPTIVE_START = 20;
 
@@ -41,7 +43,10 @@ export function resilienceOf(
   const annotated = breakerOf(service.meta, report);
   const settings = merged(policy, resilienceAnnotations(service.meta, report));
   const { ejection } = settings;
-  if (Object.values(settings).every((value) => value === null)) return { breaker: annotated, resilience: null };
+  const hash = hashOf(settings.hash, service.affinityMs);
+  if (hash === null && Object.values(settings).every((value) => value === null)) {
+    return { breaker: annotated, resilience: null };
+  }
   const minPenaltyMs = ejection?.minPenaltyMs ?? annotated?.minPenaltyMs ?? EJECTION.minPenaltyMs;
   const maxPenaltyMs = ejection?.maxPenaltyMs ?? annotated?.maxPenaltyMs ?? EJECTION.maxPenaltyMs;
   const breaker = ejection === null ? annotated : {
@@ -49,7 +54,7 @@ export function resilienceOf(
     minPenaltyMs,
     maxPenaltyMs: Math.max(minPenaltyMs, maxPenaltyMs),
   };
-  return { breaker, resilience: resilience(refOf(service, policy), settings) };
+  return { breaker, resilience: resilience(refOf(service, policy), settings, hash) };
 }
 
 function refOf(service: Service, policy: BackendPolicy | null): ResourceRef {
@@ -67,10 +72,20 @@ function merged(policy: BackendPolicy | null, annotated: BackendSettings): Backe
     hedging: policy?.hedging ?? annotated.hedging,
     concurrency: policy?.concurrency ?? annotated.concurrency,
     zone: policy?.zone ?? annotated.zone,
+    hash: policy?.hash ?? annotated.hash,
   };
 }
 
-function resilience(policy: ResourceRef, settings: BackendSettings): Resilience {
+/** A policy says more than `sessionAffinity: ClientIP`, which as in kube-proxy has no bound. */
+function hashOf(settings: BackendSettings["hash"], affinityMs: number | null): Resilience["hash"] {
+  if (settings !== null) {
+    const { by, name, balanceFactor } = settings;
+    return { by, name, balancePercent: balanceFactor ?? BALANCE_FACTOR, affinityMs: null };
+  }
+  return affinityMs === null ? null : { by: "source_ip", name: "", balancePercent: 0, affinityMs };
+}
+
+function resilience(policy: ResourceRef, settings: BackendSettings, hash: Resilience["hash"]): Resilience {
   const { ejection, slowStartMs, retryBudget, hedging, concurrency, zone } = settings;
   return {
     policy,
@@ -90,6 +105,7 @@ function resilience(policy: ResourceRef, settings: BackendSettings): Resilience 
     hedging,
     concurrency: concurrency === null ? null : limitOf(concurrency),
     zone,
+    hash,
   };
 }
 

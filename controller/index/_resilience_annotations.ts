@@ -8,6 +8,7 @@ import type { Report } from "./_report.ts";
 const ACCRUAL = "balancer.tulle.dev/failure-accrual";
 const BUDGET = "retry.tulle.dev/budget";
 const HEDGE = "retry.tulle.dev/hedge";
+const HASH = "balancer.tulle.dev/consistent-hash";
 const CONCURRENCY = "balancer.tulle.dev/concurrency-limit";
 
 /** Null where nothing is said. */
@@ -20,6 +21,7 @@ export function resilienceAnnotations(meta: Meta, report: Report): BackendSettin
     hedging: hedgingOf(meta, report),
     concurrency: concurrencyOf(meta, report),
     zone: spillOver === null ? null : { spillOver },
+    hash: hashOf(meta, report),
   };
 }
 
@@ -70,6 +72,22 @@ function concurrencyOf(meta: Meta, report: Report): BackendSettings["concurrency
   if (value === "adaptive") return { limit: null, adaptive: { min: 1, max: 1000 } };
   const limit = countOf(meta, CONCURRENCY, 1, MAX_REQUESTS, report, "adaptive, or ");
   return limit === null ? null : { limit, adaptive: null };
+}
+
+/** "header=x-user", "cookie=sid", "query=q", "source-ip", "identity". */
+function hashOf(meta: Meta, report: Report): BackendSettings["hash"] {
+  const value = meta.annotations[HASH];
+  if (value === undefined) return null;
+  const named = /^(header|cookie|query)=([A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256})$/.exec(value);
+  if (value === "source-ip") return { by: "source_ip", name: "", balanceFactor: null };
+  if (value === "identity") return { by: "identity", name: "", balanceFactor: null };
+  if (named !== null) {
+    const [, by = "", name = ""] = named;
+    if (by === "header") return { by, name: name.toLowerCase(), balanceFactor: null };
+    return { by: by === "cookie" ? by : "query", name, balanceFactor: null };
+  }
+  report.annotation(meta, HASH, value, "header=NAME, cookie=NAME, query=NAME, source-ip or identity");
+  return null;
 }
 
 function countOf(meta: Meta, key: string, min: number, max: number, report: Report, or = ""): number | null {

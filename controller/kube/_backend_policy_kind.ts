@@ -1,7 +1,15 @@
 /** Decoder of BackendPolicy (policy.tulle.dev/v1alpha1). */
 import { DURATION_FORM, parseDuration } from "../../src/base/duration.ts";
 import type { Reader } from "./_reader.ts";
-import { type BackendPolicy, type BackendSettings, MAX_FAILURES, MAX_METHODS, MAX_REQUESTS } from "./backend_policy.ts";
+import {
+  type BackendPolicy,
+  type BackendSettings,
+  BALANCE_FACTOR,
+  type HashSettings,
+  MAX_FAILURES,
+  MAX_METHODS,
+  MAX_REQUESTS,
+} from "./backend_policy.ts";
 import { readMeta } from "./_meta.ts";
 import { readTypedRef } from "./_policy_kinds.ts";
 
@@ -33,6 +41,10 @@ export function readBackendPolicy(root: Reader): BackendPolicy {
     }),
     concurrency: within(spec, "concurrency", readConcurrency),
     zone: within(spec, "zone", (reader) => ({ spillOver: reader.int("spillOver", 1, MAX_REQUESTS) })),
+    hash: within(spec, "loadBalancing", (reader) => {
+      if (!reader.has("consistentHash")) reader.bad("consistentHash", "a mapping");
+      return within(reader, "consistentHash", readHash);
+    }),
   };
   spec.done();
   return policy;
@@ -69,6 +81,36 @@ function readConcurrency(reader: Reader): BackendSettings["concurrency"] {
   if (limit === null && adaptive === null) reader.fail(reader.path, "found neither, want limit or adaptive");
   return { limit, adaptive };
 }
+
+function readHash(reader: Reader): HashSettings {
+  const named = ([["header", "header"], ["cookie", "cookie"], ["queryParam", "query"]] as const)
+    .filter(([key]) => reader.has(key))
+    .map(([key, by]) => ({ by, name: reader.text(key, KEY_FORM[key], (text) => KEY_NAME[key].test(text)) }));
+  const own = ([["sourceIP", "source_ip"], ["identity", "identity"]] as const)
+    .filter(([key]) => reader.boolOr(key, false))
+    .map(([, by]) => ({ by, name: "" }));
+  const keys = [...named, ...own];
+  const [key] = keys;
+  const balanceFactor = reader.intOr("balanceFactor", null, 0, BALANCE_FACTOR.most);
+  if (balanceFactor !== null && balanceFactor !== 0 && balanceFactor < BALANCE_FACTOR.least) {
+    reader.bad("balanceFactor", `0 for no bound, or ${BALANCE_FACTOR.least}–${BALANCE_FACTOR.most}`);
+  }
+  if (keys.length !== 1 || key === undefined) {
+    const found = keys.length === 0 ? "none" : keys.map(({ by }) => by).join(" and ");
+    reader.fail(reader.path, `found ${found}, want one of header, cookie, queryParam, sourceIP: true, identity: true`);
+    return { by: "source_ip", name: "", balanceFactor };
+  }
+  return { by: key.by, name: key.by === "header" ? key.name.toLowerCase() : key.name, balanceFactor };
+}
+
+/** Tokens, as RFC 9110 §5.6.2 has them for headers and RFC 6265 §4.1.1 for cookies; parameters are compared decoded. */
+const TOKEN = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}$/;
+const KEY_NAME = { header: TOKEN, cookie: TOKEN, queryParam: /^.{1,256}$/s };
+const KEY_FORM = {
+  header: "the name of a header",
+  cookie: "the name of a cookie",
+  queryParam: "the name of a parameter",
+};
 
 function within<T>(parent: Reader, key: string, read: (reader: Reader) => T): T | null {
   const reader = parent.objectOr(key);

@@ -6,6 +6,9 @@ import type { EndpointSlice, Namespace, Service, ServiceAccount, ServicePort } f
 /** Most ports of a Service and addresses of an EndpointSlice, as Kubernetes limits the latter. */
 const MAX_PORTS = 256;
 const MAX_SLICE_ENDPOINTS = 1000;
+/** Kubernetes' default for sessionAffinity, and its limit. */
+const AFFINITY_SECONDS = 10_800;
+const MAX_AFFINITY_SECONDS = 86_400;
 const TRANSPORTS = ["TCP", "UDP", "SCTP"] as const;
 
 export function readNamespace(root: Reader): Namespace {
@@ -42,12 +45,8 @@ export function readService(root: Reader): Service {
   const externalName = spec.textOr("externalName", null, "a DNS name");
   const publishNotReadyAddresses = spec.boolOr("publishNotReadyAddresses", false);
   const internalTrafficPolicy = spec.oneOf("internalTrafficPolicy", ["Cluster", "Local"], "Cluster");
-  if (spec.oneOf("sessionAffinity", ["None", "ClientIP"], "None") === "ClientIP") {
-    spec.warn(
-      [...spec.path, "sessionAffinity"],
-      "the mesh does not keep it: requests of one client go to all endpoints",
-    );
-  }
+  const isAffine = spec.oneOf("sessionAffinity", ["None", "ClientIP"], "None") === "ClientIP";
+  const affinityMs = isAffine ? readAffinityMs(spec) : null;
   spec.ignore("sessionAffinityConfig", "externalIPs", "loadBalancerIP", "loadBalancerSourceRanges");
   spec.ignore("loadBalancerClass", "externalTrafficPolicy", "healthCheckNodePort", "ipFamilies");
   spec.ignore("ipFamilyPolicy", "allocateLoadBalancerNodePorts", "trafficDistribution");
@@ -65,7 +64,13 @@ export function readService(root: Reader): Service {
     externalName: external,
     publishNotReadyAddresses,
     nodeLocal: internalTrafficPolicy === "Local" && !headless,
+    affinityMs,
   };
+}
+
+function readAffinityMs(spec: Reader): number {
+  const clientIp = spec.objectOr("sessionAffinityConfig")?.objectOr("clientIP") ?? null;
+  return (clientIp?.intOr("timeoutSeconds", AFFINITY_SECONDS, 1, MAX_AFFINITY_SECONDS) ?? AFFINITY_SECONDS) * 1000;
 }
 
 function readServicePort(item: Reader): ServicePort {

@@ -5,6 +5,9 @@ import type { Meta, ObjectRef } from "./resources.ts";
 export const MAX_FAILURES = 10_000;
 export const MAX_REQUESTS = 1_000_000;
 export const MAX_METHODS = 16;
+export const MAX_KEY_NAME = 256;
+/** Percent of the mean: less than it cannot hold for all, and more than ten times as much never acts. */
+export const BALANCE_FACTOR = { least: 101, most: 1000 };
 
 /** Whatever is null is not said. Times in milliseconds, shares in percent. */
 export interface BackendSettings {
@@ -26,6 +29,15 @@ export interface BackendSettings {
     | { readonly limit: number | null; readonly adaptive: { readonly min: number; readonly max: number } | null }
     | null;
   readonly zone: { readonly spillOver: number } | null;
+  readonly hash: HashSettings | null;
+}
+
+/** What consistent hashing goes by, as the protocol names it. */
+export interface HashSettings {
+  readonly by: "header" | "cookie" | "query" | "source_ip" | "identity";
+  readonly name: string;
+  /** 0: no bound. */
+  readonly balanceFactor: number | null;
 }
 
 /** BackendPolicy (policy.tulle.dev/v1alpha1): how clients treat the endpoints of a Service. */

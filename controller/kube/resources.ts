@@ -45,6 +45,8 @@ export interface Service {
   readonly publishNotReadyAddresses: boolean;
   /** internalTrafficPolicy Local: a client gets the endpoints of its own node and no others. */
   readonly nodeLocal: boolean;
+  /** sessionAffinity ClientIP: how long after its last connection a client stays with its endpoint; null: None. */
+  readonly affinityMs: number | null;
 }
 
 export interface ServicePort {

@@ -60,6 +60,11 @@ export function selector(description: string): Schema {
   );
 }
 
+/** Several rules in CEL, each with its message. */
+export function rules(...all: readonly (readonly [expression: string, message: string])[]): Schema {
+  return { "x-kubernetes-validations": all.map(([expression, message]) => ({ rule: expression, message })) };
+}
+
 /** A rule in CEL with its message. */
 export function rule(expression: string, message: string): Schema {
   return { "x-kubernetes-validations": [{ rule: expression, message }] };

@@ -1,9 +1,9 @@
 /** Schemas of the kinds that shape traffic. */
 import { MAX_BANDWIDTH } from "../kube/fault_injection.ts";
-import { MAX_FAILURES, MAX_METHODS, MAX_REQUESTS } from "../kube/backend_policy.ts";
+import { BALANCE_FACTOR, MAX_FAILURES, MAX_KEY_NAME, MAX_METHODS, MAX_REQUESTS } from "../kube/backend_policy.ts";
 import { MAX_EGRESS_ENTRIES } from "../kube/egress_network.ts";
 import { MAX_OVERRIDES, MAX_RATE } from "../kube/rate_limits.ts";
-import { list, object, rule, type Schema, text } from "./_schema.ts";
+import { list, object, rule, rules, type Schema, text } from "./_schema.ts";
 
 function number(minimum: number, maximum: number, description: string): Schema {
   return { type: "integer", minimum, maximum, description };
@@ -59,6 +59,16 @@ export function rateLimitSpec(targetRef: Schema): Schema {
     ),
   );
 }
+
+const KEY_NAME = { minLength: 1, maxLength: MAX_KEY_NAME };
+/** Exactly one of the keys, in CEL. */
+const ONE_KEY = [
+  "has(self.header)",
+  "has(self.cookie)",
+  "has(self.queryParam)",
+  "has(self.sourceIP) && self.sourceIP",
+  "has(self.identity) && self.identity",
+].map((has) => `(${has} ? 1 : 0)`).join(" + ") + " == 1";
 
 /** BackendPolicy. */
 export function backendPolicySpec(targetRef: Schema): Schema {
@@ -119,6 +129,39 @@ export function backendPolicySpec(targetRef: Schema): Schema {
         { spillOver: number(1, MAX_REQUESTS, "Requests under way to an endpoint beyond which other zones are asked.") },
         ["spillOver"],
         { description: "Prefers endpoints of the client's zone." },
+      ),
+      loadBalancing: object(
+        {
+          consistentHash: object(
+            {
+              header: text("Name of a header.", KEY_NAME),
+              cookie: text("Name of a cookie that clients send; it is not set.", KEY_NAME),
+              queryParam: text("Name of a parameter of the query.", KEY_NAME),
+              sourceIP: { type: "boolean", description: "The address of the client's workload; also for opaque TCP." },
+              identity: { type: "boolean", description: "The client's SPIFFE ID; also for opaque TCP." },
+              balanceFactor: number(
+                0,
+                BALANCE_FACTOR.most,
+                "Most requests under way to an endpoint, in percent of the mean, before its keys go on to the next; 200. " +
+                  "0: any number.",
+              ),
+            },
+            [],
+            {
+              description:
+                "Requests with the same key go to the same endpoint while it is there; those without one to any.",
+              ...rules(
+                [ONE_KEY, "want one of header, cookie, queryParam, sourceIP: true, identity: true"],
+                [
+                  `!has(self.balanceFactor) || self.balanceFactor == 0 || self.balanceFactor >= ${BALANCE_FACTOR.least}`,
+                  `balanceFactor: want 0, or at least ${BALANCE_FACTOR.least}`,
+                ],
+              ),
+            },
+          ),
+        },
+        ["consistentHash"],
+        { description: "How an endpoint is chosen; by latency and load where it is left out." },
       ),
     },
     ["targetRef"],

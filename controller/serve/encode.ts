@@ -165,7 +165,7 @@ function backend(value: core.Backend): Init<typeof pb.BackendSchema> {
 }
 
 function resilience(value: core.Resilience): Init<typeof pb.ResilienceSchema> {
-  const { ejection, slowStartMs, retryBudget, hedging, concurrency, zone } = value;
+  const { ejection, slowStartMs, retryBudget, hedging, concurrency, zone, hash } = value;
   return {
     policy: value.policy,
     ...(ejection === null ? {} : {
@@ -183,7 +183,18 @@ function resilience(value: core.Resilience): Init<typeof pb.ResilienceSchema> {
     ...(hedging === null ? {} : { hedging: { delay: duration(hedging.delayMs), methods: [...hedging.methods] } }),
     ...(concurrency === null ? {} : { concurrency }),
     ...(zone === null ? {} : { zone }),
+    ...(hash === null ? {} : { hash: consistentHash(hash) }),
   };
+}
+
+function consistentHash(value: core.ConsistentHash): Init<typeof pb.ConsistentHashSchema> {
+  const { by, name, balancePercent, affinityMs } = value;
+  const key: NonNullable<Init<typeof pb.ConsistentHashSchema>["key"]> = by === "source_ip"
+    ? { case: "sourceIp", value: true }
+    : by === "identity"
+    ? { case: "identity", value: true }
+    : { case: by, value: name };
+  return { key, balancePercent, ...(affinityMs === null ? {} : { affinity: duration(affinityMs) }) };
 }
 
 function endpoint(value: core.Endpoint): Init<typeof pb.EndpointSchema> {

@@ -1,6 +1,7 @@
 /** Resilience of tulle/discovery/v1/discovery.proto → model. Field numbers are the proto's. */
 import type {
   Concurrency,
+  ConsistentHash,
   Ejection,
   Hedging,
   Resilience,
@@ -15,6 +16,9 @@ import { readDurationMs, readMethod, readResource } from "./decode_common.ts";
 /** Most requests under way that a limit may name; also most retries a second. */
 const MAX_REQUESTS = 1_000_000;
 
+/** Ten times the mean: beyond it a bound would never act. */
+const MAX_BALANCE_PERCENT = 1000;
+
 /** Resilience. */
 export function readResilience(r: ProtoReader, path: string, check: Check): Resilience {
   let policy = NO_RESOURCE;
@@ -24,6 +28,7 @@ export function readResilience(r: ProtoReader, path: string, check: Check): Resi
   let hedging: Hedging | null = null;
   let concurrency: Concurrency | null = null;
   let zone: ZonePreference | null = null;
+  let hash: ConsistentHash | null = null;
   while (r.next()) {
     if (r.field === 1) policy = nested(r, readResource);
     else if (r.field === 2) ejection = nested(r, (m) => readEjection(m, `${path}.ejection`, check));
@@ -32,9 +37,10 @@ export function readResilience(r: ProtoReader, path: string, check: Check): Resi
     else if (r.field === 5) hedging = nested(r, (m) => readHedging(m, `${path}.hedging`, check));
     else if (r.field === 6) concurrency = nested(r, (m) => readConcurrency(m, `${path}.concurrency`, check));
     else if (r.field === 7) zone = nested(r, (m) => readZone(m, `${path}.zone`, check));
+    else if (r.field === 8) hash = nested(r, (m) => readHash(m, `${path}.hash`, check));
     else r.skip();
   }
-  return { policy, ejection, slowStartMs, retryBudget, hedging, concurrency, zone };
+  return { policy, ejection, slowStartMs, retryBudget, hedging, concurrency, zone, hash };
 }
 
 function readEjection(r: ProtoReader, path: string, check: Check): Ejection {
@@ -105,4 +111,43 @@ function readZone(r: ProtoReader, path: string, check: Check): ZonePreference {
   }
   check.range(`${path}.spill_over`, spillOver, 1, MAX_REQUESTS);
   return { spillOver };
+}
+
+const HASH_KEYS: Readonly<Record<number, ConsistentHash["by"]>> = {
+  1: "header",
+  2: "cookie",
+  3: "query",
+  4: "source_ip",
+  5: "identity",
+};
+
+/** A key that this version does not know leaves requests without one: they go to any endpoint. */
+function readHash(r: ProtoReader, path: string, check: Check): ConsistentHash | null {
+  let by: ConsistentHash["by"] | null = null;
+  let name = "";
+  let balancePercent = 0;
+  let affinityMs = 0;
+  while (r.next()) {
+    const key = HASH_KEYS[r.field];
+    if (key !== undefined) {
+      by = key;
+      if (r.field <= 3) name = readHashName(r, `${path}.${key}`, check);
+      else r.skip();
+    } else if (r.field === 6) balancePercent = readBalance(r, path, check);
+    else if (r.field === 7) affinityMs = nested(r, (m) => readDurationMs(m, `${path}.affinity`, check));
+    else r.skip();
+  }
+  return by === null ? null : { by, name, balancePercent, affinityMs };
+}
+
+function readHashName(r: ProtoReader, path: string, check: Check): string {
+  const name = r.text();
+  if (name === "") check.fail(path, '""', "a name");
+  return name;
+}
+
+/** Less than the mean cannot hold for all. */
+function readBalance(r: ProtoReader, path: string, check: Check): number {
+  const percent = r.number();
+  return percent === 0 ? 0 : check.range(`${path}.balance_percent`, percent, 101, MAX_BALANCE_PERCENT);
 }

@@ -46,6 +46,18 @@ export interface ZonePreference {
   readonly spillOver: number;
 }
 
+/** Requests with the same key go to the same endpoint, while it is there. */
+export interface ConsistentHash {
+  /** What the key is; "source_ip" and "identity" are those of the client's workload, and hold for any connection. */
+  readonly by: "header" | "cookie" | "query" | "source_ip" | "identity";
+  /** Of the header (lower case), cookie or parameter; "" for the others. */
+  readonly name: string;
+  /** Most requests under way to an endpoint, in percent of the mean of all, before its keys go on; 0: any number. */
+  readonly balancePercent: number;
+  /** How long after its last request a client goes where it went, also when endpoints have come; 0: not remembered. */
+  readonly affinityMs: number;
+}
+
 export interface Resilience {
   readonly policy: ResourceRef;
   readonly ejection: Ejection | null;
@@ -55,4 +67,5 @@ export interface Resilience {
   readonly hedging: Hedging | null;
   readonly concurrency: Concurrency | null;
   readonly zone: ZonePreference | null;
+  readonly hash: ConsistentHash | null;
 }

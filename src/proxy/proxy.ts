@@ -188,6 +188,7 @@ export class Proxy {
     this.#revocation.changed();
     this.upstreams.zone = policy.zone;
     this.outboundHttp.identity = policy.identity;
+    this.upstreams.self.identity = policy.identity;
   }
 
   /** The inbound policy in force, for /config. */

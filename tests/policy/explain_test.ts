@@ -66,7 +66,8 @@ test("explain names the limits and faults that hold for the caller, and no other
     "FaultInjection shop/slow: 10 % wait 2s, then get 503; until 2199-01-01T00:00:00.000Z",
   ]);
   expect(backend.limits).toEqual([
-    "BackendPolicy shop/web: slow start 5s; retry budget 10 % and 3/s",
+    "BackendPolicy shop/web: slow start 5s; retry budget 10 % and 3/s; " +
+    "one endpoint for each value of the header x-user, up to 200 % of the mean under way to it",
   ]);
   expect(backend.servers.map(({ rates }: { rates: string }) => rates)).toEqual(
     Array(2).fill(

@@ -51,6 +51,8 @@ export interface ServiceSpec {
   readonly namespace: string;
   readonly app: string;
   readonly annotations: Readonly<Record<string, string>>;
+  /** More of its spec. */
+  readonly spec: Resource;
   readonly ports: readonly {
     readonly port: number;
     readonly targetPort: number;
@@ -73,6 +75,7 @@ export function service(
     namespace: NAMESPACE,
     app: name,
     annotations: {},
+    spec: {},
     ...more,
     ports: [{ port, targetPort: port, appProtocol }],
   };
@@ -86,6 +89,7 @@ export function serviceResource(spec: ServiceSpec, clusterIp: string): Resource 
     spec: {
       clusterIP: clusterIp,
       selector: { app: spec.app },
+      ...spec.spec,
       ports: spec.ports.map(({ port, targetPort, appProtocol }) => ({
         name: `p${port}`,
         port,

@@ -49,7 +49,7 @@ export function resilienceTexts({ breaker, resilience }: Backend): string[] {
     `${consecutiveFailures} failures in a row`,
   ];
   if (resilience === null) return breaks;
-  const { policy, ejection, slowStartMs, retryBudget, hedging, concurrency, zone } = resilience;
+  const { policy, ejection, slowStartMs, retryBudget, hedging, concurrency, zone, hash } = resilience;
   const said: string[] = [];
   if (ejection !== null) {
     const { minSuccessPercent, slowAfterMs, maxSlowPercent, windowMs, maxEjectedPercent } = ejection;
@@ -69,5 +69,19 @@ export function resilienceTexts({ breaker, resilience }: Backend): string[] {
     said.push(`requests at a time to an endpoint: ${max === 0 ? limit : `${min} to ${max}, adapting`}`);
   }
   if (zone !== null) said.push(`own zone first, up to ${zone.spillOver} requests at a time to an endpoint`);
+  if (hash !== null) said.push(hashText(hash));
   return [...breaks, `${refText(policy)}: ${said.join("; ")}`];
+}
+
+const KEYS = { header: "header", cookie: "cookie", query: "query parameter" } as const;
+
+function hashText({ by, name, balancePercent, affinityMs }: NonNullable<NonNullable<Backend["resilience"]>["hash"]>) {
+  const key = by === "source_ip"
+    ? "the client's address"
+    : by === "identity"
+    ? "the client's identity"
+    : `the ${KEYS[by]} ${name}`;
+  if (affinityMs > 0) return `a client stays with its endpoint until it asks nothing for ${formatDuration(affinityMs)}`;
+  const bound = balancePercent === 0 ? "" : `, up to ${balancePercent} % of the mean under way to it`;
+  return `one endpoint for each value of ${key}${bound}`;
 }

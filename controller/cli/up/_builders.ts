@@ -37,6 +37,7 @@ export function service(name: string, with_: Partial<Service> = {}): Service {
     externalName: null,
     publishNotReadyAddresses: false,
     nodeLocal: false,
+    affinityMs: null,
     ...with_,
   };
 }

@@ -27,6 +27,7 @@ import type { Egress } from "../../model/egress.ts";
 import type { HttpContext } from "../exchange/http_context.ts";
 import type { Drainable } from "../exchange/live.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
+import { hashKey } from "./hash_key.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 import { looksAtNames, NameReader, type NameReaderOwner } from "../connection/name_reader.ts";
 import { mayHaveConnection } from "../connection/peers.ts";
@@ -299,7 +300,10 @@ class OutboundConnection
       return tunnel.fail(unsent("no_route", `no route of ${target.authority} is for the name "${this.#name}"`));
     }
     const backend = rule === null ? null : pickBackend(rule, deps.random())?.backend ?? null;
-    const endpoint = backend === null ? null : deps.upstreams.pick(backend, tunnel.tried);
+    const { upstreams } = deps;
+    const endpoint = backend === null
+      ? null
+      : upstreams.pick(backend, tunnel.tried, hashKey(backend, null, upstreams.self));
     if (endpoint === null) return tunnel.fail(unsent("no_endpoints", `${target.authority} has no ready endpoint`));
     tunnel.dispatch(endpoint);
   }

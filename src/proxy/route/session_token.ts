@@ -8,6 +8,7 @@ import type { HeaderEdit } from "../../model/http_match.ts";
 import type { RouteRule } from "../../model/outbound.ts";
 import type { Session } from "../../model/route_plan.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
+import { cookieOf } from "./cookie.ts";
 
 /** Longest token that is looked at. */
 const MAX_TOKEN = 64;
@@ -48,16 +49,4 @@ function cookiePath({ matches }: RouteRule): string {
   const path = matches.length === 1 ? matches[0]?.path ?? null : null;
   const value = path === null || path.kind === "regex" ? "" : path.value;
   return value === "" || /[;\x00-\x20\x7f]/.test(value) ? "/" : value;
-}
-
-/** Value of the first cookie of that name (RFC 6265 §4.2.1); a client may send several `cookie` fields over HTTP/2. */
-function cookieOf({ fields }: HeaderBlock, name: string): string | null {
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i] !== "cookie") continue;
-    for (const pair of (fields[i + 1] as string).split(";")) { // pairs
-      const equals = pair.indexOf("=");
-      if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
-    }
-  }
-  return null;
 }

@@ -48,6 +48,8 @@ export class EndpointState implements ShapedCandidate {
   unanswered = 0;
   /** When the endpoint last answered, or was asked after having answered all; monotonic milliseconds. */
   silentSinceMs = 0;
+  /** No snapshot has it any more. */
+  hasLeft = false;
   /** Memo: metric series of requests that a rule sends here, valid while `seriesKey` is that rule. */
   seriesKey: object | null = null;
   series: unknown = null;
@@ -183,6 +185,7 @@ export class EndpointState implements ShapedCandidate {
 
   /** The endpoint has left: nothing new is sent, what runs finishes. */
   shutdown(): void {
+    this.hasLeft = true;
     this.#requests?.shutdown();
     this.#tunnels?.shutdown();
     this.#http1?.shutdown();

@@ -12,6 +12,7 @@ const NOTHING: Resilience = {
   hedging: null,
   concurrency: null,
   zone: null,
+  hash: null,
 };
 
 interface Fake extends ShapedCandidate {

@@ -1,12 +1,16 @@
 /** All endpoints that this proxy knows, by what they are; snapshots come and go over them. */
 import type { Backend, Endpoint, OutboundTarget } from "../../model/outbound.ts";
-import type { Concurrency } from "../../model/resilience.ts";
+import { NO_RESOURCE } from "../../model/resource.ts";
+import type { Concurrency, ConsistentHash, Resilience } from "../../model/resilience.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
+import { Affinity } from "./affinity.ts";
 import { pick } from "./balance_p2c.ts";
 import type { Trip, TripReason } from "./breaker.ts";
 import { ConcurrencyLimit } from "./concurrency_limit.ts";
 import { EjectionFloor } from "./ejection_floor.ts";
 import { EndpointState } from "./endpoint_state.ts";
+import { HashRing } from "./hash_ring.ts";
+import { type HashedPick, type HashEvent, NO_KEY, pickHashed } from "./hashed_pick.ts";
 import type { MeshCredentials } from "./mesh_dial.ts";
 import { pickShaped, type ShapingEvent } from "./shaped_pick.ts";
 
@@ -22,6 +26,7 @@ export interface EndpointCounters {
 /** What policies do to requests. */
 export type ResilienceEvent =
   | ShapingEvent
+  | HashEvent
   /** An endpoint stays in although it fails: too many are out already. */
   | "ejection_floor"
   /** A second endpoint was asked; its answer came first; or there was no budget left to ask it. */
@@ -37,11 +42,36 @@ export interface Balancer {
   readonly states: readonly EndpointState[];
 }
 
+/** A balancer with its ring, which is made when it is needed first. */
+interface OwnBalancer extends Balancer {
+  ring: HashRing | null;
+}
+
+/** What consistent hashing remembers of a backend from snapshot to snapshot. */
+interface Hashing {
+  ring: HashRing;
+  readonly affinity: Affinity;
+}
+
+const NO_RESILIENCE: Resilience = {
+  policy: NO_RESOURCE,
+  ejection: null,
+  slowStartMs: 0,
+  retryBudget: null,
+  hedging: null,
+  concurrency: null,
+  zone: null,
+  hash: null,
+};
+const NO_HASH: ConsistentHash = { by: "header", name: "", balancePercent: 0, affinityMs: 0 };
+
 export class Upstreams {
   /** Told when a breaker trips or closes; null when there are no other threads. Set before the first target. */
   onTrip: ((trip: Trip) => void) | null = null;
   /** Topology zone of this workload; "" when unknown. */
   zone = "";
+  /** The workload as far as consistent hashing looks at it: an address that does not change, and its SPIFFE ID. */
+  readonly self: { readonly ip: string; identity: string };
   readonly #credentials: MeshCredentials;
   readonly #counters: EndpointCounters | null;
   readonly #own: ReadonlySet<string>;
@@ -51,7 +81,11 @@ export class Upstreams {
   readonly #held = new Map<string, readonly string[]>();
   /** Backends that have had endpoints, by key, with what bounds ejections. */
   readonly #backends = new Map<string, EjectionFloor | null>();
-  #balancers = new WeakMap<Backend, Balancer>();
+  #balancers = new WeakMap<Backend, OwnBalancer>();
+  /** By key of the backend. */
+  readonly #hashings = new Map<string, Hashing>();
+  /** The pick that is being made. */
+  readonly #hashed: HashedPick<EndpointState>;
 
   /**
    * @param own addresses of this workload: it is reached without a detour through its own sidecar
@@ -69,6 +103,17 @@ export class Upstreams {
     this.#counters = counters;
     this.#credentials = credentials;
     this.#own = own;
+    this.self = { ip: [...own].sort()[0] ?? "", identity: "" };
+    this.#hashed = {
+      resilience: NO_RESILIENCE,
+      hash: NO_HASH,
+      key: NO_KEY,
+      zone: "",
+      nowMs: 0,
+      exclude: null,
+      event: "hash_kept",
+      isLocal: false,
+    };
     this.#clock = clock;
     this.#random = random;
   }
@@ -85,7 +130,7 @@ export class Upstreams {
         return entry.state;
       });
       this.#regulate(backend, states);
-      this.#balancers.set(backend, { backend, states });
+      this.#balancers.set(backend, { backend, states, ring: null });
     }
     this.#release(target.key);
     this.#held.set(target.key, keys);
@@ -96,15 +141,28 @@ export class Upstreams {
     this.#release(targetKey);
     this.#held.delete(targetKey);
     const left = new Set([...this.#states.values()].map(({ state }) => state.backendKey));
-    for (const key of this.#backends.keys()) if (!left.has(key)) this.#backends.delete(key);
+    for (const key of this.#backends.keys()) {
+      if (left.has(key)) continue;
+      this.#backends.delete(key);
+      this.#hashings.delete(key);
+    }
   }
 
-  /** Picks an endpoint for a request, or null when the backend has none. `exclude`: those that have just failed. */
-  pick(backend: Backend, exclude: readonly EndpointState[] | null): EndpointState | null {
+  /**
+   * Picks an endpoint for a request, or null when the backend has none.
+   *
+   * @param exclude those that have just failed
+   * @param key of consistent hashing, where the backend has it; see hashKey()
+   */
+  pick(backend: Backend, exclude: readonly EndpointState[] | null, key = NO_KEY): EndpointState | null {
     const balancer = this.#balancers.get(backend);
     if (balancer === undefined) return null;
     const { resilience } = backend;
     if (resilience === null) return pick(balancer.states, this.#clock(), this.#random, exclude);
+    if (resilience.hash !== null) {
+      if (key !== NO_KEY) return this.#pickHashed(balancer, resilience, resilience.hash, exclude, key);
+      this.count(backend, "hash_no_key");
+    }
     return pickShaped(balancer.states, {
       resilience,
       zone: this.zone,
@@ -113,6 +171,45 @@ export class Upstreams {
       exclude,
       count: (event) => this.count(backend, event),
     });
+  }
+
+  #pickHashed(
+    balancer: OwnBalancer,
+    resilience: Resilience,
+    hash: ConsistentHash,
+    exclude: readonly EndpointState[] | null,
+    key: number,
+  ): EndpointState | null {
+    const { backend, states } = balancer;
+    const nowMs = this.#clock();
+    const { ring, affinity } = this.#hashingOf(balancer);
+    const kept = hash.affinityMs > 0 ? affinity.kept(hash.affinityMs, nowMs, exclude) : null;
+    if (kept !== null) {
+      this.count(backend, "hash_kept");
+      return kept;
+    }
+    const one = this.#hashed;
+    one.resilience = resilience;
+    one.hash = hash;
+    one.key = key;
+    one.zone = this.zone;
+    one.nowMs = nowMs;
+    one.exclude = exclude;
+    const picked = pickHashed(balancer.ring ??= ring, states, one);
+    one.exclude = null;
+    this.count(backend, one.event);
+    if (one.isLocal) this.count(backend, "zone_local");
+    if (picked !== null && hash.affinityMs > 0) affinity.chosen(picked, nowMs);
+    return picked;
+  }
+
+  #hashingOf({ backend, ring }: OwnBalancer): Hashing {
+    let hashing = this.#hashings.get(backend.key);
+    if (hashing === undefined) {
+      hashing = { ring: new HashRing(backend.endpoints), affinity: new Affinity() };
+      this.#hashings.set(backend.key, hashing);
+    } else if (ring === null && !hashing.ring.isOf(backend.endpoints)) hashing.ring = new HashRing(backend.endpoints);
+    return hashing;
   }
 
   /** A policy has acted. */
