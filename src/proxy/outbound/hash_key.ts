@@ -3,8 +3,10 @@ import type { Backend } from "../../model/outbound.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import { cookieOf } from "../route/cookie.ts";
 import { queryValue } from "../route/query.ts";
+import type { EndpointState } from "../upstream/endpoint_state.ts";
 import { hashText } from "../upstream/hash_ring.ts";
 import { NO_KEY } from "../upstream/hashed_pick.ts";
+import type { Upstreams } from "../upstream/upstreams.ts";
 
 /** The client of this proxy: all that it sends comes from one place. */
 export interface Self {
@@ -34,4 +36,14 @@ export function hashKey({ resilience }: Backend, request: HeaderBlock | null, se
     ? cookieOf(request, name)
     : queryValue(request.path, name);
   return text === null || text === "" ? NO_KEY : hashText(text);
+}
+
+/** Picks an endpoint, by its key where the backend's policy names one. @param tried not to be picked while there are others */
+export function pickFor(
+  request: HeaderBlock | null,
+  backend: Backend,
+  tried: readonly EndpointState[] | null,
+  upstreams: Upstreams,
+): EndpointState | null {
+  return upstreams.pick(backend, tried, hashKey(backend, request, upstreams.self));
 }

@@ -27,7 +27,7 @@ import type { Egress } from "../../model/egress.ts";
 import type { HttpContext } from "../exchange/http_context.ts";
 import type { Drainable } from "../exchange/live.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
-import { hashKey } from "./hash_key.ts";
+import { pickFor } from "./hash_key.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 import { looksAtNames, NameReader, type NameReaderOwner } from "../connection/name_reader.ts";
 import { mayHaveConnection } from "../connection/peers.ts";
@@ -300,10 +300,7 @@ class OutboundConnection
       return tunnel.fail(unsent("no_route", `no route of ${target.authority} is for the name "${this.#name}"`));
     }
     const backend = rule === null ? null : pickBackend(rule, deps.random())?.backend ?? null;
-    const { upstreams } = deps;
-    const endpoint = backend === null
-      ? null
-      : upstreams.pick(backend, tunnel.tried, hashKey(backend, null, upstreams.self));
+    const endpoint = backend === null ? null : pickFor(null, backend, tunnel.tried, deps.upstreams);
     if (endpoint === null) return tunnel.fail(unsent("no_endpoints", `${target.authority} has no ready endpoint`));
     tunnel.dispatch(endpoint);
   }

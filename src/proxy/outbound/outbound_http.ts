@@ -19,7 +19,7 @@ import {
   upgradeRequest,
 } from "../exchange/header_edits.ts";
 import { Hedge, type HedgeOwner, isHedged, type Shot } from "../exchange/hedge.ts";
-import { hashKey } from "./hash_key.ts";
+import { pickFor } from "./hash_key.ts";
 import { Holds } from "./hold.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "../observe/observe.ts";
@@ -281,7 +281,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
       );
     }
     const endpoint = kept === null
-      ? this.#upstreams.pick(backend, history === null ? null : history.tried, this.#hashKey(backend, exchange))
+      ? pickFor(exchange.request, backend, history === null ? null : history.tried, this.#upstreams)
       : kept.endpoint;
     if (endpoint === null) {
       return this.#hold(exchange, backend, unsent("no_endpoints", `${current.target.authority} has no ready endpoint`));
@@ -313,7 +313,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     const { rule, lastEndpoint, context, via } = exchange;
     const backend = via?.backend ?? null;
     if (rule === null || backend === null || lastEndpoint === null) return null;
-    const endpoint = this.#upstreams.pick(backend, [lastEndpoint], this.#hashKey(backend, exchange));
+    const endpoint = pickFor(exchange.request, backend, [lastEndpoint], this.#upstreams);
     const isOther = endpoint !== null && endpoint !== lastEndpoint && !endpoint.isFull;
     if (!isOther || !endpoint.admits(context.clock())) return null;
     const isPaid = targetOf(exchange).budget.withdraw(context.clock());
@@ -322,10 +322,6 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     const minor = exchange.clientMinorVersion;
     const head = outboundRequest(this.#requestOf(exchange, rule), endpoint.meshed, minor);
     return { endpoint, head, http2: minor < 0, tryTimeoutMs: rule.backendTimeoutMs };
-  }
-
-  #hashKey(backend: Backend, { request }: Exchange): number {
-    return hashKey(backend, request, this.#upstreams.self);
   }
 
   won(exchange: Exchange): void {
