@@ -6,6 +6,9 @@
  * input would let a request slip past the rule that was meant for it. So patterns become an automaton (Thompson), walked
  * one state set per byte with the sets kept (a lazy DFA), as RE2 does it, whose syntax this follows: no back references,
  * no look-around. The whole input must match. One character is one byte: "." takes one byte of a multi-byte character.
+ *
+ * Some patterns have more state sets than can be kept (`.*a.{500}`: 2^500), and to make one costs far more than a byte is
+ * worth. Such a pattern is walked without sets from the moment it shows.
  */
 import { type ByteSet, type Node, parsePattern } from "./_pattern_parse.ts";
 import { bad, ok, type Result } from "./result.ts";
@@ -13,7 +16,7 @@ import { toWire } from "./wire_text.ts";
 
 /** Instructions per pattern: bounds the work per byte at its worst, and what `((a{99}){99}){99}` may expand to. */
 export const MAX_INSTRUCTIONS = 1024;
-/** State sets kept per pattern; beyond that they are forgotten and built anew. Bounds memory (about 0.2 KB each). */
+/** State sets kept per pattern, which bounds memory (about 0.2 KB each); one that has more is walked without (`Bits`). */
 const MAX_CACHED_STATES = 128;
 
 const SET = 0;
@@ -131,6 +134,115 @@ class State {
   }
 }
 
+/**
+ * The automaton without sets that are kept: a bit for each instruction, so that a byte moves 32 of them at a time
+ * (Shift-And), and what follows without a byte is visited one by one, each once.
+ */
+class Bits {
+  readonly #program: Program;
+  readonly #words: number;
+  /** By byte class and word: the instructions that take the class. */
+  readonly #takes: Uint32Array;
+  /** Instructions that wait for no byte. */
+  readonly #free: Uint32Array;
+  #at: Uint32Array;
+  #next: Uint32Array;
+  /** Turn in which an instruction was last visited, so that marks need no clearing. */
+  readonly #mark: Uint32Array;
+  #turn = 0;
+  readonly #stack: Uint16Array;
+
+  /** @param sample a byte of each class */
+  constructor(program: Program, sample: readonly number[]) {
+    const { op, x, sets } = program;
+    const words = (op.length >> 5) + 1;
+    this.#program = program;
+    this.#words = words;
+    this.#takes = new Uint32Array(sample.length * words);
+    this.#free = new Uint32Array(words);
+    for (let pc = 0; pc < op.length; pc++) {
+      if (op[pc] !== SET) add(this.#free, 0, pc);
+      else sample.forEach((byte, cls) => sets[x[pc] as number]?.[byte] === 1 && add(this.#takes, cls * words, pc)); // parallel arrays
+    }
+    this.#at = new Uint32Array(words);
+    this.#next = new Uint32Array(words);
+    this.#mark = new Uint32Array(op.length);
+    this.#stack = new Uint16Array(2 * op.length + 2);
+  }
+
+  /** Whether input[from…], at least one byte, matches from a state set on. */
+  test(input: string, from: number, state: State, classOf: Uint8Array): boolean {
+    this.#at.fill(0);
+    for (const pc of state.at) add(this.#at, 0, pc);
+    for (let i = from; i < input.length; i++) {
+      const code = input.charCodeAt(i);
+      if (code > 0xff || !this.#step(classOf[code] as number, i === input.length - 1)) return false; // 256 entries
+    }
+    const last = this.#program.op.length - 1; // MATCH
+    return ((this.#at[last >> 5] as number) & (1 << (last & 31))) !== 0; // a bit for each instruction
+  }
+
+  /** Takes a byte; false when nobody waited for it. */
+  #step(cls: number, isLast: boolean): boolean {
+    const at = this.#at;
+    const next = this.#next;
+    const takes = this.#takes;
+    const first = cls * this.#words;
+    let carry = 0;
+    let any = 0;
+    for (let word = 0; word < at.length; word++) {
+      const taken = (at[word] as number) & (takes[first + word] as number); // as many words
+      next[word] = (taken << 1) | carry;
+      carry = taken >>> 31;
+      any |= taken;
+    }
+    this.#at = next;
+    this.#next = at;
+    if (any === 0) return false;
+    if (++this.#turn > 0xffff_ffff) {
+      this.#mark.fill(0);
+      this.#turn = 1;
+    }
+    const free = this.#free;
+    for (let word = 0; word < next.length; word++) {
+      let rest = (next[word] as number) & (free[word] as number); // as many words
+      while (rest !== 0) {
+        const bit = 31 - Math.clz32(rest);
+        rest ^= 1 << bit;
+        this.#follow(word * 32 + bit, isLast);
+      }
+    }
+    return true;
+  }
+
+  /** Adds what is reached from an instruction without a byte. */
+  #follow(from: number, atEnd: boolean): void {
+    const { op, x, y } = this.#program;
+    const mark = this.#mark;
+    const stack = this.#stack;
+    const turn = this.#turn;
+    let depth = 0;
+    stack[depth++] = from;
+    while (depth > 0) {
+      const pc = stack[--depth] as number; // not empty
+      if (mark[pc] === turn) continue;
+      mark[pc] = turn;
+      const code = op[pc];
+      if (code === SPLIT) {
+        stack[depth++] = y[pc] as number; // parallel arrays
+        stack[depth++] = x[pc] as number; // as above
+      } else if (code === JUMP) stack[depth++] = x[pc] as number; // as above
+      else if (code === END) {
+        if (atEnd) stack[depth++] = pc + 1;
+      } else if (code !== START) add(this.#at, 0, pc); // the first byte is behind us
+    }
+  }
+}
+
+function add(bits: Uint32Array, word: number, bit: number): void {
+  bits[word + (bit >> 5)] = (bits[word + (bit >> 5)] as number) | (1 << (bit & 31)); // the caller's bounds
+}
+
 /** A compiled pattern. */
 export class Pattern {
   /** As it was written. */
@@ -141,7 +253,9 @@ export class Pattern {
   /** A byte of each class. */
   readonly #sample: number[] = [];
   readonly #states = new Map<string, State>();
-  #start: State;
+  /** Set once the state sets have become too many. */
+  #bits: Bits | null = null;
+  readonly #start: State;
   /** Turn in which an instruction was last visited, so that marks need no clearing. */
   readonly #mark: Uint32Array;
   #turn = 0;
@@ -168,6 +282,7 @@ export class Pattern {
       const cls = this.#classOf[code] as number; // 256 entries
       let next = state.next[cls];
       if (next === undefined) {
+        if (this.#bits !== null) return this.#bits.test(input, i, state, this.#classOf);
         next = this.#step(state, this.#sample[cls] as number); // one sample per class
         state.next[cls] = next;
       }
@@ -211,14 +326,9 @@ export class Pattern {
     const accepts = this.#closure(seeds, atStart, true).some((pc) => this.#program.op[pc] === MATCH);
     const state = new State(at, accepts, this.#sample.length);
     if (atStart) return state;
-    if (this.#states.size >= MAX_CACHED_STATES) this.#forget();
     this.#states.set(key, state);
+    if (this.#states.size >= MAX_CACHED_STATES) this.#bits = new Bits(this.#program, this.#sample);
     return state;
-  }
-
-  #forget(): void {
-    this.#states.clear();
-    this.#start.next.fill(undefined);
   }
 
   /** All instructions that are reached without a byte. */

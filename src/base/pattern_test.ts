@@ -87,12 +87,36 @@ test("test() takes linear time where backtracking takes forever", () => {
   expect(performance.now() - started).toBeLessThan(1000);
 });
 
+/** So many of a and b, in no order. */
+function mixed(length: number): string {
+  let text = "";
+  for (let seed = 1; text.length < length; seed = (seed * 48_271) % 0x7fff_ffff) text += "ab"[(seed >> 8) & 1];
+  return text;
+}
+
+test.each([".*a.{900}", "(.*a.{200}|.*b.{200}|.*ab.{200})", "(.?){500}c"])(
+  "test() of %s takes linear time although it has more state sets than can be kept",
+  (text) => {
+    const wide = pattern(text);
+    const started = performance.now();
+    expect(wide.test(`${mixed(60_000)}${"\n".repeat(1_000)}`)).toBe(false);
+    expect(performance.now() - started).toBeLessThan(4000); // 14 s when each byte made a set, and 0.1 s now
+  },
+);
+
 test("test() stays right when its state cache overflows", () => {
   // "the 9th character from the end is a" needs 2^9 states.
   const p = pattern(".*a.{8}");
   const re = /^.*a.{8}$/;
   const word = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 0, maxLength: 400 });
   fc.assert(fc.property(word, (s) => p.test(s) === re.test(s)), { numRuns: 200 });
+});
+
+test("test() knows the end of the input when its state cache has overflown", () => {
+  const p = pattern("(.*a.{8}$|b+$^|.*c$)(a?$)*");
+  const re = /^(?:(.*a.{8}$|b+$^|.*c$)(a?$)*)$/;
+  const word = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: 0, maxLength: 400 });
+  fc.assert(fc.property(word, (s) => p.test(s) === re.test(s)), { numRuns: 300 });
 });
 
 const atom = fc.constantFrom("a", "b", "c", ".", "[ab]", "[^a]", "\\w", "\\.", "^", "$");
@@ -127,5 +151,19 @@ test("compilePattern() gives a pattern or an error for any text", () => {
       else expect(result.error).toStartWith("p: found ");
     }),
     { numRuns: 1000 },
+  );
+});
+
+test("test() agrees with them when its state cache has overflown, too", () => {
+  const input = fc.string({ unit: fc.constantFrom("a", "b", "c", "."), maxLength: 12 });
+  fc.assert(
+    fc.property(regex, fc.array(input, { minLength: 5, maxLength: 5 }), (text, inputs) => {
+      const wide = `(.*a.{8}c|${text})`;
+      const ours = pattern(wide);
+      ours.test(mixed(2_000));
+      const theirs = new RegExp(`^(?:${wide})$`, "s");
+      for (const s of inputs) expect([text, s, ours.test(s)]).toEqual([text, s, theirs.test(s)]);
+    }),
+    { numRuns: 200 },
   );
 });
