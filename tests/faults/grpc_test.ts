@@ -99,6 +99,7 @@ test.skipIf(isDirect)("gRPC calls are tried again for the codes that are listed,
 });
 
 const CALL = { ":method": "POST", ":path": "/fault.App/Raw", "content-type": "application/grpc", te: "trailers" };
+const WARM = { ...CALL, ":path": "/fault.App/Warm" };
 const MESSAGE = Buffer.from([0, 0, 0, 0, 0]);
 /** A response that is a status and nothing else. */
 const status = (code: number) => ({ ":status": 200, "content-type": "application/grpc", "grpc-status": String(code) });
@@ -107,16 +108,23 @@ test.skipIf(isDirect)(
   "a deadline is enforced by the sidecar though neither client nor server do anything",
   async () => {
     const codes: number[] = [];
-    await using _app = await serveHttp2(mesh.ip("app"), RAW_PORT, (stream) => {
+    await using _app = await serveHttp2(mesh.ip("app"), RAW_PORT, (stream, { ":path": path }) => {
+      if (path === WARM[":path"]) return void stream.respond(status(0), { endStream: true });
       stream.on("close", () => codes.push(stream.rstCode));
     });
     using session = new Http2Session(mesh.to("front", `raw:${RAW_PORT}`));
+    await session.ask(WARM, MESSAGE); // connections are there: the call that follows meets its deadline at the server
     const begin = performance.now();
     const headers = await session.ask({ ...CALL, "grpc-timeout": "500m" }, MESSAGE);
     expect(performance.now() - begin).toBeGreaterThanOrEqual(500 - 1);
     expect(headers).toMatchObject({ ":status": 200, "grpc-status": "4", "tulle-error": "deadline" });
     await eventually(() => expect(codes).toEqual([constants.NGHTTP2_CANCEL])); // the server is told that nobody waits
-    expect(sumOf(await mesh.sidecar("front").metrics(), "outbound_http_errors_total", 'error="deadline"')).toBe(1);
+    // Each sidecar has a timer for what is left; on a busy machine the server's may be the first to have its turn.
+    const errors = async (name: string, metric: string) =>
+      sumOf(await mesh.sidecar(name).metrics(), metric, 'error="deadline"');
+    const counted = await errors("front", "outbound_http_errors_total") +
+      await errors("app", "inbound_http_errors_total");
+    expect(counted).toBeGreaterThanOrEqual(1);
   },
 );
 

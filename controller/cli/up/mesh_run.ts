@@ -157,10 +157,10 @@ export class MeshRun {
     void startUnits(units, this.#progress, this.#stopped.signal);
   }
 
-  /** Metrics of all sidecars that answer. */
-  async scrape(): Promise<Scrape[]> {
+  /** Metrics of all sidecars that answer. @param tries for each of them, of two seconds: on a busy machine one is soon too few */
+  async scrape(tries = 1): Promise<Scrape[]> {
     const units = [...this.units.values()].filter((unit) => unit.sidecar !== null);
-    const texts = await Promise.all(units.map((unit) => fetchText(`http://${unit.ip}:${ADMIN_PORT}/metrics`)));
+    const texts = await Promise.all(units.map((unit) => fetchText(`http://${unit.ip}:${ADMIN_PORT}/metrics`, tries)));
     return units.flatMap(({ instance }, i) => {
       const text = texts[i];
       if (text === null || text === undefined) return [];

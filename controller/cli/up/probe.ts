@@ -7,8 +7,15 @@ const POLL_MS = 50;
 /** Largest answer that is read, characters. */
 const MAX_TEXT = 16 * 1024 * 1024;
 
-/** @returns the body of a 200 answer, null otherwise */
-export async function fetchText(url: string): Promise<string | null> {
+/** @param tries how often is asked at most, with a pause in between @returns the body of a 200 answer, null when there was none */
+export async function fetchText(url: string, tries = 1): Promise<string | null> {
+  for (let left = tries;; await Bun.sleep(POLL_MS)) {
+    const text = await fetchOnce(url);
+    if (text !== null || --left <= 0) return text;
+  }
+}
+
+async function fetchOnce(url: string): Promise<string | null> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS), keepalive: false });
     const text = await response.text();

@@ -30,6 +30,9 @@ export interface ClaimResult {
   readonly evidence: string;
 }
 
+/** A sidecar whose metrics are missing would count as one that got nothing. */
+const SCRAPE_TRIES = 5;
+
 export class Proof implements Disposable {
   readonly #run: MeshRun;
   readonly #claims: readonly Claim[];
@@ -62,12 +65,12 @@ export class Proof implements Disposable {
 
   /** The window for shares and rates begins: balancers have learned, breakers have opened. */
   async begin(): Promise<void> {
-    this.#before = await this.#run.scrape();
+    this.#before = await this.#run.scrape(SCRAPE_TRIES);
   }
 
   /** Judges and prints every claim. @param stop resolves when it shall be broken off @returns all of them, null when broken off */
   async conclude(stop: Promise<void>): Promise<ClaimResult[] | null> {
-    const after = await this.#run.scrape();
+    const after = await this.#run.scrape(SCRAPE_TRIES);
     this.#progress.line("\nWhat was claimed, and what was seen:");
     const results: ClaimResult[] = [];
     for (const claim of this.#claims) {
@@ -107,10 +110,10 @@ export class Proof implements Disposable {
         if (this.#watch === null) return { holds: false, evidence: this.#noWatch };
         return judgeWire(this.#watch.report(), check.markers);
       case "refused": {
-        const before = check.countedBy === null ? [] : await this.#run.scrape();
+        const before = check.countedBy === null ? [] : await this.#run.scrape(SCRAPE_TRIES);
         const verdict = judgeRefused(check.request, await this.#ask(check.from, check.request));
         if (check.countedBy === null) return verdict;
-        return judgeCounted(verdict, before, await this.#run.scrape(), check.countedBy);
+        return judgeCounted(verdict, before, await this.#run.scrape(SCRAPE_TRIES), check.countedBy);
       }
       case "answered":
         return judgeAnswered(await this.#ask(check.from, check.request), check.contains);

@@ -77,6 +77,8 @@ export function judgeShare(
   after: readonly Scrape[],
   check: { readonly of: readonly string[]; readonly than: string; readonly atMostPercent: number },
 ): Verdict {
+  const silent = [check.than, ...check.of].filter((key) => ![before, after].every((look) => isIn(look, key)));
+  if (silent.length > 0) return { holds: false, evidence: `no metrics of ${silent.map(shortName).join(", ")}` };
   const got = (key: string) => since(before, after, key, "request_total", isInbound);
   const healthy = got(check.than);
   const counts = check.of.map((key) => ({ key, count: got(key) }));
@@ -151,6 +153,10 @@ function since(
       .filter((sample) => sample.name === name && accept(sample.labels))
       .reduce((sum, sample) => sum + sample.value, 0);
   return Math.max(0, count(after) - count(before));
+}
+
+function isIn(scrapes: readonly Scrape[], key: string): boolean {
+  return scrapes.some((scrape) => scrape.key === key);
 }
 
 function shortName(key: string): string {

@@ -68,6 +68,9 @@ test("judgeShare() compares what came in between two looks", () => {
   expect(judgeShare(before, after(100, 50), check)).toEqual({ holds: true, evidence: "requests: c-0 100, c-1 50" });
   expect(judgeShare(before, after(100, 51), check).holds).toBe(false);
   expect(judgeShare(before, after(10, 0), check).evidence).toContain("too few to tell");
+  const silent = { holds: false, evidence: "no metrics of c-1" };
+  expect(judgeShare(before, after(100, 0).slice(0, 1), check)).toEqual(silent);
+  expect(judgeShare(before.slice(0, 1), after(100, 0), check)).toEqual(silent);
 });
 
 test("judgeTcp() wants connections and bytes over mutual TLS", () => {
