@@ -222,6 +222,7 @@ export interface InboundRoute {
   readonly hostnames: readonly string[];
   readonly matches: readonly HttpMatch[];
   readonly authorizations: readonly Authorization[];
+  readonly rateLimit: RateLimit | null;
 }
 
 export interface Authorization {

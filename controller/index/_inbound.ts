@@ -16,7 +16,7 @@ import { serversAt, serversByNamespace, targetProblem } from "./_policy_target.t
 import { protocolOf, serverProtocol } from "./_protocol.ts";
 import { buildRateLimits } from "./_rate_limits.ts";
 import type { Report } from "./_report.ts";
-import { rankRules, type Route } from "./_routes.ts";
+import { type RankedRule, rankRules, type Route } from "./_routes.ts";
 import type { IndexOptions, Instance } from "./_workloads.ts";
 
 export const POLICY_GROUP = "policy.tulle.dev";
@@ -29,7 +29,7 @@ export interface PolicyIndex {
   readonly authorizations: ReadonlyMap<string, readonly Authorization[]>;
   /** Routes by "namespace/server". */
   readonly routes: ReadonlyMap<string, readonly Route[]>;
-  /** By "namespace/server". */
+  /** By "Kind namespace/name". */
   readonly rateLimits: ReadonlyMap<string, RateLimit>;
 }
 
@@ -125,16 +125,24 @@ function serverPort(server: Server, port: number, instance: Instance, policies: 
       ...policies.authorizations.get(`Server ${namespace}/${name}`) ?? [],
       ...policies.authorizations.get(`Namespace ${namespace}`) ?? [],
     ],
-    routes: rankRules(policies.routes.get(`${namespace}/${name}`) ?? []).map((ranked): InboundRoute => ({
-      route: ranked.ref,
-      hostnames: ranked.hostname === null ? [] : [ranked.hostname],
-      // What admits to a gRPC method admits to nothing else that has its path.
-      matches: [ranked.route.kind === "GRPCRoute" ? { ...ranked.match, method: "POST" } : ranked.match],
-      authorizations: policies.authorizations.get(`${ranked.route.kind} ${namespace}/${ranked.route.meta.name}`) ?? [],
-    })),
+    routes: rankRules(policies.routes.get(`${namespace}/${name}`) ?? []).map((ranked) =>
+      inboundRoute(ranked, policies)
+    ),
     defaultPolicy: server.accessPolicy,
     probePaths: probePaths(instance, port),
-    rateLimit: policies.rateLimits.get(`${namespace}/${name}`) ?? null,
+    rateLimit: policies.rateLimits.get(`Server ${namespace}/${name}`) ?? null,
+  };
+}
+
+function inboundRoute({ route, ref, hostname, match }: RankedRule, policies: PolicyIndex): InboundRoute {
+  const key = `${route.kind} ${route.meta.namespace}/${route.meta.name}`;
+  return {
+    route: ref,
+    hostnames: hostname === null ? [] : [hostname],
+    // What admits to a gRPC method admits to nothing else that has its path.
+    matches: [route.kind === "GRPCRoute" ? { ...match, method: "POST" } : match],
+    authorizations: policies.authorizations.get(key) ?? [],
+    rateLimit: policies.rateLimits.get(key) ?? null,
   };
 }
 

@@ -34,13 +34,13 @@ export function targetProblem({ meta, target }: TargetedPolicy, set: ResourceSet
   return { reason: "TargetNotFound", detail: `its target ${kind} ${own}/${name} does not exist: it does not hold` };
 }
 
-/** The policy that holds for each target, by "namespace/name": of several the oldest, or the first by name. */
+/** The policy that holds for each target, by "Kind namespace/name": of several the oldest, or the first by name. */
 export function oldestByTarget<P extends TargetedPolicy>(policies: readonly P[]): ReadonlyMap<string, P> {
   const holders = new Map<string, P>();
   for (const policy of [...policies].sort((a, b) => compareAge(a.meta, b.meta))) {
     const { namespace: named, name } = policy.target;
     const { namespace } = policy.meta;
-    const target = `${namespace}/${name}`;
+    const target = `${policy.target.kind} ${namespace}/${name}`;
     if ((named === null || named === namespace) && !holders.has(target)) holders.set(target, policy);
   }
   return holders;
@@ -51,10 +51,10 @@ export function displacedBy<P extends TargetedPolicy & Resource>(
   policy: P,
   holders: ReadonlyMap<string, P>,
 ): string | null {
-  const target = `${policy.meta.namespace}/${policy.target.name}`;
+  const target = `${policy.target.kind} ${policy.meta.namespace}/${policy.target.name}`;
   const holder = holders.get(target);
   if (holder === undefined || keyOf(holder) === keyOf(policy)) return null;
-  const has = `its target ${policy.target.kind} ${target} has ${holder.kind} ${holder.meta.name} already`;
+  const has = `its target ${target} has ${holder.kind} ${holder.meta.name} already`;
   return `${has}, which is older or comes first by name: this one does not hold`;
 }
 

@@ -1,14 +1,14 @@
-/** RateLimitPolicies by the Server they are about. */
+/** RateLimitPolicies by the Server, or the route of one, that they are about. */
 import type { RateLimit } from "../core/snapshot.ts";
 import { spiffeId } from "../kube/instances.ts";
 import type { RateLimitPolicy } from "../kube/rate_limits.ts";
-import { keyOf } from "../kube/resources.ts";
+import { keyOf, type ParentRef } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { displacedBy, oldestByTarget, targetProblem } from "./_policy_target.ts";
 import type { Report } from "./_report.ts";
 import type { IndexOptions } from "./_workloads.ts";
 
-/** By "namespace/server": the oldest policy of each. */
+/** By "Kind namespace/name": the oldest policy of each. */
 export function buildRateLimits(
   set: ResourceSet,
   options: IndexOptions,
@@ -17,10 +17,10 @@ export function buildRateLimits(
   const limits = new Map<string, RateLimit>();
   const holders = oldestByTarget(set.list("RateLimitPolicy"));
   for (const policy of set.list("RateLimitPolicy")) {
-    const detail = targetProblem(policy, set)?.detail ?? displacedBy(policy, holders);
+    const detail = targetProblem(policy, set)?.detail ?? unlimitedRoute(policy, set) ?? displacedBy(policy, holders);
     if (detail !== null) report.warn(keyOf(policy), detail);
   }
-  for (const [server, policy] of holders) limits.set(server, rateLimit(policy, options));
+  for (const [target, policy] of holders) limits.set(target, rateLimit(policy, options));
   return limits;
 }
 
@@ -36,4 +36,27 @@ function rateLimit(policy: RateLimitPolicy, { trustDomain }: IndexOptions): Rate
     })),
     header: policy.header,
   };
+}
+
+/** Why no request of a policy's route is limited: that happens where requests arrive, at a Server. Null where it is. */
+export function unlimitedRoute({ meta, target }: RateLimitPolicy, set: ResourceSet): string | null {
+  if (target.kind !== "HTTPRoute" && target.kind !== "GRPCRoute") return null;
+  const route = set.get(target.kind, meta.namespace, target.name);
+  if (route === null || route.parents.some(isServer)) return null;
+  return `its target ${target.kind} ${meta.namespace}/${target.name} has no Server as a parent: requests are limited where ` +
+    "they arrive, not at their clients, so it does not hold";
+}
+
+/** Where a policy of a route holds, when the route has parents where it does not; null for everywhere. */
+export function limitedAt({ meta, target }: RateLimitPolicy, set: ResourceSet): string | null {
+  if (target.kind !== "HTTPRoute" && target.kind !== "GRPCRoute") return null;
+  const parents = set.get(target.kind, meta.namespace, target.name)?.parents ?? [];
+  const others = parents.filter((parent) => !isServer(parent)).map(({ kind, name }) => `${kind} ${name}`);
+  if (others.length === 0) return null;
+  const servers = parents.filter(isServer).map(({ name }) => `Server ${name}`);
+  return `it is in force at ${servers.join(", ")}, where requests arrive; not at clients of ${others.join(", ")}`;
+}
+
+function isServer({ kind, group }: ParentRef): boolean {
+  return kind === "Server" && group === "policy.tulle.dev";
 }

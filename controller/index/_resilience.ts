@@ -24,7 +24,7 @@ const BALANCE_FACTOR = 200;
 /** Where a limit that adapts starts. */
 const ADAPTIVE_START = 20;
 
-/** By "namespace/service": the oldest policy of each. */
+/** By "Service namespace/name": the oldest policy of each. */
 export function buildBackendPolicies(set: ResourceSet, report: Report): ReadonlyMap<string, BackendPolicy> {
   const policies = oldestByTarget(set.list("BackendPolicy"));
   for (const policy of set.list("BackendPolicy")) {

@@ -21,7 +21,7 @@ export interface Services {
   readonly slicesOf: Map<string, readonly EndpointSlice[]>;
   /** Topology zones by address, as slices say them. */
   readonly zones: Map<string, string>;
-  /** By "namespace/service". */
+  /** By "Service namespace/name". */
   readonly policies: ReadonlyMap<string, BackendPolicy>;
 }
 
@@ -122,7 +122,7 @@ export function serviceBackend(service: Service, port: ServicePort, context: Ser
     port: port.port,
     protocol: backendProtocol(service, port, declared, context),
     endpoints: [...endpoints.keys()].sort().map((key) => endpoints.get(key) as Endpoint), // from the map's own keys
-    ...resilienceOf(service, context.services.policies.get(`${namespace}/${name}`) ?? null, context.report),
+    ...resilienceOf(service, context.services.policies.get(`Service ${namespace}/${name}`) ?? null, context.report),
   };
 }
 

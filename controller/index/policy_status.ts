@@ -2,6 +2,7 @@
 import { keyOf, type POLICY_KINDS, type Resource } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { faultEndMs } from "./_faults.ts";
+import { limitedAt, unlimitedRoute } from "./_rate_limits.ts";
 import { displacedBy, oldestByTarget, serversAt, serversByNamespace, targetProblem } from "./_policy_target.ts";
 
 /** A condition without the time and the generation, which its writer knows. */
@@ -22,6 +23,7 @@ export interface PolicyCondition {
 
 export type PolicyResource = Extract<Resource, { readonly kind: (typeof POLICY_KINDS)[number] }>;
 
+const IN_FORCE = "it is in force";
 /** Longest message, characters; the API takes more, but nobody reads it. */
 const MAX_MESSAGE = 1024;
 
@@ -49,7 +51,7 @@ export class PolicyJudge {
       case "AuthorizationPolicy":
         return this.#authorization(resource);
       case "RateLimitPolicy":
-        return [this.#targeted(resource) ?? accepted("Conflicted", displacedBy(resource, this.#rateLimits))];
+        return [this.#targeted(resource) ?? this.#rateLimit(resource)];
       case "BackendPolicy":
         return [this.#targeted(resource) ?? accepted("Conflicted", displacedBy(resource, this.#backends))];
       case "FaultInjection": {
@@ -70,6 +72,14 @@ export class PolicyJudge {
   #targeted(policy: Parameters<typeof targetProblem>[0]): PolicyCondition | null {
     const problem = targetProblem(policy, this.#set);
     return problem === null ? null : accepted(problem.reason, problem.detail);
+  }
+
+  #rateLimit(policy: Extract<PolicyResource, { readonly kind: "RateLimitPolicy" }>): PolicyCondition {
+    const nowhere = unlimitedRoute(policy, this.#set);
+    if (nowhere !== null) return accepted("Invalid", nowhere);
+    const displaced = displacedBy(policy, this.#rateLimits);
+    if (displaced !== null) return accepted("Conflicted", displaced);
+    return condition("Accepted", true, "Accepted", limitedAt(policy, this.#set) ?? IN_FORCE);
   }
 
   /** A denial holds though an authentication is missing, for more than was meant; an admission does not. */
@@ -124,7 +134,7 @@ function displacedText(lost: readonly string[]): string {
 /** Accepted, or refused for a reason when there is a detail. */
 function accepted(reason: PolicyCondition["reason"], detail: string | null): PolicyCondition {
   return detail === null
-    ? condition("Accepted", true, "Accepted", "it is in force")
+    ? condition("Accepted", true, "Accepted", IN_FORCE)
     : condition("Accepted", false, reason, detail);
 }
 

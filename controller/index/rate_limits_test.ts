@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseFile } from "../kube/parse_file.ts";
 import { formatProblem } from "../kube/problem.ts";
-import { workload, world } from "./_testing.ts";
+import { httpRoute, service, workload, world } from "./_testing.ts";
 
 function object(kind: string, name: string, spec: string): string {
   return `---
@@ -49,6 +49,32 @@ test("of several policies for a Server one holds, whatever their order, and the 
   }
 });
 
+test("a RateLimitPolicy of a route reaches all its rules, beside that of a Server of the same name", () => {
+  const route = httpRoute("web", "[{matches: [{path: {value: /a}}]}, {matches: [{path: {value: /b}}]}]", {
+    parent: "group: policy.tulle.dev, kind: Server, name: web",
+  }) + httpRoute("free", "[{matches: [{path: {value: /c}}]}]", {
+    parent: "group: policy.tulle.dev, kind: Server, name: web",
+  });
+  const both = limit("total: {requestsPerSecond: 9}", "port") +
+    limit("total: {requestsPerSecond: 1}", "route", "kind: HTTPRoute, name: web");
+  const found = world(BASE + route + both);
+  const port = found.inbound("shop", "web-0")?.ports[0];
+  expect(port?.rateLimit?.policy.name).toBe("port");
+  expect(port?.routes.map(({ route, rateLimit }) => `${route.name} ${rateLimit?.policy.name}`)).toEqual([
+    "free undefined",
+    "web route",
+    "web route",
+  ]);
+  expect(found.warnings()).toEqual([]);
+});
+
+test("a RateLimitPolicy of a route that no Server has is warned of", () => {
+  const policy = limit("total: {requestsPerSecond: 1}", "x", "kind: HTTPRoute, name: web");
+  const [warning] = world(BASE + service("web", "10.96.0.1") + httpRoute("web", "[{}]") + policy).warnings();
+  expect(warning?.object).toBe("RateLimitPolicy shop/x");
+  expect(warning?.detail).toContain("has no Server as a parent: requests are limited where they arrive");
+});
+
 test("a target that is elsewhere or nowhere is warned of", () => {
   const elsewhere = limit("total: {requestsPerSecond: 1}", "x", "kind: Server, name: web, namespace: ops");
   expect(world(BASE + elsewhere).warnings()[0]?.detail).toContain("not in its own namespace");
@@ -67,8 +93,8 @@ test.each([
   expect(parseFile("f.yaml", limit(spec)).errors.map(formatProblem).join("\n")).toContain(want);
 });
 
-test("only a Server can be limited", () => {
+test("only a Server and routes can be limited", () => {
   expect(firstError(limit("total: {requestsPerSecond: 1}", "x", "kind: Service, name: web"))).toContain(
-    "one of Server",
+    "one of Server, HTTPRoute, GRPCRoute",
   );
 });

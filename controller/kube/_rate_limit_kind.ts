@@ -11,7 +11,7 @@ export function readRateLimitPolicy(root: Reader): RateLimitPolicy {
   root.ignore("status");
   const spec = root.object("spec");
   const targetRef = spec.object("targetRef");
-  const target = readTypedRef(targetRef, ["Server"]);
+  const target = readTypedRef(targetRef, ["Server", "HTTPRoute", "GRPCRoute"]);
   targetRef.done();
   const header = spec.objectOr("header");
   const policy: RateLimitPolicy = {

@@ -17,7 +17,7 @@ export interface Rate {
 export interface RateLimitPolicy {
   readonly kind: "RateLimitPolicy";
   readonly meta: Meta;
-  /** A Server. */
+  /** A Server, or an HTTPRoute or GRPCRoute that is attached to one. */
   readonly target: ObjectRef;
   readonly total: Rate | null;
   readonly identity: Rate | null;

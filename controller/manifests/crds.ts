@@ -165,12 +165,14 @@ const DEFINITIONS: readonly Definition[] = [
     plural: "ratelimitpolicies",
     shortNames: ["ratelimit"],
     columns: {
-      Server: ".spec.targetRef.name",
+      Target: ".spec.targetRef.name",
       Total: ".spec.total.requestsPerSecond",
       Identity: ".spec.identity.requestsPerSecond",
     },
     status: CONDITIONS,
-    spec: rateLimitSpec(reference(["Server"], "The Server whose requests it limits.")),
+    spec: rateLimitSpec(
+      reference(["Server", "HTTPRoute", "GRPCRoute"], "The Server, or the route of one, whose requests it limits."),
+    ),
   },
   {
     group: "policy.tulle.dev",

@@ -217,6 +217,7 @@ function inboundWorkload(value: core.InboundWorkload): Init<typeof pb.InboundWor
         hostnames: [...route.hostnames],
         matches: route.matches.map(httpMatch),
         authorizations: route.authorizations.map(authorization),
+        ...(route.rateLimit === null ? {} : { rateLimit: rateLimit(route.rateLimit) }),
       })),
       defaultPolicy: DEFAULT_POLICY[port.defaultPolicy],
       probePaths: [...port.probePaths],

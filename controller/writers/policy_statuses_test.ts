@@ -32,6 +32,13 @@ const authn = (name: string) => object("MeshTLSAuthentication", name, { identiti
 const allow = (spec: object) => object("AuthorizationPolicy", "p", { requiredAuthenticationRefs: [], ...spec });
 const limit = (name: string, made = MADE) =>
   object("RateLimitPolicy", name, { ...target("Server", "web"), total: { requestsPerSecond: 1 } }, {}, made);
+const routeLimit = () =>
+  object("RateLimitPolicy", "l", { ...target("HTTPRoute", "web"), total: { requestsPerSecond: 1 } });
+const httpRoute = (...kinds: readonly ("Server" | "Service")[]) =>
+  object("HTTPRoute", "web", {
+    parentRefs: kinds.map((kind) => ({ group: kind === "Server" ? "policy.tulle.dev" : "", kind, name: "web" })),
+    rules: [{}],
+  });
 const fault = (spec: object) => object("FaultInjection", "f", { ...target("Service", "web"), reset: true, ...spec });
 const POD = object("Pod", "web-0", {
   containers: [{ name: "c", image: "i", ports: [{ name: "http", containerPort: 80 }] }],
@@ -84,6 +91,9 @@ test.each<[string, KubeObject, readonly KubeObject[], readonly string[]]>([
   ["… of nothing", limit("l"), [], [NOT_FOUND]],
   ["the younger of two", limit("l", LATER), [server("web", 80), limit("z")], ["Accepted False Conflicted"]],
   ["the first by name of two", limit("l"), [server("web", 80), limit("z")], [ACCEPTED]],
+  ["… of a route of a Server", routeLimit(), [httpRoute("Server")], [ACCEPTED]],
+  ["… of a route of Services only", routeLimit(), [httpRoute("Service")], ["Accepted False Invalid"]],
+  ["… of no route", routeLimit(), [], [NOT_FOUND]],
   ["a backend policy", object("BackendPolicy", "b", { ...target("Service", "web"), slowStart: "10s" }), [SERVICE], [
     ACCEPTED,
   ]],
@@ -94,6 +104,15 @@ test.each<[string, KubeObject, readonly KubeObject[], readonly string[]]>([
   ["what cannot be read", server("web", 0), [], ["Accepted False Invalid"]],
 ])("policyStatus() of %s", (_name, subject, others, wanted) => {
   expect(said(subject, others)).toEqual([...wanted]);
+});
+
+test("policyStatus() says where the limit of a route holds that has parents of both kinds", () => {
+  const subject = routeLimit();
+  const [accepted] = policyStatus(subject, judge([subject, httpRoute("Service", "Server")]), LATER) ?? [];
+  expect(accepted).toMatchObject({ status: "True" });
+  expect(accepted?.message).toBe(
+    "it is in force at Server web, where requests arrive; not at clients of Service web",
+  );
 });
 
 test("policyStatus() is content with what it wrote, and keeps the conditions of others", () => {

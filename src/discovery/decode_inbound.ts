@@ -96,6 +96,7 @@ function readInboundPort(r: ProtoReader, path: string, check: Check): Unresolved
   const routes: InboundRoute[] = [];
   const probePaths: string[] = [];
   let rateLimit: RateLimit | null = null;
+  const limits = new Map<ResourceRef, RateLimit>();
   while (r.next()) {
     if (r.field === 1) port = readPort(r, `${path}.port`, check);
     else if (r.field === 2) protocol = r.number();
@@ -104,19 +105,21 @@ function readInboundPort(r: ProtoReader, path: string, check: Check): Unresolved
       authorizations.push(
         nested(r, (m) => readAuthorization(m, `${path}.authorizations[${authorizations.length}]`, check)),
       );
-    } else if (r.field === 5) routes.push(nested(r, (m) => readRoute(m, `${path}.routes[${routes.length}]`, check)));
-    else if (r.field === 6) defaultPolicy = readDefault(r, `${path}.default_policy`, check);
+    } else if (r.field === 5) {
+      routes.push(nested(r, (m) => readRoute(m, `${path}.routes[${routes.length}]`, check, limits)));
+    } else if (r.field === 6) defaultPolicy = readDefault(r, `${path}.default_policy`, check);
     else if (r.field === 7) probePaths.push(r.text());
     else if (r.field === 20) rateLimit = nested(r, (m) => readRateLimit(m, `${path}.rate_limit`, check));
     else r.skip();
   }
   if (port === 0) check.fail(`${path}.port`, "0", "1–65535");
   const spec = { port, protocol: protocolOf(protocol), server, authorizations, routes, probePaths, rateLimit };
-  return { port: spec, defaultPolicy };
+  return { port: limits.size === 0 ? spec : { ...spec, routeLimits: limits }, defaultPolicy };
 }
 
-function readRoute(r: ProtoReader, path: string, check: Check): InboundRoute {
+function readRoute(r: ProtoReader, path: string, check: Check, limits: Map<ResourceRef, RateLimit>): InboundRoute {
   let ref = NO_RESOURCE;
+  let limit: RateLimit | null = null;
   const hostnames: string[] = [];
   const matches: HttpMatch[] = [];
   const authorizations: Authorization[] = [];
@@ -128,8 +131,10 @@ function readRoute(r: ProtoReader, path: string, check: Check): InboundRoute {
       authorizations.push(
         nested(r, (m) => readAuthorization(m, `${path}.authorizations[${authorizations.length}]`, check)),
       );
-    } else r.skip();
+    } else if (r.field === 20) limit = nested(r, (m) => readRateLimit(m, `${path}.rate_limit`, check));
+    else r.skip();
   }
+  if (limit !== null) limits.set(ref, limit);
   return { ref, hostnames, matches, authorizations };
 }
 

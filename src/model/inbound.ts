@@ -67,6 +67,8 @@ export interface InboundPort {
   readonly probePaths: readonly string[];
   /** Null: requests may come as fast as they like. */
   readonly rateLimit: RateLimit | null;
+  /** What bounds the requests of a route beside it, by the `ref` of the route; absent for nothing. */
+  readonly routeLimits?: ReadonlyMap<ResourceRef, RateLimit>;
 }
 
 /** The inbound policy of one workload. */

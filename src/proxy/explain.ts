@@ -142,13 +142,15 @@ export class InboundJudge {
     return this.#view.port(port).isProbe({ identity: identity ?? "", ip: parseIp(ip) }, request);
   }
 
-  /** The rates that hold for a caller's requests to a port; null for none. */
-  rates(port: number, identity: string | null): AskedRates | null {
-    const limit = this.policy.ports.get(port)?.rateLimit ?? null;
-    if (limit === null) return null;
-    const { policy, total, header } = limit;
-    const own = limit.overrides.findLast(({ identities }) => identities.includes(identity ?? ""));
-    return { policy, total, identity: own?.rate ?? limit.identity, isOwn: own !== undefined, header };
+  /** The rates that hold for a caller's requests to a port, and to a route there: all must admit a request. */
+  rates(port: number, identity: string | null, route: ResourceRef | null): readonly AskedRates[] {
+    const found = this.policy.ports.get(port);
+    const ofRoute = route === null ? undefined : found?.routeLimits?.get(route);
+    return [found?.rateLimit ?? undefined, ofRoute].filter((limit) => limit !== undefined).map((limit) => {
+      const { policy, total, header } = limit;
+      const own = limit.overrides.findLast(({ identities }) => identities.includes(identity ?? ""));
+      return { policy, total, identity: own?.rate ?? limit.identity, isOwn: own !== undefined, header };
+    });
   }
 }
 

@@ -4,7 +4,7 @@ import { eventually } from "../support/eventually.ts";
 import { fetchOnce, header, type HttpApp, reply, serveHttp } from "../support/http1.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { sumOf } from "../support/prometheus.ts";
-import { NAMESPACE, type Resource, server, service, workload } from "../support/resources.ts";
+import { allowAccounts, httpRoute, NAMESPACE, type Resource, server, service, workload } from "../support/resources.ts";
 
 setDefaultTimeout(40_000);
 
@@ -100,4 +100,21 @@ test.skipIf(isDirect)("a gRPC client gets RESOURCE_EXHAUSTED and when to come ag
   });
   expect(answer.status).toBe(200);
   expect(Number(header(answer, "grpc-retry-pushback-ms"))).toBeGreaterThan(0);
+});
+
+test.skipIf(isDirect)("the limit of a route holds for all its rules together, and for no other route", async () => {
+  const parent = { kind: "Server", name: "web" } as const;
+  const under = (value: string): Resource => ({ matches: [{ path: { value } }] });
+  const routes = [httpRoute("slow", parent, [under("/a"), under("/b")]), httpRoute("free", parent, [under("/")])];
+  const open = ["slow", "free"].flatMap((name) => allowAccounts(name, { kind: "HTTPRoute", name }, ["front"]));
+  const spec = { targetRef: { kind: "HTTPRoute", name: "slow" }, total: RATE };
+  const to = (path: string) => fetchOnce(mesh.to("front", `web:${PORT}`), path);
+  mesh.apply([OPEN, ...routes, ...open, { ...policy(spec), metadata: { name: "slow", namespace: NAMESPACE } }]);
+  await eventually(async () => {
+    const { status, body } = await to("/a");
+    expect([status, body.toString().includes("RateLimitPolicy shop/slow lets in (total)")]).toEqual([429, true]);
+  }, 20_000);
+  expect((await to("/b")).status).toBe(429);
+  expect([(await to("/c")).status, (await to("/")).status]).toEqual([200, 200]);
+  expect(await refused({ ratelimit_scope: "total", route_name: "slow" })).toBeGreaterThan(0);
 });

@@ -184,8 +184,8 @@ function judgeServer(
   const said = question.caller;
   const identity = said === null ? isMesh ? question.from?.identity ?? null : null : said.identity;
   const ip = said?.ip ?? question.from?.address ?? "";
-  const rates = request === null ? null : judge.rates(endpoint.port, identity);
   const verdict = judge.judge(endpoint.port, { identity, ip: ip === "" ? "0.0.0.0" : ip }, request);
+  const rates = request === null ? [] : judge.rates(endpoint.port, identity, verdict.route);
   return {
     ...shared,
     verdict: verdict.kind,
@@ -199,7 +199,7 @@ function judgeServer(
       : `were ${refText(verdict.auditPolicy)} enforced, it would be ${
         verdict.kind === "permit" ? "refused" : "admitted"
       }`,
-    rates: rates === null ? "" : ratesText(rates),
+    rates: rates.map(ratesText).join(" / "),
   };
 }
 

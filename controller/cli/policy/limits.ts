@@ -6,7 +6,7 @@ import { refText } from "./refs.ts";
 
 type Backend = TargetSnapshot["backends"][number];
 type Fault = ReturnType<typeof explainFaults>[number];
-type Rates = NonNullable<ReturnType<InboundJudge["rates"]>>;
+type Rates = ReturnType<InboundJudge["rates"]>[number];
 type Rate = NonNullable<Rates["total"]>;
 
 /** "FaultInjection shop/slow: 10 % wait 2s, then get 503; until 2026-01-31T12:00:00.000Z" */

@@ -44,8 +44,10 @@ export class InboundHttp implements HttpPipeline {
     exchange.verdict = verdict;
     this.#observer.onVerdict(exchange, verdict);
     if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.reason));
-    const { rateLimit } = client.portPolicy().spec;
-    if (rateLimit !== null && this.#isTooFast(exchange, client, rateLimit, verdict)) return;
+    const { rateLimit, routeLimits } = client.portPolicy().spec;
+    const ofRoute = routeLimits === undefined || verdict.route === null ? null : routeLimits.get(verdict.route) ?? null;
+    const isLimited = rateLimit !== null || ofRoute !== null;
+    if (isLimited && this.#isTooFast(exchange, client, rateLimit, ofRoute, verdict)) return;
     const timeoutMs = grpcTimeoutMs(head);
     if (timeoutMs > 0) exchange.limit(0, timeoutMs);
     this.#send(exchange, client, head);
@@ -86,15 +88,30 @@ export class InboundHttp implements HttpPipeline {
     this.#observer.onFinished(exchange);
   }
 
-  /** Answers a request that came too early. What a kubelet asks is not held against anybody. */
-  #isTooFast(exchange: Exchange, client: InboundClient, spec: RateLimit, { cause }: Verdict): boolean {
+  /** Answers a request that came too early for its port or its route. What a kubelet asks is not held against anybody. */
+  #isTooFast(
+    exchange: Exchange,
+    client: InboundClient,
+    ofPort: RateLimit | null,
+    ofRoute: RateLimit | null,
+    { cause }: Verdict,
+  ): boolean {
     if (cause === "probe") return false;
     const now = exchange.context.clock();
-    const excess = this.#limiters.of(client.port, spec).admit(client.peer.identity ?? "", exchange.request, now);
-    if (excess === null) return false;
-    const { namespace, name } = spec.policy;
-    this.#observer.onRateLimited(exchange, spec.policy, excess.scope);
-    const detail = `more requests than RateLimitPolicy ${namespace}/${name} lets in (${excess.scope})`;
+    const identity = client.peer.identity ?? "";
+    const port = ofPort === null ? null : this.#limiters.of(client.port, ofPort);
+    const route = ofRoute === null ? null : this.#limiters.of(client.port, ofRoute);
+    const early = port === null ? null : port.excess(identity, exchange.request, now);
+    const late = early !== null || route === null ? null : route.excess(identity, exchange.request, now);
+    const excess = early ?? late;
+    if (excess === null) {
+      port?.take(now);
+      route?.take(now);
+      return false;
+    }
+    const { policy } = (early === null ? ofRoute : ofPort) as RateLimit; // whose excess it is
+    this.#observer.onRateLimited(exchange, policy, excess.scope);
+    const detail = `more requests than RateLimitPolicy ${policy.namespace}/${policy.name} lets in (${excess.scope})`;
     exchange.fail({ ...unsent("rate_limited", detail), retryAfterMs: excess.waitMs });
     return true;
   }

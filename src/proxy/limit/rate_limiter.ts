@@ -1,5 +1,6 @@
 /** The rates of one port: all that are set must admit a request, and one that is refused counts for none of them. */
 import type { RateLimit } from "../../model/rate_limit.ts";
+import { resourceKey } from "../../model/resource.ts";
 import { Bucket, type Pace, paceOf } from "./bucket.ts";
 import { BucketTable } from "./bucket_table.ts";
 
@@ -27,6 +28,10 @@ export class RateLimiter {
   readonly #overrides = new Map<string, { readonly pace: Pace; readonly bucket: Bucket }>();
   readonly #header: Pace | null;
   readonly #values = new BucketTable();
+  /** What the request that is looked at would be taken from. */
+  #identityPace: Pace | null = null;
+  #identityBucket: Bucket | null = null;
+  #valueBucket: Bucket | null = null;
 
   /** @param threads among which the rates are divided */
   constructor(spec: RateLimit, threads: number) {
@@ -47,6 +52,13 @@ export class RateLimiter {
    * @param nowMs monotonic
    */
   admit(identity: string, head: LimitedHead, nowMs: number): Excess | null {
+    const excess = this.excess(identity, head, nowMs);
+    if (excess === null) this.take(nowMs);
+    return excess;
+  }
+
+  /** Why a request may not come in, or null. Nothing is counted until `take`, which must follow at once. */
+  excess(identity: string, head: LimitedHead, nowMs: number): Excess | null {
     const override = this.#overrides.get(identity);
     const identityPace = override === undefined ? this.#identity : override.pace;
     const identityBucket = override !== undefined
@@ -64,10 +76,17 @@ export class RateLimiter {
     if (waitMs > 0) {
       return { scope: waitMs === totalMs ? "total" : waitMs === identityMs ? "identity" : "header", waitMs };
     }
-    if (this.#total !== null) this.#totalBucket.take(this.#total, nowMs);
-    if (identityBucket !== null) identityBucket.take(identityPace as Pace, nowMs); // as above
-    if (valueBucket !== null) valueBucket.take(this.#header as Pace, nowMs); // as above
+    this.#identityPace = identityPace;
+    this.#identityBucket = identityBucket;
+    this.#valueBucket = valueBucket;
     return null;
+  }
+
+  /** Counts the request that `excess` has just found nothing against. */
+  take(nowMs: number): void {
+    if (this.#total !== null) this.#totalBucket.take(this.#total, nowMs);
+    if (this.#identityBucket !== null) this.#identityBucket.take(this.#identityPace as Pace, nowMs); // set with it
+    if (this.#valueBucket !== null) this.#valueBucket.take(this.#header as Pace, nowMs); // as above
   }
 }
 
@@ -75,23 +94,24 @@ export class RateLimiter {
 export class RateLimiters {
   readonly #threads: number;
   readonly #limiters = new WeakMap<RateLimit, RateLimiter>();
-  /** By port: the latest. */
-  readonly #latest = new Map<number, RateLimiter>();
+  /** By port and policy: the latest. */
+  readonly #latest = new Map<string, RateLimiter>();
 
   constructor(threads: number) {
     this.#threads = threads;
   }
 
-  /** The limiter of a port. */
+  /** The limiter of a port, or of a route there: all rules of it have the same. */
   of(port: number, spec: RateLimit): RateLimiter {
     let limiter = this.#limiters.get(spec);
     if (limiter !== undefined) return limiter;
-    const latest = this.#latest.get(port);
+    const key = `${port} ${resourceKey(spec.policy)}`;
+    const latest = this.#latest.get(key);
     limiter = latest !== undefined && JSON.stringify(latest.spec) === JSON.stringify(spec)
       ? latest
       : new RateLimiter(spec, this.#threads);
     this.#limiters.set(spec, limiter);
-    this.#latest.set(port, limiter);
+    this.#latest.set(key, limiter);
     return limiter;
   }
 }
