@@ -1,6 +1,10 @@
 /** The connections of a node server, so that it can end without cutting what is under way. */
 import type { Http2SecureServer, ServerHttp2Session } from "node:http2";
 import type { TLSSocket } from "node:tls";
+import { Shares } from "./_shares.ts";
+
+/** Most connections, with those that have not shown a certificate yet: a proxy has two at most, and a node's descriptors end at 20,000 or later. */
+const MAX_CONNECTIONS = 16_384;
 
 export class Connections {
   readonly #server: Http2SecureServer;
@@ -12,6 +16,12 @@ export class Connections {
   /** @param onSession told of each HTTP/2 session that begins */
   constructor(server: Http2SecureServer, onSession: (session: ServerHttp2Session) => void = () => {}) {
     this.#server = server;
+    const shares = new Shares(MAX_CONNECTIONS);
+    server.on("connection", (socket: TLSSocket) => { // before its handshake
+      const address = socket.remoteAddress ?? "";
+      if (!shares.enter(address)) return void socket.destroy();
+      socket.once("close", () => shares.leave(address));
+    });
     server.on("secureConnection", (socket: TLSSocket) => {
       this.#sockets.add(socket);
       socket.once("close", () => {

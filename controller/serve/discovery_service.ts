@@ -10,13 +10,20 @@ import { errorText } from "../../src/base/error.ts";
 import type { Logger } from "../../src/base/log.ts";
 import type { DirectorySource } from "../core/directory.ts";
 import type { ServeMetrics } from "./metrics.ts";
+import { Shares } from "./_shares.ts";
 import { Audience } from "./audience.ts";
 import { responseOf } from "./encode.ts";
-import { PEER } from "./peer.ts";
+import { CALLER, CUT, PEER } from "./peer.ts";
 import { ProxySession } from "./session.ts";
 
 /** Most streams: measured, one costs 55–73 KB, so that these take about 700 MB. */
 export const MAX_STREAMS = 10_000;
+/** Most streams of one workload: its proxy has one, and another while it is exchanged, or its last connection is not known to be dead. */
+export const MAX_STREAMS_PER_WORKLOAD = 8;
+/** How long a stream that is to end may take to take what waits for it, milliseconds. */
+const CUT_AFTER_MS = 5_000;
+/** Most streams that have not said hello yet, shared by callers. */
+const MAX_OPENING = 4096;
 /** How long a caller may take to say who it is, milliseconds. */
 const HELLO_TIMEOUT_MS = 10_000;
 /** After this long, ±10 %, a stream ends and is opened again: a certificate that has expired meanwhile is not carried on, and replicas share the load anew. */
@@ -36,6 +43,9 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
   readonly sessions = new Set<ProxySession>();
   readonly #options: DiscoveryOptions;
   readonly #audience: Audience;
+  readonly #opening = new Shares(MAX_OPENING);
+  /** By namespace/name: streams, the oldest first, with what ends each when it does not end by itself. */
+  readonly #byWorkload = new Map<string, Map<ProxySession, () => void>>();
   #closing = false;
 
   constructor(options: DiscoveryOptions) {
@@ -57,8 +67,7 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
       session = await this.#open(iterator, context);
       context.signal.addEventListener("abort", onAbort);
       if (context.signal.aborted) session.end(null);
-      this.sessions.add(session);
-      metrics.streams.set(this.sessions.size);
+      this.#enter(session, context.values.get(CUT));
       const aged = session;
       const age = MAX_AGE_MS * (0.9 + 0.2 * this.#options.random());
       ageTimer = setTimeout(() => aged.end(unavailable("the stream has reached its maximum age: reconnect")), age);
@@ -75,8 +84,7 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
       if (ageTimer !== null) clearTimeout(ageTimer);
       if (session !== null) {
         session.end(null);
-        this.sessions.delete(session);
-        metrics.streams.set(this.sessions.size);
+        this.#leave(session);
       }
     }
   }
@@ -87,6 +95,34 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
     for (const session of this.sessions) session.end(unavailable("the controller is shutting down: reconnect"));
   }
 
+  /** Counts a stream. A workload that has too many loses its oldest: what is left of a proxy that is gone, or a flood of one that is not. */
+  #enter(session: ProxySession, cut: () => void): void {
+    const key = keyOf(session);
+    let own = this.#byWorkload.get(key);
+    if (own === undefined) this.#byWorkload.set(key, own = new Map());
+    const [oldest] = own;
+    if (own.size >= MAX_STREAMS_PER_WORKLOAD && oldest !== undefined) {
+      const [, cutOldest] = oldest;
+      own.delete(oldest[0]);
+      setTimeout(cutOldest, CUT_AFTER_MS);
+      oldest[0].end(
+        unavailable(`found more than ${MAX_STREAMS_PER_WORKLOAD} streams of ${key}, want one for each proxy`),
+      );
+    }
+    own.set(session, cut);
+    this.sessions.add(session);
+    this.#options.metrics.streams.set(this.sessions.size);
+  }
+
+  #leave(session: ProxySession): void {
+    const key = keyOf(session);
+    const own = this.#byWorkload.get(key);
+    own?.delete(session);
+    if (own?.size === 0) this.#byWorkload.delete(key);
+    this.sessions.delete(session);
+    this.#options.metrics.streams.set(this.sessions.size);
+  }
+
   async #open(iterator: AsyncIterator<SubscribeRequest>, context: HandlerContext): Promise<ProxySession> {
     const { source, metrics, log, now } = this.#options;
     const peer = context.values.get(PEER);
@@ -95,7 +131,9 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
     if (this.sessions.size >= MAX_STREAMS) {
       throw unavailable(`found ${MAX_STREAMS} streams, want no more here: use another replica of the controller`);
     }
-    const hello = await readHello(iterator);
+    const caller = context.values.get(CALLER);
+    if (!this.#opening.enter(caller)) throw unavailable("too many streams of this caller have not said hello");
+    const hello = await readHello(iterator).finally(() => this.#opening.leave(caller));
     const { namespace, name } = hello.workload ?? { namespace: "", name: "" };
     return new ProxySession({
       workload: { namespace, name },
@@ -112,6 +150,10 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
       },
     });
   }
+}
+
+function keyOf({ workload }: ProxySession): string {
+  return `${workload.namespace}/${workload.name}`;
 }
 
 async function readHello(iterator: AsyncIterator<SubscribeRequest>): Promise<Hello> {

@@ -16,9 +16,16 @@ import {
 import type { Logger } from "../../src/base/log.ts";
 import type { Authority, Bundle, Refusal } from "../core/issuing.ts";
 import type { ServeMetrics } from "./metrics.ts";
+import { CALLER } from "./peer.ts";
+import { Shares } from "./_shares.ts";
+import { Turns } from "./_turns.ts";
 
-/** Most watchers of the bundle; they need no certificate, so this is what a stranger can make us keep. */
+/** Most watchers of the bundle, shared by callers: they need no certificate, so this is what strangers can make us keep. */
 const MAX_TRUST_STREAMS = 10_000;
+/** Certificates that are made at a time: each takes some milliseconds, and the API server a look at the token. */
+const MAX_CERTIFYING = 8;
+/** Requests for certificates that may wait, shared by callers: nodes with all their pods start at once. */
+const MAX_CERTIFY_WAITING = 8192;
 
 const CODES: Readonly<Record<Refusal["code"], Code>> = {
   unauthenticated: Code.Unauthenticated,
@@ -32,7 +39,8 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
   readonly #metrics: ServeMetrics;
   readonly #log: Logger;
   readonly #closing = new AbortController();
-  #watchers = 0;
+  readonly #watchers = new Shares(MAX_TRUST_STREAMS);
+  readonly #certifying = new Turns(MAX_CERTIFYING, MAX_CERTIFY_WAITING);
 
   constructor(authority: Authority, metrics: ServeMetrics, log: Logger) {
     this.#authority = authority;
@@ -40,8 +48,15 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
     this.#log = log;
   }
 
-  async certify(request: CertifyRequest): Promise<CertifyResponse> {
-    const answer = await this.#authority.certify(request.token, request.certificateSigningRequest);
+  async certify(request: CertifyRequest, context: HandlerContext): Promise<CertifyResponse> {
+    const answer = await this.#certifying.run(context.values.get(CALLER), () => {
+      context.signal.throwIfAborted(); // nobody waits for it any more
+      return this.#authority.certify(request.token, request.certificateSigningRequest);
+    });
+    if (answer === null) {
+      this.#metrics.certify.add({ result: "resource_exhausted" });
+      throw new ConnectError("too many requests of this caller wait: try again later", Code.ResourceExhausted);
+    }
     if ("code" in answer) {
       this.#metrics.certify.add({ result: answer.code });
       this.#log.warn("refused to certify", { code: answer.code, reason: answer.detail });
@@ -58,9 +73,10 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
   }
 
   async *watchTrust(_request: WatchTrustRequest, context: HandlerContext): AsyncGenerator<WatchTrustResponse> {
-    if (this.#watchers >= MAX_TRUST_STREAMS) {
+    const caller = context.values.get(CALLER);
+    if (!this.#watchers.enter(caller)) {
       throw new ConnectError(
-        `found ${MAX_TRUST_STREAMS} watchers, want no more here: use another replica`,
+        `found ${this.#watchers.used} watchers, and this caller's share of ${MAX_TRUST_STREAMS} used up: use another replica`,
         Code.Unavailable,
       );
     }
@@ -69,7 +85,7 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
     const onEvent = () => wake?.();
     const unsubscribe = this.#authority.onBundle(onEvent);
     signal.addEventListener("abort", onEvent);
-    this.#metrics.trustStreams.set(++this.#watchers);
+    this.#metrics.trustStreams.set(this.#watchers.used);
     try {
       let sent = -1;
       while (!signal.aborted) {
@@ -85,7 +101,8 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
         throw new ConnectError("the controller is shutting down: reconnect", Code.Unavailable);
       }
     } finally {
-      this.#metrics.trustStreams.set(--this.#watchers);
+      this.#watchers.leave(caller);
+      this.#metrics.trustStreams.set(this.#watchers.used);
       unsubscribe();
       signal.removeEventListener("abort", onEvent);
     }

@@ -9,6 +9,12 @@ export type Peer =
 /** The peer of a call, for handlers. */
 export const PEER = createContextKey<Peer>({ kind: "none", reason: "the call did not come over TLS" });
 
+/** For whom a call is counted, for handlers: the peer's identity, or its address while it has none. */
+export const CALLER = createContextKey("");
+
+/** Ends a call without a word, for handlers: what a peer does not read would wait for ever. */
+export const CUT = createContextKey<() => void>(() => {});
+
 /** Most certificates of a peer that are looked at: a leaf, and what stands between it and its root. */
 export const MAX_CHAIN = 5;
 

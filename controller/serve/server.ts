@@ -1,18 +1,20 @@
 /** The port that proxies connect to: TLS 1.3, HTTP/2 (HTTP/1.1 for unary calls by curl), Connect and gRPC. */
 import { X509Certificate } from "node:crypto";
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
+import { constants, createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { certificatesOf } from "../core/pem.ts";
 import { Connections } from "./_connections.ts";
-import { listeningPort, startListening } from "./_listen.ts";
-import { MAX_CHAIN, PEER, type Peer, verifyPeer } from "./peer.ts";
+import { HANDSHAKE_TIMEOUT_MS, listeningPort, startListening } from "./_listen.ts";
+import { CALLER, CUT, MAX_CHAIN, PEER, type Peer, verifyPeer } from "./peer.ts";
 
 /** Largest message of a proxy, bytes: a hello with MAX_TARGETS known versions has about 400 KB. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** A proxy uses three streams; the rest is room for tools. */
 const MAX_STREAMS_PER_CONNECTION = 100;
+/** Longest life of an HTTP/1.1 connection, milliseconds: it carries single calls of a tool, and nothing pings it. */
+const HTTP1_LIFE_MS = 60_000;
 /** How often an idle connection is tried, milliseconds: a proxy whose machine vanished must not be kept for hours. */
 const PING_INTERVAL_MS = 20_000;
 /** How long the answer may take, milliseconds. */
@@ -46,18 +48,23 @@ export class ControlServer {
       readMaxBytes: MAX_MESSAGE_BYTES,
       contextValues: (request) => {
         const socket = "stream" in request ? request.stream.session?.socket : request.socket;
-        return createContextValues().set(PEER, this.#peer(socket as TLSSocket | undefined, options.now())); // the server speaks TLS only
+        const peer = this.#peer(socket as TLSSocket | undefined, options.now()); // the server speaks TLS only
+        const caller = peer.kind === "verified" ? peer.spiffeId : socket?.remoteAddress ?? "";
+        const cut = () => "stream" in request ? request.stream.close(constants.NGHTTP2_CANCEL) : socket?.destroy();
+        return createContextValues().set(PEER, peer).set(CALLER, caller).set(CUT, cut);
       },
     });
     this.#server = createSecureServer({
       ...context(options.identity),
       allowHTTP1: true,
       minVersion: "TLSv1.3",
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       requestCert: true,
       rejectUnauthorized: false, // a proxy that asks for its first certificate has none; handlers check by verifyPeer
       settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
     }, adapter);
     this.#connections = new Connections(this.#server, pingUntilClosed);
+    this.#server.on("secureConnection", limitHttp1);
   }
 
   /** Starts listening. @throws Error of the socket, with its code (EADDRINUSE, …) */
@@ -86,6 +93,13 @@ export class ControlServer {
   #peer(socket: TLSSocket | undefined, nowMs: number): Peer {
     return verifyPeer(chainOf(socket), this.#roots, nowMs);
   }
+}
+
+/** Ends a connection that speaks HTTP/1.1 after its time. */
+function limitHttp1(socket: TLSSocket): void {
+  if (socket.alpnProtocol === "h2") return;
+  const timer = setTimeout(() => socket.destroy(), HTTP1_LIFE_MS);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 /** Pings a peer so that one that vanished is noticed. */

@@ -5,7 +5,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { INJECT_PATH, VALIDATE_PATH } from "../core/cluster_names.ts";
 import { Connections } from "./_connections.ts";
-import { listeningPort, startListening } from "./_listen.ts";
+import { HANDSHAKE_TIMEOUT_MS, listeningPort, startListening } from "./_listen.ts";
 import type { Admission, AdmissionRequest, AdmissionResponse } from "./admission.ts";
 
 /** Largest review, bytes: objects are limited to 1.5 MiB by etcd, and an update carries two. */
@@ -50,6 +50,7 @@ export class WebhookServer {
       cert: identity.certificatePem,
       allowHTTP1: true,
       minVersion: "TLSv1.3" as const,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     };
     this.#server = createSecureServer(settings, getRequestListener(app.fetch, NO_GLOBALS));
     this.#connections = new Connections(this.#server);

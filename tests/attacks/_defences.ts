@@ -110,6 +110,16 @@ export const DEFENCES: Readonly<Record<string, Defence>> = {
     attacks: "upstream: the application sends a head(er line)? without an end",
     scale: 1,
   },
+  workload_streams: {
+    what: "the limit on streams of one workload",
+    changes: [{
+      file: "controller/serve/discovery_service.ts",
+      find: "MAX_STREAMS_PER_WORKLOAD = 8;",
+      replace: "MAX_STREAMS_PER_WORKLOAD = 1e9;",
+    }],
+    attacks: "controller: streams of one workload",
+    scale: 0.1,
+  },
   scrapes: {
     what: "the limit on metrics texts",
     changes: [{

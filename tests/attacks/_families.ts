@@ -3,6 +3,7 @@ import type { Attack } from "./_attack.ts";
 import { ADMIN } from "./admin.ts";
 import { CONNECTIONS } from "./connections.ts";
 import { CONTROL_FLOODS } from "./control_floods.ts";
+import { CONTROLLER } from "./controller.ts";
 import { FLOW_CONTROL } from "./flow_control.ts";
 import { HEADER_FLOODS } from "./header_floods.ts";
 import { RESETS } from "./resets.ts";
@@ -39,4 +40,5 @@ export const FAMILIES: Families = {
   tunnels: TUNNELS,
   upstream: UPSTREAM,
   admin: ADMIN,
+  controller: CONTROLLER,
 };

@@ -24,7 +24,9 @@ export type Place =
   /** 4143: anybody, without a certificate. */
   | "mesh, stranger"
   /** 4191: anybody. */
-  | "admin";
+  | "admin"
+  /** The controller's port: anybody. */
+  | "controller";
 
 export type AppPort = keyof typeof PORT;
 
@@ -39,6 +41,9 @@ const APP_PROTOCOL: Readonly<Record<AppPort, string>> = {
 const MESH_PORT = 4143;
 const INBOUND_PORT = 4145;
 const ADMIN_PORT = 4191;
+const CONTROLLER_PORT = 8086;
+/** ALPN of HTTP/2 in wire format. */
+const HTTP2_ALPN = Buffer.from("\x02h2", "latin1");
 /** Last number of the address that attackers from the network have. */
 const STRANGER = 66;
 const BUN = process.execPath;
@@ -106,14 +111,17 @@ export class Rig implements AsyncDisposable {
     return `${this.mesh.subnet}.${STRANGER}`;
   }
 
-  /** Processes of the sidecars: of the client, and of the server. */
+  /** Processes of the sidecars: of the client, and of the server; and of the controller. */
   get pids(): number[] {
-    return ["front", "web"].map((name) => this.mesh.sidecar(name).child().pid);
+    return [...["front", "web"].map((name) => this.mesh.sidecar(name)), this.mesh.controller].map((part) =>
+      part.child().pid
+    );
   }
 
   /** What both sidecars have written since the start, for looking when something went wrong. */
   output(): string {
-    return ["front", "web"].map((name) => this.mesh.sidecar(name).child().output().slice(-1_500)).join("\n");
+    const parts = [this.mesh.sidecar("front"), this.mesh.sidecar("web"), this.mesh.controller];
+    return parts.map((part) => part.child().output().slice(-1_500)).join("\n");
   }
 
   /** Metrics of both sidecars, by lines; asked again while an attack on the admin port is still in the way. */
@@ -136,12 +144,33 @@ export class Rig implements AsyncDisposable {
         return await this.openBare();
       case "admin":
         return await Wire.open({ host: ip, port: ADMIN_PORT });
+      case "controller":
+        return await this.openController(true);
     }
   }
 
   /** TCP to the mesh port, nothing more. */
   async openBare(): Promise<Wire> {
     return await Wire.open({ host: this.mesh.ip("web"), port: MESH_PORT, from: this.stranger });
+  }
+
+  /** Where the controller listens. */
+  get controller(): { readonly host: string; readonly port: number } {
+    return { host: `${this.mesh.subnet}.254`, port: CONTROLLER_PORT };
+  }
+
+  /** TCP to the controller, nothing more. */
+  async openControllerBare(): Promise<Wire> {
+    return await Wire.open({ ...this.controller, from: this.stranger });
+  }
+
+  /** HTTP/2 with the controller; with the certificate of the attacking workload, or with none. */
+  async openController(isKnown: boolean): Promise<Wire> {
+    return await Wire.open({
+      ...this.controller,
+      from: this.stranger,
+      tls: { ...this.tls(isKnown), alpn: HTTP2_ALPN },
+    });
   }
 
   /** A handshake on the mesh port; with the certificate of a workload of the mesh, or with none. */

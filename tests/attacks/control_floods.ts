@@ -7,6 +7,9 @@ import type { Place } from "./_rig.ts";
 const PLACES = ["outbound", "inbound", "mesh"] as const;
 const FRAMES = 1_000_000;
 const ACK = 1;
+const PADDED = 8;
+/** RFC 9218 §7.1. */
+const PRIORITY_UPDATE = 0x10;
 const NO_BYTES = Buffer.alloc(0);
 
 /** Name, and the frame that is sent over and over; stream 1 is open. */
@@ -20,6 +23,8 @@ const FLOODS: readonly [string, Buffer][] = [
   ["WINDOW_UPDATE of a stream", credit(1, 1)],
   ["unknown frames", frame(0xfa, 0, 0, Buffer.alloc(8))],
   ["empty DATA", data(1, NO_BYTES)],
+  ["DATA that is padding only", frame(FrameType.DATA, PADDED, 1, Buffer.alloc(1))],
+  ["PRIORITY_UPDATE", frame(PRIORITY_UPDATE, 0, 0, Buffer.concat([u32(1), Buffer.from("u=1")]))],
   ["GOAWAY", frame(FrameType.GOAWAY, 0, 0, Buffer.alloc(8))],
 ];
 

@@ -32,6 +32,7 @@ const FORCED: readonly [string, (id: number) => Buffer][] = [
   ["window update of 0", (id) => credit(id, 0)],
   ["window above 2^31-1", (id) => credit(id, 0x7fff_ffff)],
   ["DATA behind the end", (id) => data(id, Buffer.alloc(1))],
+  ["HEADERS behind the end", (id) => request(id, "/never")],
   [
     "a stream that depends on itself",
     (id) => frame(FrameType.PRIORITY, 0, id, Buffer.concat([u32(id), Buffer.alloc(1)])),

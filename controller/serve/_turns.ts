@@ -1,0 +1,58 @@
+/** Work that is done for a few callers at a time, in turn: who asks for a thousand things waits for itself, and nobody else for it. */
+import { Shares } from "./_shares.ts";
+
+type Begin = () => void;
+
+export class Turns {
+  readonly #atOnce: number;
+  readonly #waiting: Shares;
+  /** What each caller waits with; callers in the order of their next turn. */
+  readonly #callers = new Map<string, Begin[]>();
+  #running = 0;
+
+  /**
+   * @param atOnce how much work is under way at a time
+   * @param most how much may be under way or wait
+   */
+  constructor(atOnce: number, most: number) {
+    this.#atOnce = atOnce;
+    this.#waiting = new Shares(most);
+  }
+
+  /** Does the work when it is the caller's turn; null, and nothing is done, when too much of the caller's waits already. */
+  async run<T>(caller: string, work: () => Promise<T>): Promise<T | null> {
+    if (!this.#waiting.enter(caller)) return null;
+    try {
+      if (this.#running >= this.#atOnce) await this.#wait(caller); // with the place of one that has ended
+      else this.#running++;
+      try {
+        return await work();
+      } finally {
+        this.#next();
+      }
+    } finally {
+      this.#waiting.leave(caller);
+    }
+  }
+
+  #wait(caller: string): Promise<void> {
+    return new Promise((begin) => {
+      const own = this.#callers.get(caller);
+      if (own === undefined) this.#callers.set(caller, [begin]);
+      else own.push(begin);
+    });
+  }
+
+  #next(): void {
+    const [first] = this.#callers;
+    if (first === undefined) {
+      this.#running--;
+      return;
+    }
+    const [caller, own] = first;
+    this.#callers.delete(caller);
+    const begin = own.shift();
+    if (own.length > 0) this.#callers.set(caller, own); // behind all others
+    begin?.();
+  }
+}
