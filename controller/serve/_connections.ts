@@ -3,7 +3,7 @@ import type { Http2SecureServer, ServerHttp2Session } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { Shares } from "./_shares.ts";
 
-/** Most connections, with those that have not shown a certificate yet: a proxy has two at most, and a node's descriptors end at 20,000 or later. */
+/** Most connections, shared by addresses: more than MAX_STREAMS proxies have, and fewer than the descriptors there usually are. */
 const MAX_CONNECTIONS = 16_384;
 
 export class Connections {

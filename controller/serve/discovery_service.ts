@@ -19,7 +19,7 @@ import { ProxySession } from "./session.ts";
 /** Most streams: measured, one costs 55–73 KB, so that these take about 700 MB. */
 export const MAX_STREAMS = 10_000;
 /** Most streams of one workload: its proxy has one, and another while it is exchanged, or its last connection is not known to be dead. */
-export const MAX_STREAMS_PER_WORKLOAD = 8;
+const MAX_STREAMS_PER_WORKLOAD = 8;
 /** How long a stream that is to end may take to take what waits for it, milliseconds. */
 const CUT_AFTER_MS = 5_000;
 /** Most streams that have not said hello yet, shared by callers. */
@@ -104,7 +104,7 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
     if (own.size >= MAX_STREAMS_PER_WORKLOAD && oldest !== undefined) {
       const [, cutOldest] = oldest;
       own.delete(oldest[0]);
-      setTimeout(cutOldest, CUT_AFTER_MS);
+      setTimeout(cutOldest, CUT_AFTER_MS).unref();
       oldest[0].end(
         unavailable(`found more than ${MAX_STREAMS_PER_WORKLOAD} streams of ${key}, want one for each proxy`),
       );
