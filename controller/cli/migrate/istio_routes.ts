@@ -3,7 +3,8 @@ import { formatDuration } from "../../../src/base/duration.ts";
 import { goDuration } from "./durations.ts";
 import { readMatch, type RouteMatch } from "./istio_match.ts";
 import { readFilters } from "./istio_filters.ts";
-import { subsetService } from "./istio_subsets.ts";
+import { readBackend } from "./istio_backends.ts";
+import { streamRoutes } from "./istio_streams.ts";
 import type { Migration, Source } from "./migration.ts";
 import { type NamedService, portsOf, serviceOf } from "./services.ts";
 import { type Json, View } from "./view.ts";
@@ -47,15 +48,13 @@ function virtualService(migration: Migration, source: Source): void {
       "a route in the Service's namespace holds for all callers, one elsewhere for those of its namespace",
     );
   }
-  for (const key of ["tcp", "tls"]) {
-    if (!spec.has(key)) continue;
-    spec.raw(key);
-    spec.say("lost", key, "bytes go to the Service that was called: only requests are routed");
-  }
+  const streams = (["tcp", "tls"] as const).map((kind) => ({ kind, entries: spec.views(kind) }));
   const http = spec.views("http");
   spec.done("lost");
-  if (hosts.length === 0 || http.length === 0) return;
-  for (const service of hosts) serviceRoutes(migration, source, service, http);
+  for (const service of hosts) {
+    if (http.length > 0) serviceRoutes(migration, source, service, http);
+    for (const { kind, entries } of streams) streamRoutes(migration, source, service, kind, entries);
+  }
 }
 
 interface Rule {
@@ -137,43 +136,6 @@ function readRule(migration: Migration, view: View, service: NamedService, sourc
   if (retry !== null) rule["retry"] = retry;
   view.done("lost");
   return [{ rule, matches, all: wanted.length === 0 }];
-}
-
-function readBackend(migration: Migration, view: View, service: NamedService, source: Source): Json[] {
-  const destination = view.view("destination");
-  const host = destination?.text("host") ?? "";
-  const subset = destination?.text("subset") ?? null;
-  const portView = destination?.view("port") ?? null;
-  const said = portView?.number("number") ?? null;
-  const weight = view.number("weight");
-  if (view.has("headers")) {
-    view.raw("headers");
-    view.say("lost", "headers", "headers are edited for a rule, not for a share of it");
-  }
-  view.done("lost");
-  const found = serviceOf(migration, host, source.namespace);
-  if (found === null) {
-    view.say("lost", "destination.host", `${host} is no Service of the cluster: its share is left out`);
-    return [];
-  }
-  const target = subset === null ? found : subsetService(migration, found, subset, source);
-  if (target === null) {
-    view.say(
-      "lost",
-      "destination.subset",
-      `no DestinationRule and Service among the manifests say what ${subset} of ${host} is: give them, too`,
-    );
-    return [];
-  }
-  const ports = portsOf(target).map(({ port }) => port);
-  const port = said ?? portsOf(service)[0]?.port ?? ports[0] ?? null;
-  if (port === null) {
-    view.say("lost", "destination.port", `the ports of ${host} are not among the manifests: give its Service, too`);
-    return [];
-  }
-  if (ports.length > 1 && said === null) view.say("note", "destination.port", `several ports: ${port} is taken`);
-  const where = target.namespace === service.namespace ? {} : { namespace: target.namespace };
-  return [{ name: target.name, ...where, port, ...(weight === null ? {} : { weight }) }];
 }
 
 function durationOf(view: View, key: string): number | null {

@@ -1,13 +1,12 @@
-/** DestinationRule (networking.istio.io): subsets become Services of their own, circuit breaking annotations. */
-import { formatDuration } from "../../../src/base/duration.ts";
-import { goDuration } from "./durations.ts";
+/** DestinationRule (networking.istio.io): subsets become Services of their own, what is said of traffic BackendPolicies. */
+import { backendPolicy } from "./istio_traffic.ts";
 import { asMapping, type Migration, slug, type Source, textMap } from "./migration.ts";
-import { annotateService, type NamedService, portsOf, selectorOf, serviceOf } from "./services.ts";
+import { type NamedService, selectorOf, serviceOf } from "./services.ts";
 import { type Json, View } from "./view.ts";
 
 const NETWORKING = "networking.istio.io";
 
-/** Writes Services for subsets and annotations for circuit breaking; lists the rest of each DestinationRule. */
+/** Writes Services for subsets, and BackendPolicies; lists the rest of each DestinationRule. */
 export function translateDestinationRules(migration: Migration): void {
   for (const source of migration.list(NETWORKING, "DestinationRule")) destinationRule(migration, source);
 }
@@ -23,7 +22,7 @@ function destinationRule(migration: Migration, source: Source): void {
     policy?.say("lost", "", `${host} is no Service of the cluster`);
     return;
   }
-  if (policy !== null) trafficPolicy(migration, policy, service, source);
+  const whole = policy === null ? {} : backendPolicy(migration, policy, service, source);
   for (const subset of subsets) {
     const name = subset.text("name") ?? "";
     subset.skip("labels");
@@ -36,7 +35,7 @@ function destinationRule(migration: Migration, source: Source): void {
       );
     }
     const own = subset.view("trafficPolicy");
-    if (own !== null && made !== null) trafficPolicy(migration, own, made, source);
+    if (made !== null) backendPolicy(migration, own, made, source, whole);
     subset.done("lost");
   }
   spec.done("lost");
@@ -102,69 +101,4 @@ function subsetLabels(rule: Source, subset: string): Record<string, string> | nu
   const found = subsets.map(asMapping).find(({ name }) => name === subset);
   const labels = textMap(found?.["labels"]);
   return Object.keys(labels).length > 0 ? labels : null;
-}
-
-const ACCRUAL = "balancer.tulle.dev/failure-accrual";
-
-function trafficPolicy(migration: Migration, view: View, service: NamedService, source: Source): void {
-  const balancer = view.view("loadBalancer");
-  if (balancer !== null) {
-    const simple = balancer.text("simple");
-    if (simple !== null && simple !== "LEAST_REQUEST" && simple !== "LEAST_CONN" && simple !== "UNSPECIFIED") {
-      balancer.say("note", "simple", `instead of ${simple}: the faster of two endpoints chosen at random`);
-    }
-    balancer.done("lost");
-  }
-  const outlier = view.view("outlierDetection");
-  if (outlier !== null) breaker(migration, outlier, service, source);
-  const tls = view.view("tls");
-  const mode = tls?.text("mode") ?? null;
-  if (tls !== null && mode !== "ISTIO_MUTUAL") {
-    const reason = mode === "DISABLE"
-      ? "between sidecars it is always mutual TLS; a server without a sidecar is reached as it is"
-      : "TLS to servers outside of the mesh is the program's own business";
-    tls.say(mode === "DISABLE" ? "note" : "lost", "mode", reason);
-    tls.skip(...tls.keys());
-  }
-  const pool = view.view("connectionPool");
-  for (const group of pool?.keys() ?? []) {
-    pool?.view(group)?.done("lost", "limits are shared out by the sidecar itself");
-  }
-  pool?.done("lost");
-  if (view.has("portLevelSettings")) {
-    view.raw("portLevelSettings");
-    view.say(
-      "lost",
-      "portLevelSettings",
-      `settings are of a Service with all its ports (${portsOf(service).map(({ port }) => port).join(", ")})`,
-    );
-  }
-  view.done("lost");
-}
-
-function breaker(migration: Migration, view: View, service: NamedService, source: Source): void {
-  const failures = view.number("consecutive5xxErrors") ?? view.number("consecutiveErrors") ??
-    view.number("consecutiveGatewayErrors");
-  view.skip("consecutiveErrors", "consecutiveGatewayErrors");
-  const base = view.text("baseEjectionTime");
-  const ms = base === null ? null : goDuration(base);
-  view.done("lost", "an endpoint is left out by its own failures alone, and tried again after a penalty that grows");
-  const annotations = {
-    [ACCRUAL]: "consecutive",
-    ...(failures === null || failures < 1 ? {} : { [`${ACCRUAL}-consecutive-max-failures`]: String(failures) }),
-    ...(ms === null || ms === 0 ? {} : { [`${ACCRUAL}-consecutive-min-penalty`]: formatDuration(ms) }),
-  };
-  const own = made.get(migration)?.get(`${service.namespace}/${service.name}`);
-  if (own?.source != null) {
-    const metadata = asMapping(own.source.value["metadata"]);
-    metadata["annotations"] = { ...asMapping(metadata["annotations"]), ...annotations };
-    return;
-  }
-  if (annotateService(migration, service, annotations, source)) return;
-  const list = Object.entries(annotations).map(([key, value]) => `${key}=${value}`).join(" ");
-  view.say(
-    "lost",
-    "",
-    `the Service is not among the manifests: kubectl annotate -n ${service.namespace} service ${service.name} ${list}`,
-  );
 }

@@ -41,16 +41,3 @@ export function portsOf({ source }: Pick<NamedService, "source">): ServicePort[]
 export function selectorOf(source: Source): Record<string, string> {
   return textMap(asMapping(source.value["spec"])["selector"]);
 }
-
-/** Makes a changed copy of a Service with annotations; told when it is not there. @returns false without one */
-export function annotateService(
-  migration: Migration,
-  service: NamedService,
-  annotations: Readonly<Record<string, string>>,
-  because: Source,
-): boolean {
-  if (service.source === null) return false;
-  const metadata = asMapping(migration.changed(service.source, because)["metadata"]);
-  metadata["annotations"] = { ...asMapping(metadata["annotations"]), ...annotations };
-  return true;
-}

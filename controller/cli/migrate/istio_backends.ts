@@ -1,0 +1,43 @@
+/** Destinations of a VirtualService (networking.istio.io) → backendRefs. */
+import { subsetService } from "./istio_subsets.ts";
+import type { Migration, Source } from "./migration.ts";
+import { type NamedService, portsOf, serviceOf } from "./services.ts";
+import type { Json, View } from "./view.ts";
+
+/** A share of a route as a backendRef; none, told, where it leads nowhere. @param service that the route is about */
+export function readBackend(migration: Migration, view: View, service: NamedService, source: Source): Json[] {
+  const destination = view.view("destination");
+  const host = destination?.text("host") ?? "";
+  const subset = destination?.text("subset") ?? null;
+  const portView = destination?.view("port") ?? null;
+  const said = portView?.number("number") ?? null;
+  const weight = view.number("weight");
+  if (view.has("headers")) {
+    view.raw("headers");
+    view.say("lost", "headers", "headers are edited for a rule, not for a share of it");
+  }
+  view.done("lost");
+  const found = serviceOf(migration, host, source.namespace);
+  if (found === null) {
+    view.say("lost", "destination.host", `${host} is no Service of the cluster: its share is left out`);
+    return [];
+  }
+  const target = subset === null ? found : subsetService(migration, found, subset, source);
+  if (target === null) {
+    view.say(
+      "lost",
+      "destination.subset",
+      `no DestinationRule and Service among the manifests say what ${subset} of ${host} is: give them, too`,
+    );
+    return [];
+  }
+  const ports = portsOf(target).map(({ port }) => port);
+  const port = said ?? portsOf(service)[0]?.port ?? ports[0] ?? null;
+  if (port === null) {
+    view.say("lost", "destination.port", `the ports of ${host} are not among the manifests: give its Service, too`);
+    return [];
+  }
+  if (ports.length > 1 && said === null) view.say("note", "destination.port", `several ports: ${port} is taken`);
+  const where = target.namespace === service.namespace ? {} : { namespace: target.namespace };
+  return [{ name: target.name, ...where, port, ...(weight === null ? {} : { weight }) }];
+}
