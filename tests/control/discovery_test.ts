@@ -8,7 +8,7 @@ import { x509 } from "../../controller/issuer/_x509.ts";
 import { eventually } from "../support/eventually.ts";
 import { FRONT, makeCsr, sha256, SHOP, type Subscription, TestController } from "./_controller.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(90_000);
 
 test("Subscribe sends the workload's inbound policy and each target that is watched", async () => {
   await using controller = await new TestController({ "shop.yaml": SHOP }).start();

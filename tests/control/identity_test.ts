@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { FolderIssuer } from "../../controller/issuer/folder_issuer.ts";
 import { FRONT, makeCsr, SHOP, TestController } from "./_controller.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(90_000);
 
 test("Certify gives the identity of the token, for the life that was asked for", async () => {
   await using controller = await new TestController({ "shop.yaml": SHOP }, ["--leaf-lifetime", "10s"]).start();

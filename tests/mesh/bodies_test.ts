@@ -6,7 +6,7 @@ import { memory } from "../support/proc.ts";
 import { service, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp, type TcpListener, type TcpPeer } from "../support/tcp.ts";
 
-setDefaultTimeout(58_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const RAW_PORT = 9000;

@@ -7,7 +7,7 @@ import { sumOf } from "../support/prometheus.ts";
 import { NAMESPACE, type Resource, service, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp } from "../support/tcp.ts";
 
-setDefaultTimeout(50_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const NAMES = ["web-a", "web-b", "web-c", "web-d"];

@@ -8,7 +8,7 @@ import { isDirect, type Mesh, startMesh, tulleCommand } from "../support/mesh.ts
 import { run } from "../support/process.ts";
 import { service, workload } from "../support/resources.ts";
 
-setDefaultTimeout(58_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 

@@ -10,7 +10,7 @@ import { freePorts } from "../support/ports.ts";
 import { sumOf } from "../support/prometheus.ts";
 import { NAMESPACE, type Resource, workload } from "../support/resources.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 /** Where the allowed names lead, and where a program that means harm would like to get with them. */
 const RIGHT = "127.9.9.10";

@@ -10,7 +10,7 @@ import { sumOf } from "../support/prometheus.ts";
 import { NAMESPACE, type Resource, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp, type TcpListener } from "../support/tcp.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 /** Outside of the mesh and of the cluster's networks. */
 const OUTSIDE = "127.9.9.9";

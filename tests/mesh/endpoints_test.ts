@@ -6,7 +6,7 @@ import { startLoad } from "../support/http_load.ts";
 import { isDirect, startMesh } from "../support/mesh.ts";
 import { httpRoute, service, split, workload } from "../support/resources.ts";
 
-setDefaultTimeout(50_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 

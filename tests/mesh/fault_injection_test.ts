@@ -6,7 +6,7 @@ import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { sumOf } from "../support/prometheus.ts";
 import { httpRoute, NAMESPACE, type Resource, service, workload } from "../support/resources.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 /** Several times what windows between the app and its caller hold. */

@@ -14,7 +14,7 @@ import { service, workload } from "../support/resources.ts";
 import { connectTcp, type TcpPeer } from "../support/tcp.ts";
 import { need } from "../support/tools.ts";
 
-setDefaultTimeout(50_000);
+setDefaultTimeout(90_000);
 
 const H1_PORT = 8080;
 const H2_PORT = 8081;

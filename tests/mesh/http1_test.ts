@@ -7,7 +7,7 @@ import { service, workload } from "../support/resources.ts";
 import { connectTcp } from "../support/tcp.ts";
 import { need } from "../support/tools.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const curl = need("curl");

@@ -8,7 +8,7 @@ import { type Child, run, startServer } from "../support/process.ts";
 import { service, workload } from "../support/resources.ts";
 import { need } from "../support/tools.ts";
 
-setDefaultTimeout(50_000);
+setDefaultTimeout(90_000);
 
 const DECLARED = 8080;
 const DETECTED = 8081;

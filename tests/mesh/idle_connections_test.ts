@@ -5,7 +5,7 @@ import { isDirect, startMesh } from "../support/mesh.ts";
 import { memory } from "../support/proc.ts";
 import { service, workload } from "../support/resources.ts";
 
-setDefaultTimeout(58_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 /** Most connections; fewer where the process may not have so many descriptors. */

@@ -10,7 +10,7 @@ import { startLoad } from "../support/http_load.ts";
 import { isDirect, type Mesh, startMesh, tulleCommand } from "../support/mesh.ts";
 import { service, workload } from "../support/resources.ts";
 
-setDefaultTimeout(58_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 /** Lines of the access log, of some 350 bytes: they fill a pipe and the queue behind it more than once. */

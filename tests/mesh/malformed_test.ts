@@ -8,7 +8,7 @@ import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { service, workload } from "../support/resources.ts";
 import { connectTcp } from "../support/tcp.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 const H1_PORT = 8080;
 const H2_PORT = 8081;

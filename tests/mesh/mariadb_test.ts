@@ -10,7 +10,7 @@ import { service, workload } from "../support/resources.ts";
 import { connectTcp } from "../support/tcp.ts";
 import { need } from "../support/tools.ts";
 
-setDefaultTimeout(55_000);
+setDefaultTimeout(90_000);
 
 const PORT = 3306;
 /**

@@ -7,7 +7,7 @@ import { sumOf } from "../support/prometheus.ts";
 import { allowAccounts, server, service, workload } from "../support/resources.ts";
 import { need } from "../support/tools.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const REQUESTS = 37;

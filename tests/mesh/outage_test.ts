@@ -6,7 +6,7 @@ import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { service, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp, type TcpListener } from "../support/tcp.ts";
 
-setDefaultTimeout(58_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const ECHO_PORT = 9000;

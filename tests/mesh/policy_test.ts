@@ -7,7 +7,7 @@ import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { allowAccounts, httpRoute, type Resource, server, service, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp, type TcpListener } from "../support/tcp.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const RAW_PORT = 9000;

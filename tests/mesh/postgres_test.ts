@@ -7,7 +7,7 @@ import { run } from "../support/process.ts";
 import { service, workload } from "../support/resources.ts";
 import { need } from "../support/tools.ts";
 
-setDefaultTimeout(50_000);
+setDefaultTimeout(90_000);
 
 const PORT = 5432;
 const tools = need("postgres", "psql", "pgbench");

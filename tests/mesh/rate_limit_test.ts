@@ -6,7 +6,7 @@ import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { sumOf } from "../support/prometheus.ts";
 import { allowAccounts, httpRoute, NAMESPACE, type Resource, server, service, workload } from "../support/resources.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const OPEN = server("web", "web", PORT, { accessPolicy: "all-unauthenticated" });

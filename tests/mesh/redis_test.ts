@@ -6,7 +6,7 @@ import { run, startProcess } from "../support/process.ts";
 import { service, workload } from "../support/resources.ts";
 import { need } from "../support/tools.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 const PORT = 6379;
 const tools = need("redis-server", "redis-cli", "redis-benchmark");

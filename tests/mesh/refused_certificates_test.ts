@@ -23,7 +23,7 @@ import { allowAccounts, server, service, spiffeId, workload } from "../support/r
 import { listenTcp, type TcpListener } from "../support/tcp.ts";
 import { need } from "../support/tools.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const MESH_PORT = 4143;

@@ -6,7 +6,7 @@ import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { sumOf } from "../support/prometheus.ts";
 import { NAMESPACE, type Resource, service, workload, type WorkloadSpec } from "../support/resources.ts";
 
-setDefaultTimeout(50_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const FRONT = workload("front", { calls: [`web:${PORT}`] });

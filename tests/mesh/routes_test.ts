@@ -6,7 +6,7 @@ import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { sumOf } from "../support/prometheus.ts";
 import { httpRoute, type Resource, service, split, workload } from "../support/resources.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const SERVICE = { kind: "Service", name: "web" } as const;

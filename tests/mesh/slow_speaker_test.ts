@@ -7,7 +7,7 @@ import { sumOf } from "../support/prometheus.ts";
 import { allowAccounts, httpRoute, server, service, workload } from "../support/resources.ts";
 import { connectTcp } from "../support/tcp.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 const ROUTED = 8080;
 const CLOSED = 8081;

@@ -5,7 +5,7 @@ import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { type Resource, service, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp, type TcpListener } from "../support/tcp.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(90_000);
 
 const PORT = 9000;
 let mesh: Mesh;

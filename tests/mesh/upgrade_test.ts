@@ -4,7 +4,7 @@ import { type Mesh, startMesh } from "../support/mesh.ts";
 import { service, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp, type TcpListener } from "../support/tcp.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(90_000);
 
 const PORT = 8080;
 const RAW_PORT = 8081;

@@ -3,6 +3,8 @@ import { waitForPort } from "./ports.ts";
 
 /** Time a process has to end by itself after SIGTERM before it is killed. */
 const STOP_GRACE_MS = 5_000;
+/** Time to say or open what is waited for where none is named: on a busy machine a process takes many seconds to start. */
+const OUTPUT_MS = 45_000;
 /** Output kept per process; the end is what tells why it failed. */
 const MAX_OUTPUT_CHARS = 16 * 1024 * 1024;
 
@@ -88,7 +90,7 @@ export function startProcess(options: ProcessOptions): Child {
       if (child.exitCode === null && child.signalCode === null) return null;
       return `${name} ended with ${child.signalCode ?? child.exitCode}: ${texts.all.trim().slice(-600)}`;
     },
-    async waitForOutput(pattern, timeoutMs = 15_000) {
+    async waitForOutput(pattern, timeoutMs = OUTPUT_MS) {
       const deadline = Date.now() + timeoutMs;
       for (;;) {
         const found = texts.all.match(pattern);
@@ -143,7 +145,7 @@ export async function startServer(
   try {
     await waitForPort(options.host ?? "127.0.0.1", options.port, {
       gone: () => child.gone(),
-      timeoutMs: options.timeoutMs ?? 15_000,
+      timeoutMs: options.timeoutMs ?? OUTPUT_MS,
       ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     });
     return child;

@@ -8,7 +8,7 @@ import { isDirect, type Mesh, startMesh } from "../../support/mesh.ts";
 import { memory } from "../../support/proc.ts";
 import { service, workload } from "../../support/resources.ts";
 
-setDefaultTimeout(58_000);
+setDefaultTimeout(90_000);
 
 const BINARY = join(import.meta.dirname, "../../../dist/tulle");
 const PORT = 8080;

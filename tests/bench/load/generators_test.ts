@@ -9,7 +9,7 @@ import { DOWN_MESSAGES, METHODS } from "./_grpc.ts";
 import type { LoadResult } from "./result.ts";
 import { runScript, type Script } from "./scripts.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(90_000);
 
 const HOST = "127.0.0.1";
 let grpcPort = 0;
