@@ -14,7 +14,7 @@ import { setMemory } from "../../net/threads.ts";
 import { dropPrivileges } from "../../net/user.ts";
 import { memoryLimit } from "../../os/memory_limit.ts";
 import { renderMetrics } from "../../telemetry/render.ts";
-import { MemoryTrimmer, RUNTIME } from "./memory.ts";
+import { collectGaps, MemoryTrimmer, RUNTIME } from "./memory.ts";
 import { Control } from "./control.ts";
 import { processLog } from "./log.ts";
 import { Serving } from "./serving.ts";
@@ -35,6 +35,7 @@ export async function runProxy(argv: string[]): Promise<void> {
   if (command !== undefined) {
     throw new UsageError(`tulle proxy takes no arguments, found ${command}. See: tulle proxy --help`);
   }
+  collectGaps(); // of loading
   const inherited = process.env[INHERITED];
   delete process.env[INHERITED]; // not for the processes after this one
   const parsed = parseProxyConfig(process.env);
@@ -88,6 +89,7 @@ class Runner {
     if (inherited === undefined) await serving.openDns(false);
     const { selfTest } = serving.path.proxy;
     if (config.capture === "required") selfTest.start();
+    collectGaps(); // of building the parts
     serving.startWorkers();
     this.#control.start(serving, serving.path.metrics);
     if (inherited !== undefined) await this.#takeOver(inherited);
