@@ -64,11 +64,13 @@ test("inject: settings of the pod win over those of its namespace, and capture's
     "tulle.dev/proxy-log-level": "error",
     "tulle.dev/proxy-cpu-limit": "1",
     "tulle.dev/skip-outbound-ports": "25",
+    "tulle.dev/egress-dns": "pinned",
   };
   const [sidecar] = inject(pod, namespace).pod.spec.initContainers;
   expect(sidecar.env).toContainEqual({ name: "TULLE_LOG_LEVEL", value: "debug" });
   expect(sidecar.resources.limits).toEqual({ cpu: "1", memory: "256Mi" });
   expect(inject(pod, namespace).pod.metadata.annotations["tulle.dev/skip-outbound-ports"]).toBe("25");
+  expect(JSON.stringify(inject(pod, namespace).pod)).toContain('{"name":"TULLE_EGRESS_DNS","value":"pinned"}');
 });
 
 test("inject: TCP and HTTPS probes are asked of the sidecar, others stay", () => {

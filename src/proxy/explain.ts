@@ -16,12 +16,14 @@ import { decidedRequest } from "./exchange/extended_connect.ts";
 import { isFaultFor } from "./exchange/fault.ts";
 import { ANY_SEGMENT, type FlowFact, OTHER_PATH } from "./observe/flows.ts";
 import { compileInbound, type InboundView } from "./policy/authorize.ts";
-import { decideEgress, type EgressVerdict } from "./policy/egress.ts";
+import { decideEgress, dependsOnHost, type EgressVerdict } from "./policy/egress.ts";
 import type { Verdict } from "./policy/verdict.ts";
 import { answerOf, editedRequest } from "./outbound/route_filters.ts";
 import { compileRoutes } from "./route/compile.ts";
 import { hostOf } from "./route/host.ts";
 import { streamRule } from "./route/pick.ts";
+
+export { dependsOnHost };
 
 /** A request that nobody has sent. */
 export interface AskedRequest {

@@ -1,8 +1,15 @@
 /** The answer of `tulle explain`, as a value: the client's sidecar, then the sidecar of each endpoint. */
 import { UsageError } from "../../../src/base/error.ts";
-import { blockOf, explainFaults, explainOutbound, type InboundJudge } from "../../../src/proxy/explain.ts";
+import {
+  blockOf,
+  dependsOnHost,
+  explainFaults,
+  explainOutbound,
+  type InboundJudge,
+} from "../../../src/proxy/explain.ts";
 import { faultText, ratesText, resilienceTexts } from "./limits.ts";
 import type { MeshView, Subject, TargetSnapshot } from "./mesh_view.ts";
+import { pinsNames } from "./pinned_names.ts";
 import { refText, routeText } from "./refs.ts";
 
 export interface Question {
@@ -86,7 +93,14 @@ export function explain(view: MeshView, question: Question, wallMs: number): Exp
       const trouble = `it may not leave the mesh (egress_denied): ${egress.reason}`;
       return { ...base, route: null, trouble, backends: [], admitted: "none" };
     }
-    const leaves = egress === null ? "" : ` (${egress.reason})`;
+    const isByName = target.egress !== null && dependsOnHost(target.egress);
+    const { from: caller } = question;
+    const isPinned = isByName && caller !== null &&
+      pinsNames(view.set, caller.namespace, caller.name, caller.workload);
+    const proof = isPinned
+      ? "; names are pinned there: it has to have got this address for the name from its nameserver (not_resolved)"
+      : "";
+    const leaves = egress === null ? "" : ` (${egress.reason}${proof})`;
     const trouble = subjects.length > 0
       ? ""
       : `the mesh does not know it: the connection goes there as it is, in plaintext${leaves}`;

@@ -2,6 +2,7 @@
 import type { InboundJudge } from "../../../src/proxy/explain.ts";
 import { keyOf, type ObjectRef, resourceKey } from "../../kube/resources.ts";
 import type { MeshView } from "./mesh_view.ts";
+import { namespacePinsNames } from "./pinned_names.ts";
 import { type Authorization, refText, type Route } from "./refs.ts";
 
 export type LintRule = "dangling" | "unused" | "shadowed" | "too_broad" | "contradicting";
@@ -146,6 +147,17 @@ class Linter {
           "name the identities that call: tulle policy suggest says who did",
         );
       }
+    }
+    for (const network of set.list("EgressNetwork")) {
+      const isName = network.trafficPolicy === "Allow" && network.hosts.length > 0 && network.networks.length === 0;
+      if (!isName || namespacePinsNames(set, network.meta.namespace)) continue;
+      this.#say(
+        "warning",
+        "too_broad",
+        keyOf(network),
+        "it believes the names that programs say: an allowed one leads to any address",
+        "annotate the namespace with tulle.dev/egress-dns: pinned, or name networks beside hosts",
+      );
     }
     for (const server of set.list("Server")) {
       if (server.accessPolicy !== "all-unauthenticated" && server.accessPolicy !== "audit") continue;
