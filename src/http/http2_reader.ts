@@ -23,6 +23,8 @@ import {
 import { BLAME, type Holder, type Holding } from "./waiting_budget.ts";
 import { RecentResets } from "./recent_resets.ts";
 
+/** "HTT" of "HTTP/1.1 400", read as the length of a frame. */
+const HTTP1_LENGTH = 0x485454;
 const FRAME_HEADER = frame.FRAME_HEADER_BYTES;
 const EMPTY = new Uint8Array(0);
 /** Parts of frames from here on count as waiting. */
@@ -143,7 +145,10 @@ export class Http2Reader implements Holder {
   }
 
   #tooLong(length: number, end: number): number {
-    this.connection.fail(code.FRAME_SIZE_ERROR, `frame of ${length} bytes`);
+    const detail = length === HTTP1_LENGTH
+      ? "the answer is HTTP/1: no HTTP/2 is spoken there"
+      : `frame of ${length} bytes`;
+    this.connection.fail(code.FRAME_SIZE_ERROR, detail);
     return end;
   }
 

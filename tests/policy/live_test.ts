@@ -165,3 +165,38 @@ test.skipIf(isDirect)("suggest admits what was seen, and nothing else", async ()
   expect([await ask("front", "/items/7"), await ask("stranger", "/metrics")]).toEqual([200, 200]);
   expect(await askRaw("front")).toBe("served\n");
 });
+
+test.skipIf(isDirect)("explain says which sidecars do not run it yet", async () => {
+  mesh.writeConfig("suggested.yaml", null);
+  mesh.apply([]);
+  const explained = async () => {
+    const { stdout, stderr } = await tulle([
+      "explain",
+      "front",
+      "→",
+      "svc/web",
+      "GET",
+      "/",
+      "-n",
+      "shop",
+      "-o",
+      "json",
+    ]);
+    expect(stderr).toBe("");
+    return JSON.parse(stdout) as { older: { workload: string; what: string; why: string }[]; silent: unknown[] };
+  };
+  await eventually(async () => expect(await ask("front", "/")).toBe(200));
+  await eventually(async () => expect(await explained()).toMatchObject({ older: [], silent: [] }));
+  await mesh.controller.child().stop();
+  try {
+    mesh.apply([server("web", "web", PORT, { proxyProtocol: "HTTP/1" })]);
+    await eventually(async () => {
+      const { older: [lag, ...more] } = await explained();
+      expect([lag?.workload, lag?.what, more]).toEqual(["shop/web-0", "its policy", []]);
+      expect(lag?.why).toStartWith("it has no stream to the controller");
+    });
+  } finally {
+    await mesh.controller.start();
+  }
+  await eventually(async () => expect(await explained()).toMatchObject({ older: [], silent: [] }));
+});

@@ -3,8 +3,10 @@ import { formatDuration } from "../../../src/base/duration.ts";
 import { UsageError } from "../../../src/base/error.ts";
 import { isAddress } from "../../../src/proxy/explain.ts";
 import { collect, type Output, parseOutput, runCommand, teachingCommand } from "../_command.ts";
-import { type MeshOptions, openState, withManifests } from "./_mesh_options.ts";
+import { runInside } from "../find_mesh.ts";
+import { localMesh, type MeshOptions, openState, withManifests } from "./_mesh_options.ts";
 import { explain, type Explanation, type Question } from "./explanation.ts";
+import { findLags, type Lags } from "./lag.ts";
 import { MeshView } from "./mesh_view.ts";
 import { columns } from "./refs.ts";
 
@@ -20,7 +22,8 @@ export async function runExplain(argv: readonly string[]): Promise<void> {
   const summary =
     "What would become of a request: route, backends with their shares, timeouts and retries; and at each " +
     "server the policy that decides, and why. The answer comes from the functions of the proxy itself, over the snapshots " +
-    "that the controller would send it. The exit code is 1 when the request would be refused.";
+    "that the controller would send it; where a sidecar does not run them yet, it says so. The exit code is 1 when the " +
+    "request would be refused.";
   const command = withManifests(
     teachingCommand("explain", summary, [
       "tulle explain deploy/front svc/catalogue GET /items -n shop",
@@ -38,10 +41,20 @@ export async function runExplain(argv: readonly string[]): Promise<void> {
     .option("--authority <host>", "of the request; default: the name of the Service")
     .option("-o, --output <form>", "table or json", parseOutput, "table")
     .action(async (words: string[], options: ExplainOptions) => {
+      const mesh = options.filename === undefined ? localMesh(options) : null;
+      const status = mesh === null ? null : await runInside(mesh, ["explain", ...argv]);
+      if (status !== null) return void (process.exitCode = status);
       const view = new MeshView(await openState(options));
-      const answer = explain(view, readQuestion(view, words, options), Date.now());
+      const question = readQuestion(view, words, options);
+      const answer = explain(view, question, Date.now());
+      // Manifests are run by nobody.
+      const lags = options.filename === undefined
+        ? await findLags(options, view, question, answer)
+        : { older: [], silent: [] };
       process.stdout.write(
-        options.output === "json" ? `${JSON.stringify(answer, null, 2)}\n` : explanationText(answer),
+        options.output === "json"
+          ? `${JSON.stringify({ ...answer, ...lags }, null, 2)}\n`
+          : explanationText(answer) + lagsText(lags),
       );
       process.exitCode = answer.admitted === "all" ? 0 : 1;
     });
@@ -89,6 +102,18 @@ function readCaller(text: string | undefined, trustDomain: string): Question["ca
     throw new UsageError(`--from: found "${text}", want spiffe://…, namespace/account or none`);
   }
   return { identity: `spiffe://${trustDomain}/ns/${namespace}/sa/${account}`, ip };
+}
+
+function lagsText({ older, silent }: Lags): string {
+  const lines = older.map(({ workload, what, why }) =>
+    `not yet: ${workload} runs another version of ${what}; ${why}\n`
+  );
+  const [first] = silent;
+  if (first !== undefined) {
+    const more = silent.length === 1 ? "" : ` and ${silent.length - 1} more`;
+    lines.push(`not asked what it runs: ${first.workload}${more} (${first.why})\n`);
+  }
+  return lines.join("");
 }
 
 /** For a terminal. */

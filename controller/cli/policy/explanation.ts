@@ -32,6 +32,8 @@ export interface Question {
 export interface Explanation {
   readonly from: string;
   readonly to: string;
+  /** Of the target, "web.shop.svc.cluster.local:80"; "" for what the mesh does not know. */
+  readonly authority: string;
   /** Null: none matches, or it is not about requests. */
   readonly route: {
     readonly ref: string;
@@ -82,7 +84,7 @@ export function explain(view: MeshView, question: Question, wallMs: number): Exp
   const { key, subjects } = readTo(view, question);
   const client = question.from ?? { namespace: question.namespace, name: "" };
   const target = view.target(key, client);
-  const base = { from, to: toText(target, key) };
+  const base = { from, to: toText(target, key), authority: target.known ? target.authority : "" };
   const { request } = question;
   if (!target.known) {
     const { egress } = explainOutbound(
