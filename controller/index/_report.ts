@@ -28,7 +28,7 @@ export class Report {
 
   /** An annotation that cannot be read. */
   annotation(meta: Meta, key: string, found: string, want: string): void {
-    const object = meta.namespace === "" ? meta.name : `${meta.namespace}/${meta.name}`;
+    const object = `${meta.kind} ${meta.namespace === "" ? meta.name : `${meta.namespace}/${meta.name}`}`;
     this.warn(object, `annotation ${key}: found ${JSON.stringify(found.slice(0, 48))}, want ${want}`);
   }
 

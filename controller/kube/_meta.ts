@@ -40,7 +40,8 @@ export function readMeta(root: Reader, namespaced: boolean): Meta {
   meta.ignore("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds");
   meta.done();
   const createdMs = created === null ? null : Date.parse(created);
-  return { namespace: namespaced ? given : "", name, labels, annotations, createdMs };
+  const kind = String(root.raw("kind"));
+  return { kind, namespace: namespaced ? given : "", name, labels, annotations, createdMs };
 }
 
 function isTime(text: string): boolean {

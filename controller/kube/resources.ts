@@ -11,6 +11,8 @@ import type { RateLimitPolicy } from "./rate_limits.ts";
 
 /** Metadata that the mesh reads. */
 export interface Meta {
+  /** Of the object, for what is said about it. */
+  readonly kind: string;
   /** Empty for objects without a namespace (Namespace). */
   readonly namespace: string;
   readonly name: string;

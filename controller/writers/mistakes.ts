@@ -48,7 +48,10 @@ export function mistakesOf(problems: readonly Problem[], warnings: readonly Conf
     if (severity === "warning" && isOthers(object) && !path.includes("tulle.dev/")) continue;
     note(object, path === "" ? detail : `${path}: ${detail}`, severity === "error");
   }
-  for (const { object, detail } of warnings) if (!isOthers(object)) note(object, detail, false);
+  for (const { object, detail } of warnings) {
+    // Annotations are ours on whatever they stand.
+    if (!isOthers(object) || detail.startsWith("annotation ")) note(object, detail, false);
+  }
   return [...found].map(([object, { isRefused, texts }]) => ({ object, isRefused, text: texts.join("; ") }));
 }
 

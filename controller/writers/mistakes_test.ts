@@ -28,12 +28,13 @@ test("mistakesOf() passes over what is Kubernetes' own business, though not our 
     problem("Service shop/web", "warning", annotation, "unknown annotation"),
     problem("Pod shop/web-0", "error", "spec", "found nothing"),
   ];
-  const warnings = [{ object: "Service shop/api", detail: "its selector selects no workload" }, {
-    object: "shop/x",
-    detail: "y",
-  }];
+  const warnings = [
+    { object: "Service shop/api", detail: "its selector selects no workload" },
+    { object: "Service shop/slow", detail: 'annotation timeout.tulle.dev/request: found "5", want a duration' },
+  ];
   expect(mistakesOf(problems, warnings).map(({ object, text }) => [object, text])).toEqual([
     ["Service shop/web", `${annotation}: unknown annotation`],
     ["Pod shop/web-0", "spec: found nothing"],
+    ["Service shop/slow", 'annotation timeout.tulle.dev/request: found "5", want a duration'],
   ]);
 });

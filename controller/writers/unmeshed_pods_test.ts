@@ -5,7 +5,7 @@ import { unmeshedPods } from "./unmeshed_pods.ts";
 type Texts = Readonly<Record<string, string>>;
 
 function meta(namespace: string, name: string, annotations: Texts = {}, labels: Texts = {}) {
-  return { namespace, name, labels, annotations, createdMs: 0 };
+  return { kind: "Pod", namespace, name, labels, annotations, createdMs: 0 };
 }
 
 function pod(namespace: string, name: string, more: Partial<Pod> = {}, annotations: Texts = {}): Pod {

@@ -1,9 +1,11 @@
 /** `tulle policy replay` over manifests and facts. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tulleCommand } from "../support/tulle_command.ts";
+
+setDefaultTimeout(60_000);
 
 const SHOP = join(import.meta.dir, "shop.yaml");
 
@@ -119,6 +121,16 @@ metadata: {name: words}
   });
 });
 
+test("replay has one line for a caller and a request, whatever decided when it came", () => {
+  inFolder((path) => {
+    const flows = [FLOW, { ...FLOW, policy: "Server shop/old", lastSeen: "2026-01-02T00:00:00Z" }];
+    writeFileSync(path("flows.json"), JSON.stringify([{ workload: "shop/front", dropped: 0, flows }]));
+    const words = ["replay", "--base", SHOP, "--flows", path("flows.json"), "-f", "-", "-n", "shop", "-o", "json"];
+    const { changes } = JSON.parse(run(words, server("front", "all-authenticated", ""))) as { changes: unknown[] };
+    expect(changes).toMatchObject([{ count: 2, lastSeen: "2026-01-02T00:00:00Z", after: { verdict: "permit" } }]);
+  });
+});
+
 /** What was refused under an older policy may be let in by what was seen since. */
 test("suggest lists as refused what its objects refuse, most frequent first", () => {
   inFolder((path) => {
@@ -138,5 +150,13 @@ test("suggest lists as refused what its objects refuse, most frequent first", ()
     expect(comments).toHaveLength(21);
     expect(comments.at(-1)).toBe("# and 11 more: see `tulle policy flows`");
     expect(text).not.toContain("now: " + FRONT + " GET /items");
+    expect(text).toStartWith("---\n");
+    // A Server that has the port goes before it.
+    writeFileSync(path("old.yaml"), server("old", "deny", "2020-01-01T00:00:00Z"));
+    const words = ["suggest", "front", "-n", "shop", "-f", SHOP, "-f", path("old.yaml"), "--flows", path("flows.json")];
+    const beside = run(words, "");
+    expect(beside).toStartWith("# Server shop/old has one of these ports today");
+    expect(beside).toContain("/admin at port 9");
+    expect(beside).not.toContain("now: " + FRONT + " GET /items");
   });
 });

@@ -132,7 +132,13 @@ export function explain(view: MeshView, question: Question, wallMs: number): Exp
   const backends = found.shares.map(({ share, request: seen }): ExplainedBackend => {
     const percent = total === 0 ? 0 : Math.round(share.weight / total * 1000) / 10;
     if (share.backend === null) {
-      return { ref: "nothing", percent, trouble: "its reference leads nowhere: 500", limits: [], servers: [] };
+      return {
+        ref: "nothing",
+        percent,
+        trouble: "its reference leads nowhere, or no backend has a weight: 500",
+        limits: [],
+        servers: [],
+      };
     }
     const ref = `${refText(share.backend.ref)}:${share.backend.port}`;
     const trouble = share.backend.endpoints.length === 0 ? "it has no endpoints: 503" : "";

@@ -3,14 +3,14 @@ import { Argument } from "commander";
 import { UsageError } from "../../../src/base/error.ts";
 import { flowRequest } from "../../../src/proxy/explain.ts";
 import { decodeResource } from "../../kube/decode.ts";
-import type { Kind } from "../../kube/resources.ts";
+import { keyOf, type Kind, type Resource } from "../../kube/resources.ts";
 import { collect, type Output, parseOutput, runCommand, teachingCommand } from "../_command.ts";
 import { runInside } from "../find_mesh.ts";
 import { localMesh, type MeshOptions, openState, withManifests, withMeshOptions } from "./_mesh_options.ts";
 import { collectFlows, type FlowOptions } from "./flow_source.ts";
 import { lint, type LintFinding } from "./lint.ts";
 import { POLICY_KINDS, readManifests } from "./mesh_state.ts";
-import { MeshView } from "./mesh_view.ts";
+import { MeshView, type Subject } from "./mesh_view.ts";
 import { outcome, type Replay, replay, replayText } from "./replay.ts";
 import { type Refused, suggest, type Suggestion, suggestionText } from "./suggestion.ts";
 
@@ -152,15 +152,28 @@ async function runSuggest(argv: readonly string[]): Promise<void> {
         return request !== null && view.judge(namespace, name)?.isProbe(flow.port, caller, request) === true;
       });
       if (suggestion.objects.length === 0) throw new Error(`nobody was seen calling ${word}: let it run for a while`);
-      process.stdout.write(suggestionText(suggestion, stillRefused(view, suggestion)));
+      const rivals = rivalsOf(view, subjects, suggestion);
+      process.stdout.write(suggestionText(suggestion, stillRefused(view, suggestion, rivals), rivals));
     });
   await runCommand(command, argv);
 }
 
-/** What was refused, and would be if the suggestion were applied; where that cannot be told it is not listed. */
-function stillRefused(view: MeshView, { objects, refused }: Suggestion): Refused[] {
-  const resources = objects.flatMap(({ value }) => decodeResource(value).resource ?? []);
-  const after = view.with(resources);
+/** Servers that have a suggested one's port today: being older they would go before it. @returns keys, "Server shop/web" */
+function rivalsOf(view: MeshView, subjects: readonly Subject[], { objects }: Suggestion): string[] {
+  const servers = decoded(objects).filter((resource) => resource.kind === "Server");
+  const own = new Set(servers.map(keyOf));
+  const there = subjects.flatMap(({ namespace, name }) =>
+    servers.flatMap(({ port }) => {
+      const server = view.judge(namespace, name)?.policy.ports.get(Number(port))?.server ?? null;
+      return server === null ? [] : [`Server ${server.namespace}/${server.name}`];
+    })
+  );
+  return [...new Set(there)].filter((key) => !own.has(key)).sort();
+}
+
+/** What was refused, and would be if the suggestion took the place of its rivals; where that cannot be told it is not listed. */
+function stillRefused(view: MeshView, { objects, refused }: Suggestion, rivals: readonly string[]): Refused[] {
+  const after = view.with(decoded(objects), new Set(rivals));
   return refused.filter(({ workload, flow }) => {
     const found = outcome(after, workload, flow);
     return typeof found !== "string" && found.verdict === "deny";
@@ -191,4 +204,8 @@ async function enter(options: FlowOptions, argv: readonly string[]): Promise<boo
   const status = mesh === null ? null : await runInside(mesh, argv);
   if (status !== null) process.exitCode = status;
   return status !== null;
+}
+
+function decoded(objects: Suggestion["objects"]): Resource[] {
+  return objects.flatMap(({ value }) => decodeResource(value).resource ?? []);
 }

@@ -47,30 +47,31 @@ export function replay(
   after: MeshView,
   seen: readonly WorkloadFlows[],
 ): Omit<Replay, "ignored"> {
-  const changes: Change[] = [];
-  const open: Replay["open"][number][] = [];
-  let same = 0;
+  // Facts are kept apart by what decided then, which is of no interest now.
+  const changes = new Map<string, Change>();
+  const open = new Map<string, Replay["open"][number]>();
+  const same = new Set<string>();
   for (const { workload, flows } of seen) {
     for (const flow of flows) {
       const shared = { workload, caller: callerText(flow), request: requestText(flow) };
       const [old, now] = [outcome(before, workload, flow), outcome(after, workload, flow)];
+      const key = JSON.stringify([shared, flow.port]);
       if (typeof old === "string" || typeof now === "string") {
-        open.push({ ...shared, why: typeof old === "string" ? old : String(now) });
-      } else if (old.verdict === now.verdict) same++;
-      else {changes.push({
-          ...shared,
-          port: flow.port,
-          count: flow.count,
-          lastSeen: flow.lastSeen,
-          before: old,
-          after: now,
-        });}
+        open.set(key, { ...shared, why: typeof old === "string" ? old : String(now) });
+      } else if (old.verdict === now.verdict) same.add(key);
+      else {
+        const known = changes.get(key);
+        const count = flow.count + (known?.count ?? 0);
+        const lastSeen = known === undefined || flow.lastSeen > known.lastSeen ? flow.lastSeen : known.lastSeen;
+        changes.set(key, { ...shared, port: flow.port, count, lastSeen, before: old, after: now });
+      }
     }
   }
-  changes.sort((a, b) =>
+  const sorted = [...changes.values()].sort((a, b) =>
     a.after.verdict.localeCompare(b.after.verdict) || a.workload.localeCompare(b.workload) || b.count - a.count
   );
-  return { changes, same, open, dropped: seen.reduce((sum, { dropped }) => sum + dropped, 0) };
+  const dropped = seen.reduce((sum, { dropped }) => sum + dropped, 0);
+  return { changes: sorted, same: same.size, open: [...open.values()], dropped };
 }
 
 /** What a workload's sidecar would decide about a fact. @returns why it cannot be told, otherwise the outcome */

@@ -169,8 +169,16 @@ const MAX_REFUSED = 20;
 /**
  * As YAML, with what was seen as comments.
  * @param refused then, and by these objects as well
+ * @param rivals Servers that have the same ports today
  */
-export function suggestionText({ objects }: Suggestion, refused: readonly Refused[]): string {
+export function suggestionText(
+  { objects }: Suggestion,
+  refused: readonly Refused[],
+  rivals: readonly string[],
+): string {
+  const notes = rivals.map((key) =>
+    `# ${key} has one of these ports today, and goes before what is newer: delete it with its policies, or this does not hold\n`
+  );
   const documents = objects.map(({ value, comment }) => `---\n# ${comment}\n${stringify(value, { lineWidth: 0 })}`);
   const counts = new Map<string, number>();
   for (const { flow: { identity, ip, port, protocol, method, path, count } } of refused) {
@@ -183,5 +191,5 @@ export function suggestionText({ objects }: Suggestion, refused: readonly Refuse
   if (lines.length > MAX_REFUSED) {
     left.push(`# and ${lines.length - MAX_REFUSED} more: see \`tulle policy flows\`\n`);
   }
-  return documents.join("") + left.join("");
+  return notes.join("") + documents.join("") + left.join("");
 }

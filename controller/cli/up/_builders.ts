@@ -29,7 +29,7 @@ export function instance(name: string, with_: Partial<Instance> = {}): Instance 
 export function service(name: string, with_: Partial<Service> = {}): Service {
   return {
     kind: "Service",
-    meta: { namespace: "shop", name, labels: {}, annotations: {}, createdMs: null },
+    meta: { kind: "Service", namespace: "shop", name, labels: {}, annotations: {}, createdMs: null },
     selector: { app: name },
     ports: [],
     clusterIPs: [],
