@@ -11,10 +11,8 @@ import type { RateLimitPolicy } from "./rate_limits.ts";
 
 /** Metadata that the mesh reads. */
 export interface Meta {
-  /** Of the object, for what is said about it. */
   readonly kind: string;
-  /** Empty for objects without a namespace (Namespace). */
-  readonly namespace: string;
+  readonly namespace: string; // "" for objects outside of namespaces
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;

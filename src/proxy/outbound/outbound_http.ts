@@ -277,10 +277,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     exchange.via = share;
     if (backend === null) {
       return exchange.fail(
-        unsent(
-          "invalid_backend",
-          `route ${rule.ref.namespace}/${rule.ref.name} has no backend: none exists, or none has a weight`,
-        ),
+        unsent("invalid_backend", `route ${rule.ref.namespace}/${rule.ref.name} refers to no existing backend`),
       );
     }
     const endpoint = kept === null
