@@ -1,6 +1,6 @@
 /** Heads that an HTTP/1.1 connection makes itself. */
 import type { ByteSink } from "../base/byte_sink.ts";
-import { type HeaderBlock, headerBlock } from "../wire/header_block.ts";
+import { EXPECTS_CONTINUE, type HeaderBlock, headerBlock } from "../wire/header_block.ts";
 import type { RequestHead } from "../wire/http1/request_head.ts";
 import {
   appendResponseHead,
@@ -11,6 +11,7 @@ import {
   SEND_UPGRADE,
 } from "../wire/http1/serialize.ts";
 import { CHUNKED, COUNTED, OMITTED, UNTIL_CLOSE } from "./http1_body_writer.ts";
+import { MAX_DISCARDED_BYTES } from "./limits.ts";
 
 /** Identity of the edit below, for the memo of blocks. */
 const EMPTY_BODY = {};
@@ -61,6 +62,15 @@ export function bodyOf(request: RequestHead, head: HeaderBlock, end: boolean): n
   if (end || request.block.method === "HEAD" || isBodyless(head.status)) return OMITTED;
   if (head.contentLength >= 0) return COUNTED;
   return request.minorVersion === 1 ? CHUNKED : UNTIL_CLOSE;
+}
+
+/**
+ * Whether the connection ends with an answer that comes before the end of its request: when it was refused, when there
+ * is more to come than is read past, and when the client waited for 100 (Continue) and may now never send its body
+ * (RFC 9110 §10.1.1).
+ */
+export function endsWithAnswer(request: RequestHead, status: number): boolean {
+  return status >= 400 || request.contentLength > MAX_DISCARDED_BYTES || (request.block.flags & EXPECTS_CONTINUE) !== 0;
 }
 
 /**

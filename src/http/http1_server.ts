@@ -31,7 +31,7 @@ import {
   MAX_PIPELINED_BYTES,
   RETIRED_IDLE_MS,
 } from "./limits.ts";
-import { appendErrorResponse, appendFinalHead, appendTunnelHead, bodyOf } from "./http1_answers.ts";
+import { appendErrorResponse, appendFinalHead, appendTunnelHead, bodyOf, endsWithAnswer } from "./http1_answers.ts";
 import { type BytesReader, HeldBytes } from "./http1_held_bytes.ts";
 import { DATA, END, Http1BodyReader, LAST, NEED_MORE } from "./http1_body_reader.ts";
 import { Http1BodyWriter, UNTIL_CLOSE } from "./http1_body_writer.ts";
@@ -150,6 +150,7 @@ export class Http1Server extends Connected
     if (this.#lingering && this.outbox.pending > 0) return this.#reset(); // it does not even read the answer
     if (this.#lingering || (this.isIdle && this.#held.length === 0)) return this.#close();
     if (this.#state === HEAD) this.#refuse(408, "head was not completed in time");
+    else if (this.#state === BODY && this.#responded) this.#linger();
     else if (this.#peerEnded && this.#state === WAIT) this.#checkHalfClosed();
   }
 
@@ -242,7 +243,7 @@ export class Http1Server extends Connected
         this.#breaksOff(event);
         return end;
       }
-      this.#account(body.dataEnd - body.dataStart);
+      if (!this.#responded) this.#account(body.dataEnd - body.dataStart);
       if (event === LAST) this.#bodyDone(buffer, body.dataStart, body.dataEnd);
       else if (event === DATA) this.listener?.onData(this, buffer, body.dataStart, body.dataEnd, false);
     }
@@ -326,8 +327,7 @@ export class Http1Server extends Connected
     const kind = bodyOf(request, head, end);
     this.#out.begin(kind, head.contentLength);
     if (this.closing || (this.#peerEnded && this.#held.length === 0) || kind === UNTIL_CLOSE) this.#keepAlive = false;
-    // Answered before it was read to its end: the rest will not be read, at least when it was refused.
-    if (!this.#received && (end || head.status >= 400)) this.#keepAlive = false;
+    if (!this.#received && endsWithAnswer(request, head.status)) this.#keepAlive = false;
     const result = appendFinalHead(this.outbox.begin(), request, head, end, reason, kind, this.#keepAlive);
     if (result < 0) return this.#cannotSay(textForCode(result));
     this.#headSent = true;
@@ -361,8 +361,7 @@ export class Http1Server extends Connected
   abort(h2Code: number): void {
     if (this.#state === CLOSED) return;
     this.listener = null;
-    if (h2Code === NO_ERROR && this.#responded) return;
-    this.#reset();
+    if (h2Code !== NO_ERROR || !this.#responded) this.#reset();
   }
 
   consumed(bytes: number): void {
@@ -414,9 +413,13 @@ export class Http1Server extends Connected
     this.#responded = true;
     this.listener = null;
     if (this.#received) return this.#next();
-    // The request goes on although it was answered: read no more of it, but let the answer arrive.
-    this.#state = WAIT;
+    // The request goes on although it was answered: read past its rest, or no more of it, but let the answer arrive.
     this.#unconsumed = 0;
+    if (this.#keepAlive) {
+      this.#resume();
+      return arm(this.#timer, LINGER_MS);
+    }
+    this.#state = WAIT;
     this.#linger();
   }
 
