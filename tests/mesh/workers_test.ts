@@ -78,15 +78,20 @@ test.skipIf(isDirect)("metrics are the exact sum of all threads, and never go do
   }));
   clearInterval(watch);
   const requests = 6 * 100 + 15 + 6;
-  const metrics = await front.metrics();
+  // A thread that has no turn for a second, on a busy machine, is shown as it was before.
+  const settled = async (part: Part, labels: Readonly<Record<string, string>>) =>
+    await eventually(async () => {
+      const text = await part.metrics();
+      expect(sumOf(text, "request_total", labels)).toBe(requests);
+      return text;
+    });
+  const metrics = await settled(front, { direction: "outbound" });
   expect(before).toBeLessThanOrEqual(requests);
-  expect(sumOf(metrics, "request_total", { direction: "outbound" })).toBe(requests);
   expect(sumOf(metrics, "response_total", { direction: "outbound", status_code: "200" })).toBe(requests);
   expect(sumOf(metrics, "response_latency_ms_count", { direction: "outbound" })).toBe(requests);
   expect(sumOf(metrics, "tcp_open_connections", { direction: "outbound", peer: "src" })).toBe(6);
   expect(sumOf(metrics, "outbound_http_balancer_endpoints", { endpoint_state: "ready" })).toBe(1);
-  const inbound = await web.metrics();
-  expect(sumOf(inbound, "request_total", { direction: "inbound", tls: "true" })).toBe(requests);
+  const inbound = await settled(web, { direction: "inbound", tls: "true" });
   expect(sumOf(inbound, "tcp_open_connections", { direction: "inbound", peer: "src" })).toBe(2);
   for (const client of clients) client[Symbol.dispose]();
 });
