@@ -12,6 +12,7 @@ import type { Refusal } from "./refusal.ts";
 export class RecordingOwner implements Http2Owner {
   readonly events: string[] = [];
   readonly refusals: Refusal[] = [];
+  readonly badRequests: number[] = [];
   readonly streams: Http2Stream[] = [];
   readonly recorders: Recorder[] = [];
   readonly #consumes: boolean;
@@ -30,6 +31,10 @@ export class RecordingOwner implements Http2Owner {
     this.recorders.push(recorder);
     recorder.onHead(stream, head, end);
     this.serve?.(stream, head, end);
+  }
+
+  onBadRequest(_connection: Http2Connection, status: number): void {
+    this.badRequests.push(status);
   }
 
   onDraining(): void {

@@ -193,7 +193,6 @@ for (
       send: [request(1, { "content-length": "3" }, 0), data(1, 2, END_STREAM)],
       code: 1,
     },
-    { what: "a missing body", send: [request(1, { "content-length": "3" })], code: 1 },
     {
       what: "trailers before the announced end",
       send: [request(1, { "content-length": "3" }, 0), headers(1, { x: "y" }, END_STREAM)],
@@ -205,9 +204,6 @@ for (
       send: [request(1, {}, 0), headers(1, { ":path": "/" }, END_STREAM)],
       code: 1,
     },
-    { what: "upper case in a name", send: [request(1, { "X-Y": "z" })], code: 1 },
-    { what: "a field of the connection", send: [request(1, { connection: "close" })], code: 1 },
-    { what: "no path", send: [headers(1, { ":method": "GET", ":scheme": "http" }, END_STREAM)], code: 1 },
     {
       what: "a stream that depends on itself",
       send: [

@@ -8,6 +8,8 @@ import type { Refusal } from "./refusal.ts";
 export interface Http2Owner {
   /** Server role: a request began; the owner sets `stream.listener` before it returns, or aborts the stream. */
   onRequest(connection: Http2Connection, stream: Http2Stream, head: HeaderBlock, end: boolean): void;
+  /** Server role: a message that breaks RFC 9113 §8 was answered; nobody else heard of it, and the connection goes on. */
+  onBadRequest(connection: Http2Connection, status: number, detail: string): void;
   /** No new streams: GOAWAY was received, or ids ran out. */
   onDraining(connection: Http2Connection): void;
   /** The last stream has ended. */

@@ -137,29 +137,40 @@ export class SectionReader {
     const { connection } = reader;
     reader.lastPeerId = id;
     if (head === TOO_LARGE) {
-      if (!reader.spend(TOO_LARGE_COST)) return;
-      connection.writeHeaders(id, TOO_LARGE_RESPONSE, true);
-      return connection.refuse(id, code.NO_ERROR);
+      if (reader.spend(TOO_LARGE_COST)) this.#answer(id, TOO_LARGE_RESPONSE, code.NO_ERROR, "header section too large");
+      return;
     }
-    if (typeof head === "number" || this.#selfDependent) {
-      return reader.spend() ? connection.refuse(id, code.PROTOCOL_ERROR) : undefined;
-    }
+    if (this.#selfDependent) return reader.spend() ? connection.refuse(id, code.PROTOCOL_ERROR) : undefined;
+    if (typeof head === "number") return this.#malformed(id, "malformed header section");
     const limit = connection.mesh ? MAX_MESH_STREAMS : MAX_STREAMS;
     if (connection.draining || connection.streams.size >= limit) {
       return reader.spend() ? connection.refuse(id, code.REFUSED_STREAM) : undefined;
     }
+    // The bytes behind CONNECT are a tunnel's; a length speaks of the first of them at most (an upgrade with a body).
+    const bodyLeft = head.method === "CONNECT" ? -1 : head.contentLength;
+    if (ends && bodyLeft > 0) return this.#malformed(id, "announced body is missing");
     const stream = new Http2Stream(connection, id, connection.peerInitialWindow, connection.windows.first);
     connection.streams.add(stream);
     stream.headReceived = true;
-    // The bytes behind CONNECT are a tunnel's; a length speaks of the first of them at most (an upgrade with a body).
-    if (head.method !== "CONNECT") stream.bodyLeft = head.contentLength;
-    if (ends) {
-      if (stream.bodyLeft > 0) {
-        return void reader.streamError(stream, code.PROTOCOL_ERROR, "announced body is missing");
-      }
-      stream.recvEnd = true;
-    }
+    stream.bodyLeft = bodyLeft;
+    stream.recvEnd = ends;
     connection.owner.onRequest(connection, stream, head, ends);
+  }
+
+  /**
+   * A malformed request is answered before its stream is reset (RFC 9113 §8.1.1): clients take PROTOCOL_ERROR alone for the
+   * connection's fault, and some (Go's) send the same request again and again, each time on a new one.
+   */
+  #malformed(id: number, detail: string): void {
+    if (this.#reader.spend()) this.#answer(id, MALFORMED_RESPONSE, code.PROTOCOL_ERROR, detail);
+  }
+
+  /** The whole answer to a request that nobody else hears of. */
+  #answer(id: number, response: HeaderBlock, h2Code: number, detail: string): void {
+    const { connection } = this.#reader;
+    connection.writeHeaders(id, response, true);
+    connection.refuse(id, h2Code);
+    connection.owner.onBadRequest(connection, response.status, detail);
   }
 
   #sectionOn(stream: Http2Stream, head: HeaderBlock | number, ends: boolean): void {
@@ -202,4 +213,8 @@ export class SectionReader {
 const TOO_LARGE_RESPONSE = headerBlock(
   { ...NO_START, status: 431 },
   ["content-length", "0", "tulle-error", "header_too_large"],
+);
+const MALFORMED_RESPONSE = headerBlock(
+  { ...NO_START, status: 400 },
+  ["content-length", "0", "tulle-error", "bad_request"],
 );

@@ -90,7 +90,7 @@ export class Downstream implements HttpContext, Http1ServerOwner, Http2Owner {
     else this.#http2Request(what as Http2Stream, head, end === true); // by the second
   }
 
-  onBadRequest(_connection: Http1Server, status: number, detail: string): void {
+  onBadRequest(_connection: Http1Server | Http2Connection, status: number, detail: string): void {
     this.owner.badRequest(this, status, detail);
   }
 

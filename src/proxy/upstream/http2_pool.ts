@@ -153,6 +153,8 @@ export class Http2Pool implements Http2Owner, TimerOwner {
   }
 
   /** Its streams are told, and count as failed by the endpoint. */
+  onBadRequest(): void {} // servers' business
+
   onRefused(_connection: Http2Connection, _reason: Refusal, _detail: string): void {}
 
   onClosed(connection: Http2Connection, detail: string): void {
