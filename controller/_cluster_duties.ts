@@ -117,7 +117,7 @@ export class ClusterDuties {
         log,
         registry,
       });
-      this.#webhook = await WebhookServer.listen({ ...options.webhook, identity: own, admission });
+      this.#webhook = await WebhookServer.listen({ ...options.webhook, identity: own, admission, registry });
     }
     store.onChange((changed) => {
       this.#bundles.look();

@@ -16,19 +16,19 @@ export class Shares {
     return this.#used;
   }
 
-  /** Takes one more; false, and nothing is taken, when the caller has its share. `leave` gives it back. */
-  enter(caller: string): boolean {
-    const held = (this.#held.get(caller) ?? 0) + 1;
-    if (!mayHold(held, this.#used + 1, this.#most)) return false;
+  /** Takes so many more; false, and nothing is taken, when the caller has its share. `leave` gives them back. */
+  enter(caller: string, count = 1): boolean {
+    const held = (this.#held.get(caller) ?? 0) + count;
+    if (!mayHold(held, this.#used + count, this.#most)) return false;
     this.#held.set(caller, held);
-    this.#used++;
+    this.#used += count;
     return true;
   }
 
-  leave(caller: string): void {
-    const left = (this.#held.get(caller) ?? 0) - 1;
+  leave(caller: string, count = 1): void {
+    const left = (this.#held.get(caller) ?? 0) - count;
     if (left > 0) this.#held.set(caller, left);
     else this.#held.delete(caller);
-    this.#used--;
+    this.#used -= count;
   }
 }
