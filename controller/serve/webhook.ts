@@ -45,7 +45,10 @@ export class WebhookServer {
   private constructor({ identity, admission, registry, limits }: WebhookOptions) {
     const app = new Hono<Env>();
     const reviews = new Reviews(limits);
-    const refused = registry.counter("admission_reviews_refused_total", "Admission reviews that were not looked at, by reason.");
+    const refused = registry.counter(
+      "admission_reviews_refused_total",
+      "Admission reviews that were not looked at, by reason.",
+    );
     const review = (answer: Answer) => (context: Context<Env>) => serveReview(context, reviews, refused, answer);
     app.post(INJECT_PATH, review((request) => admission.inject(request)));
     app.post(VALIDATE_PATH, review((request) => admission.validate(request)));

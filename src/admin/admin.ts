@@ -10,7 +10,7 @@ import type { IpBlock } from "../model/ip.ts";
 import type { AccessEntry } from "../telemetry/access_log.ts";
 import { METRICS_CONTENT_TYPE } from "../telemetry/render.ts";
 import type { Caller } from "./access.ts";
-import { Scrapes } from "./scrapes.ts";
+import { Scrapes } from "../base/scrapes.ts";
 
 /** Whether the proxy can serve, and what it still waits for. */
 export interface Readiness {

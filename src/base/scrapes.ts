@@ -1,4 +1,4 @@
-/** The text of /metrics, which anybody on the network may ask for as often as he likes. */
+/** A text that is made anew for each who asks, such as /metrics, which anybody on the network may ask for as often as he likes. */
 
 /** Texts made within one second, at most: far above what a few Prometheus servers and a person ask for, far below what costs memory or CPU. */
 const MAX_TEXTS_PER_SECOND = 16;
@@ -6,7 +6,7 @@ const MAX_TEXTS_PER_SECOND = 16;
 const MAX_ANSWERS_PER_SECOND = 128;
 const SECOND_MS = 1000;
 
-/** Hands out the metrics; those who ask too often share one text, no older than a second, and then get none. */
+/** Hands out the text; those who ask too often share one text, no older than a second, and then get none. */
 export class Scrapes {
   readonly #render: () => string | Promise<string>;
   readonly #now: () => number;
@@ -21,7 +21,7 @@ export class Scrapes {
     this.#now = now;
   }
 
-  /** @returns the metrics as they are now, or as they were when this second's share was used up; null: come back in a second */
+  /** @returns the text as it is now, or as it was when this second's share was used up; null: come back in a second */
   text(): string | Promise<string> | null {
     const second = Math.floor(this.#now() / SECOND_MS);
     if (second !== this.#second) {
