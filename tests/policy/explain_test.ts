@@ -59,6 +59,22 @@ test("explain says what may not leave the mesh", () => {
   expect(explained("front", "192.0.2.9:80", "GET", "/").answer.admitted).toBe("all");
 });
 
+test.each([
+  ["api.example.org:443", "all", /allowed by EgressNetwork pay\/api; names are pinned/],
+  ["files.example.org:443", "none", /denied by EgressNetwork pay\/no-files/],
+  [
+    "other.example.net:80",
+    "some",
+    /in 198.51.100.0\/24: allowed by EgressNetwork pay\/block.*elsewhere: egress_denied, no/,
+  ],
+  ["bank.example.com:443", "some", /in 203.0.113.0\/24: allowed by .*pay\/bank.*in 203.0.113.64\/26: egress_denied/],
+  ["198.51.100.9:80", "all", /\(allowed by EgressNetwork pay\/block\)$/], // by its address: nothing has to be resolved
+])("explain says whether a name may leave the mesh, or where it may: %s", (to, admitted, trouble) => {
+  const { answer } = explained("-f", join(import.meta.dir, "egress.yaml"), "till", to, "GET", "/", "-n", "pay");
+  expect(answer.trouble).toMatch(trouble);
+  expect(answer.admitted).toBe(admitted);
+});
+
 test("explain names the limits and faults that hold for the caller, and no others", () => {
   const { answer } = explained("-f", join(import.meta.dir, "limits.yaml"), "front", "svc/web", "GET", "/metrics");
   const [backend] = answer.backends;

@@ -1,15 +1,9 @@
 /** The answer of `tulle explain`, as a value: the client's sidecar, then the sidecar of each endpoint. */
 import { UsageError } from "../../../src/base/error.ts";
-import {
-  blockOf,
-  dependsOnHost,
-  explainFaults,
-  explainOutbound,
-  type InboundJudge,
-} from "../../../src/proxy/explain.ts";
+import { blockOf, explainFaults, explainOutbound, type InboundJudge } from "../../../src/proxy/explain.ts";
 import { faultText, ratesText, resilienceTexts } from "./limits.ts";
 import type { MeshView, Subject, TargetSnapshot } from "./mesh_view.ts";
-import { pinsNames } from "./pinned_names.ts";
+import { explainOutside } from "./outside.ts";
 import { refText, routeText } from "./refs.ts";
 
 export interface Question {
@@ -87,26 +81,9 @@ export function explain(view: MeshView, question: Question, wallMs: number): Exp
   const base = { from, to: toText(target, key), authority: target.known ? target.authority : "" };
   const { request } = question;
   if (!target.known) {
-    const { egress } = explainOutbound(
-      target,
-      request === null ? null : { ...request, authority: question.authority ?? key },
-    );
-    if (egress !== null && !egress.permit) {
-      const trouble = `it may not leave the mesh (egress_denied): ${egress.reason}`;
-      return { ...base, route: null, trouble, backends: [], admitted: "none" };
-    }
-    const isByName = target.egress !== null && dependsOnHost(target.egress);
-    const { from: caller } = question;
-    const isPinned = isByName && caller !== null &&
-      pinsNames(view.set, caller.namespace, caller.name, caller.workload);
-    const proof = isPinned
-      ? "; names are pinned there: it has to have got this address for the name from its nameserver (not_resolved)"
-      : "";
-    const leaves = egress === null ? "" : ` (${egress.reason}${proof})`;
-    const trouble = subjects.length > 0
-      ? ""
-      : `the mesh does not know it: the connection goes there as it is, in plaintext${leaves}`;
-    return { ...base, route: null, trouble, backends: [], admitted: "all" };
+    const { trouble, admitted } = explainOutside(view, question, key, target);
+    const isOwn = subjects.length > 0 && admitted === "all"; // a workload without a sidecar: no surprise
+    return { ...base, route: null, trouble: isOwn ? "" : trouble, backends: [], admitted };
   }
   const authority = question.authority ?? target.authority.replace(/:80$/, "");
   const found = explainOutbound(target, request === null ? null : { ...request, authority });
