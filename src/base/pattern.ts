@@ -11,6 +11,7 @@
  * worth. Such a pattern is walked without sets from the moment it shows.
  */
 import { type ByteSet, type Node, parsePattern } from "./_pattern_parse.ts";
+import { lowerPrefix } from "./_pattern_prefix.ts";
 import { bad, ok, type Result } from "./result.ts";
 import { toWire } from "./wire_text.ts";
 
@@ -41,7 +42,7 @@ export function compilePattern(text: string, path: string): Result<Pattern> {
   if (program.full) {
     return bad(path, JSON.stringify(text), `a pattern of at most ${MAX_INSTRUCTIONS} steps once expanded`);
   }
-  return ok(new Pattern(text, program));
+  return ok(new Pattern(text, lowerPrefix(tree.value), program));
 }
 
 class Program {
@@ -80,7 +81,11 @@ class Program {
       case "alt":
         return this.#alternatives(node.items);
       case "repeat":
-        for (let i = 0; i < node.min && !this.full; i++) this.emit(node.item);
+        for (let i = 0; i < node.min && !this.full; i++) {
+          const before = this.op.length;
+          this.emit(node.item);
+          if (this.op.length === before) break; // `(((){1000}){1000}){1000}` takes as many turns, and no steps
+        }
         if (node.max < 0) return this.#star(node.item);
         for (let i = node.min; i < node.max && !this.full; i++) this.#optional(node.item);
         return;
@@ -247,6 +252,8 @@ function add(bits: Uint32Array, word: number, bit: number): void {
 export class Pattern {
   /** As it was written. */
   readonly text: string;
+  /** What every matching input begins with once it is in lower case; "" when there is no such text. */
+  readonly prefix: string;
   readonly #program: Program;
   /** Byte → class: bytes that no set tells apart share one. */
   readonly #classOf: Uint8Array;
@@ -261,8 +268,9 @@ export class Pattern {
   #turn = 0;
 
   /** Use `compilePattern`. */
-  constructor(text: string, program: Program) {
+  constructor(text: string, prefix: string, program: Program) {
     this.text = text;
+    this.prefix = prefix;
     this.#program = program;
     this.#mark = new Uint32Array(program.op.length);
     this.#classOf = this.#classes();

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { compilePattern, type Pattern } from "./pattern.ts";
+import { somePattern } from "./pattern_fixture.ts";
 
 function pattern(text: string): Pattern {
   const result = compilePattern(text, "regex");
@@ -165,5 +166,48 @@ test("test() agrees with them when its state cache has overflown, too", () => {
       for (const s of inputs) expect([text, s, ours.test(s)]).toEqual([text, s, theirs.test(s)]);
     }),
     { numRuns: 200 },
+  );
+});
+
+test("compilePattern() is done at once with repetitions of nothing, however deep", () => {
+  const deep = pattern(`${"(".repeat(60)}a{0}${"){1000}".repeat(60)}b`); // 1000^60 turns, one step
+  expect([deep.test("b"), deep.test("ab")]).toEqual([true, false]);
+});
+
+test.each([
+  ["/api/v1/items", "/api/v1/items", "a literal"],
+  ["/api/v[12]/x", "/api/v", "a class ends it"],
+  ["/api/[v]1", "/api/v1", "but not one of a single byte"],
+  ["/api/.*", "/api/", "any byte ends it"],
+  ["/api(/x)?", "/api", "what may be absent ends it"],
+  ["/api/x*", "/api/", "as above"],
+  ["/api/x{0}y", "/api/y", "what is never there does not"],
+  ["/api/x+y", "/api/x", "one is there, more may be"],
+  ["/(ab){2}c", "/ababc", "a count of one size goes on"],
+  ["/(ab){2,3}c", "/abab", "a count of several does not"],
+  ["/(a[0-9]){2}c", "/a", "nor one of what is not known"],
+  ["/(apple|apply)/x", "/appl", "what all alternatives begin with"],
+  ["/(a|a)/x", "/a/x", "alternatives that are one"],
+  ["/(a|b)/x", "/", "alternatives"],
+  ["/a|/b", "/", "alternatives of the whole"],
+  ["/a|", "", "an empty one"],
+  ["^/a$", "/a", "assertions"],
+  ["(?i)/API/x", "/api/x", "case is left open"],
+  ["/A[bB]c", "/abc", "a letter in both cases is one"],
+  ["/a\\.b\\x2f", "/a.b/", "escapes"],
+  [".*/a", "", "anything first"],
+  ["", "", "nothing"],
+])("the prefix of %s is %p: %s", (text, prefix) => {
+  expect(pattern(text).prefix).toBe(prefix);
+});
+
+test("each input that a pattern matches begins with its prefix", () => {
+  fc.assert(
+    fc.property(somePattern, ({ text, input }) => {
+      const compiled = pattern(text);
+      expect(compiled.test(input)).toBe(true);
+      expect(input.toLowerCase()).toStartWith(compiled.prefix);
+    }),
+    { numRuns: 1000 },
   );
 });

@@ -1,4 +1,5 @@
 /** Ports with many routes and policies, for tests and measurements of what a decision costs. */
+import { compilePattern } from "../../base/pattern.ts";
 import type { HttpMatch, PathMatch, ValueMatch } from "../../model/http_match.ts";
 import type { Authorization, InboundPolicy, InboundRoute, Network } from "../../model/inbound.ts";
 import { type IpBlock, parseBlock } from "../../model/ip.ts";
@@ -43,12 +44,21 @@ export interface Shape {
 }
 
 const path = (kind: "exact" | "prefix", value: string): PathMatch => ({ kind, value, pattern: null });
+const regex = (value: string): PathMatch => {
+  const compiled = compilePattern(value, "");
+  if (!compiled.ok) throw new Error(compiled.error);
+  return { kind: "regex", value, pattern: compiled.value };
+};
 const header = (value: string): ValueMatch => ({ kind: "exact", name: "x-tenant", value, pattern: null });
 
 /** Shapes by their names. */
 export const SHAPES: Readonly<Record<string, Shape>> = {
   "exact paths": { match: (at) => ({ path: path("exact", `/p/${at}`) }), request: (at) => ({ path: `/p/${at}` }) },
   "prefixes": { match: (at) => ({ path: path("prefix", `/p/${at}`) }), request: (at) => ({ path: `/p/${at}/x` }) },
+  "regular expressions": {
+    match: (at) => ({ path: regex(`/p/${at}/[a-z]+`) }),
+    request: (at) => ({ path: `/p/${at}/x` }),
+  },
   "gRPC methods": {
     match: (at) => ({ path: path("exact", `/shop.S${at % 50}/M${at}`) }),
     request: (at) => ({ path: `/shop.S${at % 50}/M${at}` }),

@@ -5,6 +5,7 @@
 import type { HttpMatch, Matchable, ValueMatch } from "../../model/http_match.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
 import { fieldValue, matchesPath, matchesRest } from "./conditions.ts";
+import { PrefixChains, type PrefixNode } from "./prefix_chains.ts";
 import { queryValue } from "./query.ts";
 
 /** One match of one rule; its host name and, but for regular expressions, its path hold from where it stands. */
@@ -23,20 +24,23 @@ const MANY = 8;
 export class PathIndex<R extends Matchable> {
   readonly #exact = new Map<string, EntryList<R>>();
   readonly #prefix = new Map<string, EntryList<R>>();
+  /** Of regular expressions, by what the path must begin with in lower case; in `#rest` where that is nothing. */
+  readonly #regex = new Map<string, EntryList<R>>();
+  #regexes: PrefixChains<EntryList<R>> | null = null;
   readonly #rest = new EntryList<R>();
   #longestPrefix = 0;
 
   add(entry: Entry<R>): void {
     const path = entry.match?.path ?? null;
-    if (path === null || path.kind === "regex" || (path.kind === "prefix" && path.value === "")) {
-      return this.#rest.add(entry);
-    }
-    const lists = path.kind === "exact" ? this.#exact : this.#prefix;
-    if (path.kind === "prefix") this.#longestPrefix = Math.max(this.#longestPrefix, path.value.length);
-    let list = lists.get(path.value);
+    if (path === null) return this.#rest.add(entry);
+    const key = path.kind === "regex" ? path.pattern?.prefix ?? "" : path.value;
+    if (key === "" && path.kind !== "exact") return this.#rest.add(entry);
+    const lists = path.kind === "exact" ? this.#exact : path.kind === "prefix" ? this.#prefix : this.#regex;
+    if (path.kind === "prefix") this.#longestPrefix = Math.max(this.#longestPrefix, key.length);
+    let list = lists.get(key);
     if (list === undefined) {
       list = new EntryList();
-      lists.set(path.value, list);
+      lists.set(key, list);
     }
     list.add(entry);
   }
@@ -45,6 +49,8 @@ export class PathIndex<R extends Matchable> {
   seal(): void {
     for (const list of this.#exact.values()) list.seal();
     for (const list of this.#prefix.values()) list.seal();
+    for (const list of this.#regex.values()) list.seal();
+    if (this.#regex.size > 0) this.#regexes = new PrefixChains(this.#regex);
     this.#rest.seal();
   }
 
@@ -52,6 +58,10 @@ export class PathIndex<R extends Matchable> {
   find(block: HeaderBlock, path: string, best: Entry<R> | null): Entry<R> | null {
     let found = this.#rest.find(block, path, best);
     if (this.#exact.size > 0) found = this.#exact.get(path)?.find(block, path, found) ?? found;
+    if (this.#regexes !== null) {
+      let node: PrefixNode<EntryList<R>> | null = this.#regexes.longest(path.toLowerCase());
+      for (; node !== null; node = node.shorter) found = node.value.find(block, path, found);
+    }
     if (this.#prefix.size === 0) return found;
     // Each element boundary within reach: "/a/b/" has the prefixes "/a", "/a/b" and "/a/b/".
     const limit = Math.min(path.length, this.#longestPrefix);
