@@ -46,12 +46,21 @@ export interface DnsRelayDeps {
 
 type UdpSocket = Bun.udp.Socket<"buffer">;
 
+/** A program that waits for an answer. */
+interface Asker {
+  readonly from: UdpSocket;
+  readonly port: number;
+  readonly ip: string;
+}
+
 export class DnsRelay implements LookupOwner, StreamOwner {
   readonly #deps: DnsRelayDeps;
-  readonly #lookups = new Map<Lookup, { readonly from: UdpSocket; readonly port: number; readonly ip: string }>();
+  readonly #lookups = new Map<Lookup, Asker>();
   readonly #streams = new Set<StreamRelay>();
   readonly #sockets: UdpSocket[] = [];
   readonly #listeners: Listener[] = [];
+  /** So that what `open` has begun does not listen when `stop` came meanwhile. */
+  #stops = 0;
   #preferred = 0;
   #preferUntilMs = 0;
 
@@ -71,10 +80,13 @@ export class DnsRelay implements LookupOwner, StreamOwner {
    * @throws when it cannot be bound
    */
   async open(host: string, port: number, isSuccessor: boolean): Promise<number> {
+    const stops = this.#stops;
     const take = () => bind(host, port, (from, bytes, fromPort, ip) => this.#onQuery(from, bytes, fromPort, ip));
     const socket = await (isSuccessor ? again(take) : take());
     const at = { host, port: socket.port };
-    const accept = () => void this.#listeners.push(listen(at, (client: RawSocket) => this.#accept(client)));
+    const accept = () => {
+      if (stops === this.#stops) this.#listeners.push(listen(at, (client: RawSocket) => this.#accept(client)));
+    };
     try {
       // Ports are not shared by accident: two proxies on one would answer for each other.
       if (isSuccessor) again(accept).catch(() => this.#deps.observer.onFailure("tcp", "unreachable"));
@@ -83,12 +95,14 @@ export class DnsRelay implements LookupOwner, StreamOwner {
       socket.close();
       throw error;
     }
-    this.#sockets.push(socket);
-    return socket.port;
+    if (stops === this.#stops) this.#sockets.push(socket);
+    else socket.close();
+    return at.port;
   }
 
   /** Takes no more questions. The ones under way get their answers for STOP_MS more; then calls back. */
   stop(onStopped: () => void): void {
+    this.#stops++;
     for (const listener of this.#listeners.splice(0)) listener.stop();
     const sockets = this.#sockets.splice(0); // answers are sent from them
     let isOver = false;
@@ -130,13 +144,13 @@ export class DnsRelay implements LookupOwner, StreamOwner {
 
   answered(lookup: Lookup, answer: Uint8Array, head: DnsHead, server: number): void {
     this.#deps.observer.onAnswer("udp");
-    if (server !== 0 && this.#deps.clock() >= this.#preferUntilMs) {
+    if (server !== lookup.first) {
       this.#preferred = server;
       this.#preferUntilMs = this.#deps.clock() + PREFER_MS;
     }
     if (lookup.head.question !== null && head.question !== null) this.learn("udp", lookup.head.question, head, answer);
     const asker = this.#lookups.get(lookup);
-    if (asker !== undefined && !asker.from.closed) asker.from.send(answer, asker.port, asker.ip);
+    if (asker !== undefined) reply(asker, answer);
     this.#forget(lookup);
   }
 
@@ -183,6 +197,17 @@ export class DnsRelay implements LookupOwner, StreamOwner {
     // What did not fit is asked for once more by TCP.
     if (answers === null) return void (head.isTruncated || this.#deps.observer.onFailure(transport, "unreadable"));
     if (this.#deps.pins.learn(question.name, answers, this.#deps.clock())) this.#deps.onLearnt();
+  }
+}
+
+/** The error of a send may be about the datagram before, to a program that had gone: the kernel says it to whom comes next. */
+function reply({ from, port, ip }: Asker, answer: Uint8Array): void {
+  for (let tries = 0; tries < 2 && !from.closed; tries++) {
+    try {
+      return void from.send(answer, port, ip);
+    } catch {
+      // Sent again once; what is lost then is asked again, as any datagram is.
+    }
   }
 }
 

@@ -22,10 +22,11 @@ afterEach(() => {
   for (const close of toClose.splice(0)) close();
 });
 
-async function udp(handler: Handler): Promise<UdpSocket> {
+async function udp(handler: Handler, port = 0): Promise<UdpSocket> {
   const socket = await Bun.udpSocket({
     hostname: HOST,
-    socket: { data: (server, bytes, port) => handler(bytes, port, server), error() {} },
+    port,
+    socket: { data: (server, bytes, from) => handler(bytes, from, server), error() {} },
   });
   toClose.push(() => socket.close());
   return socket;
@@ -115,6 +116,61 @@ test("where a nameserver is gone or silent the next is asked; refusals pass", as
   await eventually(() => expect(got.length).toBe(1));
   expect(got[0]?.toString("hex")).toBe("0a0b81850000000000000000");
   expect(counts).toEqual(["udp query", "udp answer"]);
+});
+
+test("a nameserver that there is no way to is no nameserver", async () => {
+  const server = await udp(answer);
+  // The kernel refuses the first at once, as it does IPv6 on a host without.
+  const { port, counts } = await relayTo({ host: "255.255.255.255", port: 53 }, { host: HOST, port: server.port });
+  const got = await ask(port, query(NAME, A));
+  await eventually(() => expect(got.length).toBe(1));
+  expect(counts).toEqual(["udp query", "udp answer"]);
+});
+
+test("an answer for a program that has gone costs no other program its own", async () => {
+  const waiting: (() => void)[] = [];
+  const server = await udp((bytes, port, from) => {
+    const kept = Buffer.from(bytes);
+    waiting.push(() => answer(kept, port, from));
+  });
+  const { port, counts } = await relayTo({ host: HOST, port: server.port });
+  const gone = await udp(() => {});
+  gone.send(query(NAME, A), port, HOST);
+  await eventually(() => expect(waiting.length).toBe(1));
+  gone.close();
+  const got = await ask(port, query(NAME, A));
+  await eventually(() => expect(waiting.length).toBe(2));
+  for (const reply of waiting) reply();
+  await eventually(() => expect(counts.filter((text) => text === "udp answer").length).toBe(2));
+  await eventually(() => expect(got.length).toBe(1));
+});
+
+test("who answers in the first nameserver's stead is asked first, until it does not answer", async () => {
+  const asked: string[] = [];
+  const named = (name: string): Handler => (bytes, port, from) => {
+    asked.push(name);
+    answer(bytes, port, from);
+  };
+  const first = await udp(() => {});
+  const firstPort = first.port;
+  first.close();
+  const second = await udp(named("second"));
+  const { port } = await relayTo({ host: HOST, port: firstPort }, { host: HOST, port: second.port });
+  const askAll = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const got = await ask(port, query(NAME, A));
+      await eventually(() => expect(got.length).toBe(1));
+    }
+  };
+  await askAll(1);
+  await udp(named("first"), firstPort);
+  await askAll(1);
+  const secondPort = second.port;
+  second.close();
+  await askAll(1);
+  await udp(named("second"), secondPort);
+  await askAll(1);
+  expect(asked).toEqual(["second", "second", "first", "first"]);
 });
 
 test("where nobody answers nothing is made up; what is no question goes nowhere", async () => {

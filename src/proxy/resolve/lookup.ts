@@ -30,10 +30,11 @@ type Socket = Bun.udp.ConnectedSocket<"buffer">;
 
 export class Lookup implements TimerOwner {
   readonly head: DnsHead;
+  /** Index of the server that is asked first. */
+  readonly first: number;
   readonly #owner: LookupOwner;
   readonly #query: Uint8Array;
   readonly #servers: readonly Nameserver[];
-  readonly #first: number;
   readonly #id: number;
   readonly #timer = new Timer(this, 0);
   readonly #sockets: Socket[] = [];
@@ -59,7 +60,7 @@ export class Lookup implements TimerOwner {
     this.#owner = owner;
     this.#query = query;
     this.#servers = servers;
-    this.#first = first;
+    this.first = first;
     this.#id = id;
     writeId(query, id);
     this.#askNext();
@@ -78,22 +79,26 @@ export class Lookup implements TimerOwner {
   }
 
   #askNext(): void {
-    const index = (this.#first + this.#asked++) % this.#servers.length;
-    const { host, port } = this.#servers[index] as Nameserver; // in range
+    const index = (this.first + this.#asked++) % this.#servers.length;
     const rest = LOOKUP_MS - NEXT_MS * (this.#asked - 1);
     arm(this.#timer, this.#asked < this.#servers.length ? NEXT_MS : rest);
-    Bun.udpSocket({
+    this.#ask(index).catch(() => this.#onError());
+  }
+
+  /** @throws later, also what the runtime throws at once: that there is no way to an IPv6 address on a host without */
+  async #ask(index: number): Promise<void> {
+    const { host, port } = this.#servers[index] as Nameserver; // in range
+    const socket = await Bun.udpSocket({
       connect: { hostname: host, port },
       socket: {
-        data: (socket, bytes) => this.#onData(socket, bytes, index),
+        data: (from, bytes) => this.#onData(from, bytes, index),
         error: () => this.#onError(), // ICMP says that nobody is there
       },
-    }).then((socket) => {
-      if (this.#isOver) return socket.close();
-      this.#sockets.push(socket);
-      if (!markDatagrams(socket)) return this.#onError(); // it would come back to this proxy
-      socket.send(this.#query);
-    }).catch(() => this.#onError());
+    });
+    if (this.#isOver) return socket.close();
+    this.#sockets.push(socket);
+    if (!markDatagrams(socket)) return this.#onError(); // it would come back to this proxy
+    socket.send(this.#query);
   }
 
   #onData(socket: Bun.udp.BaseUDPSocket, bytes: Buffer, server: number): void {

@@ -68,9 +68,23 @@ export class Resolver {
     this.#readNameservers();
     this.#warnOfLoopback();
     const bound = await this.#relay.open(host, port, isSuccessor);
-    if (host === "127.0.0.1") await this.#relay.open("::1", bound, isSuccessor).catch(() => {}); // there is no IPv6 here
+    if (host === "127.0.0.1") await this.#openIPv6(bound, isSuccessor);
     // The process before answers what it was asked before, and saves that.
     if (isSuccessor) setTimeout(() => this.#load(), STOP_MS * 1.5).unref();
+  }
+
+  /** A host without IPv6 is none of anybody's concern; a port that is taken is. */
+  async #openIPv6(port: number, isSuccessor: boolean): Promise<void> {
+    try {
+      await this.#relay.open("::1", port, isSuccessor);
+    } catch (error) {
+      const { code } = error as { code?: unknown }; // the runtime throws errors
+      if (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT") return;
+      this.#options.log.warn("questions to IPv6 nameservers get no answer", {
+        address: `[::1]:${port}`,
+        error: errorText(error),
+      });
+    }
   }
 
   /** Another process listens. */

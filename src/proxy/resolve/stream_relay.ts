@@ -54,10 +54,8 @@ export class StreamRelay implements TimerOwner {
   /** Ends it now. */
   close(): void {
     if (this.#isOver) return;
-    this.#isOver = true;
-    disarm(this.#timer);
+    this.#finish();
     for (const { socket } of [this.#client, this.#server]) if (socket !== null) resetConnection(socket);
-    this.#owner.gone(this);
   }
 
   onTimer(_kind: number): void {
@@ -83,7 +81,7 @@ export class StreamRelay implements TimerOwner {
 
   received(side: Side, bytes: Uint8Array): void {
     if (this.#isOver) return;
-    arm(this.#timer, this.#isConnected ? IDLE_MS : CONNECT_MS);
+    if (this.#isConnected) arm(this.#timer, IDLE_MS);
     if (side === this.#client) side.frames.take(bytes, this.#onQuery);
     else side.frames.take(bytes, this.#onAnswer);
     this.#other(side).write(bytes, side);
@@ -93,25 +91,28 @@ export class StreamRelay implements TimerOwner {
     this.#other(side).end();
   }
 
+  /** What a nameserver that is gone has sent still goes to the program, which counts until it is gone as well. */
   closed(side: Side): void {
-    if (side === this.#client || side === this.#server) this.#finish();
+    if (this.#isOver) return;
+    if (side === this.#server && this.#client.socket !== null) {
+      arm(this.#timer, IDLE_MS);
+      return this.#client.end();
+    }
+    this.#finish();
+    this.#server.socket?.end();
   }
 
-  /** Nothing more comes from one side; what it sent still leaves by the other. */
   #finish(): void {
-    if (this.#isOver) return;
     this.#isOver = true;
     disarm(this.#timer);
-    this.#client.end();
-    this.#server.end();
+    this.#server.isGivenUp = true; // it may be on its way yet
     this.#owner.gone(this);
   }
 
   #connect(): void {
     const { host, port } = this.#servers[this.#tried++] as Nameserver; // in range: checked before each try
     const next = new Side(this);
-    next.waiting = this.#server.waiting;
-    next.isEnding = this.#server.isEnding;
+    next.succeed(this.#server);
     this.#server.isGivenUp = true;
     if (this.#server.socket !== null) resetConnection(this.#server.socket);
     this.#server = next;
@@ -148,7 +149,10 @@ class Side implements SocketOwner {
   readonly frames = new Frames();
   /** Bytes that the socket has not taken. */
   waiting = new Uint8Array(0);
+  /** FIN follows what waits. */
   isEnding = false;
+  #hasEnded = false;
+  #isShut = false;
   isGivenUp = false;
   /** Who is paused until they are gone. */
   #source: Side | null = null;
@@ -156,6 +160,13 @@ class Side implements SocketOwner {
 
   constructor(relay: StreamRelay) {
     this.#relay = relay;
+  }
+
+  /** Takes over what waits for one that could not be reached. */
+  succeed(before: Side): void {
+    this.waiting = before.waiting;
+    this.isEnding = before.isEnding;
+    this.#source = before.#source;
   }
 
   /** @param source is paused while the socket is full, so that no more than what is on its way waits */
@@ -180,7 +191,11 @@ class Side implements SocketOwner {
     if (this.waiting.length > 0) return;
     this.#source?.socket?.resume();
     this.#source = null;
-    if (this.isEnding) socket.end();
+    if (!this.isEnding) return;
+    if (this.#hasEnded) return void socket.end();
+    if (this.#isShut) return;
+    this.#isShut = true;
+    socket.shutdown(); // it may have something to say yet
   }
 
   end(): void {
@@ -205,7 +220,9 @@ class Side implements SocketOwner {
   }
 
   onEnd(): void {
+    this.#hasEnded = true;
     this.#relay.ended(this);
+    this.flush();
   }
 
   onClose(_error: Error | null): void {
