@@ -17,6 +17,8 @@ export const CUT = createContextKey<() => void>(() => {});
 
 /** Most certificates of a peer that are looked at: a leaf, and what stands between it and its root. */
 export const MAX_CHAIN = 5;
+/** A workload's SPIFFE ID, as strict as proxies take it: a path, no escapes, no dot segments. */
+const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+$/;
 
 /**
  * Verifies a client's certificate by hand: certificates are optional on our port (a proxy without one asks for its first), so TLS
@@ -44,7 +46,7 @@ export function verifyPeer(chain: readonly Uint8Array[], roots: readonly X509Cer
   if (Date.parse(leaf.validTo) <= nowMs) return none(`the client certificate expired on ${leaf.validTo}`);
   const uris = (leaf.subjectAltName ?? "").split(", ").filter((name) => name.startsWith("URI:"));
   const spiffeId = uris[0]?.slice("URI:".length) ?? "";
-  if (uris.length !== 1 || !/^spiffe:\/\/[^"\s]+$/.test(spiffeId)) {
+  if (uris.length !== 1 || !SPIFFE_ID.test(spiffeId)) {
     return none("the client certificate carries no SPIFFE ID");
   }
   return { kind: "verified", spiffeId };

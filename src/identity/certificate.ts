@@ -4,6 +4,8 @@
  */
 import { bad, ok, type Result } from "../base/result.ts";
 import {
+  BIT_STRING,
+  BOOLEAN,
   contentsAre,
   type Element,
   GENERALIZED_TIME,
@@ -22,12 +24,19 @@ export interface CertificateFacts {
   readonly notAfterMs: number;
   /** All URI subject alternative names, in order. */
   readonly uris: readonly string[];
+  /** It is a CA's, or its key may sign certificates or revocation lists. */
+  readonly maySign: boolean;
   /** SubjectPublicKeyInfo in DER. */
   readonly publicKey: Uint8Array;
 }
 
 /** id-ce-subjectAltName, 2.5.29.17 */
 export const SUBJECT_ALT_NAME = new Uint8Array([0x55, 0x1d, 0x11]);
+/** id-ce-keyUsage, 2.5.29.15, a BIT STRING: behind the number of its unused bits keyCertSign and cRLSign among others. */
+const KEY_USAGE = new Uint8Array([0x55, 0x1d, 0x0f]);
+const SIGNING_BITS = 0x06;
+/** id-ce-basicConstraints, 2.5.29.19: a SEQUENCE that begins with a BOOLEAN where the certificate is a CA's. */
+const BASIC_CONSTRAINTS = new Uint8Array([0x55, 0x1d, 0x13]);
 /** uniformResourceIdentifier of GeneralName: [6] IA5String. */
 export const URI_NAME = 0x86;
 /** All forms of GeneralName (RFC 5280 §4.2.1.6), [0] to [8]. */
@@ -49,11 +58,11 @@ export function parseCertificate(der: Uint8Array): Result<CertificateFacts> {
   if (dates === null || dates.length !== 2 || key === undefined) return malformed;
   const notBeforeMs = readTime(der, dates[0] as Element); // two dates
   const notAfterMs = readTime(der, dates[1] as Element);
-  const uris = readUris(der, parts.find((part) => part.tag === EXTENSIONS_TAG));
-  if (Number.isNaN(notBeforeMs) || Number.isNaN(notAfterMs) || uris === null) return malformed;
+  const extensions = readExtensions(der, parts.find((part) => part.tag === EXTENSIONS_TAG));
+  if (Number.isNaN(notBeforeMs) || Number.isNaN(notAfterMs) || extensions === null) return malformed;
   // The key's element starts where the subject before it ends.
   const publicKey = der.slice((parts[first + 4] as Element).end, key.end);
-  return ok({ notBeforeMs, notAfterMs, uris, publicKey });
+  return ok({ notBeforeMs, notAfterMs, ...extensions, publicKey });
 }
 
 /** @returns milliseconds, NaN when it is no time of RFC 5280 §4.1.2.5 */
@@ -65,29 +74,47 @@ function readTime(der: Uint8Array, element: Element): number {
   return m === null ? NaN : Date.parse(`${m[1]}-${m[2]}-${m[3]}T${m[4]}:${m[5]}:${m[6]}Z`);
 }
 
-function readUris(der: Uint8Array, wrapper: Element | undefined): string[] | null {
-  if (wrapper === undefined) return [];
+function readExtensions(
+  der: Uint8Array,
+  wrapper: Element | undefined,
+): Pick<CertificateFacts, "uris" | "maySign"> | null {
+  if (wrapper === undefined) return { uris: [], maySign: false };
   const list = readElement(der, wrapper.start, wrapper.end);
   const extensions = list === null ? null : readChildren(der, list);
   if (extensions === null) return null;
-  const uris: string[] = [];
-  let isSeen = false;
+  let uris: string[] | null = null;
+  let maySign = false;
   for (const extension of extensions) {
     const fields = readChildren(der, extension);
     const id = fields?.[0];
     const value = fields?.at(-1);
     if (id === undefined || value === undefined || id.tag !== OBJECT_ID || value.tag !== OCTET_STRING) return null;
-    if (!contentsAre(der, id, SUBJECT_ALT_NAME)) continue;
-    if (isSeen) return null; // RFC 5280 §4.2: each extension once
-    isSeen = true;
-    const names = readElement(der, value.start, value.end);
-    // Where the list or a name in it is malformed TLS finds no names at all: what it does not see must not count here.
-    if (names === null || names.tag !== SEQUENCE || names.end !== value.end) return null;
-    const items = readChildren(der, names);
-    if (items === null || !items.every((item) => GENERAL_NAMES.includes(item.tag))) return null;
-    for (const item of items) if (item.tag === URI_NAME) uris.push(latin1(der, item));
+    if (contentsAre(der, id, SUBJECT_ALT_NAME)) {
+      if (uris !== null) return null; // RFC 5280 §4.2: each extension once
+      uris = readUris(der, value);
+      if (uris === null) return null;
+    } else if (contentsAre(der, id, KEY_USAGE)) {
+      const bits = readElement(der, value.start, value.end);
+      if (bits === null || bits.tag !== BIT_STRING) return null;
+      if (bits.end - bits.start > 1 && ((der[bits.start + 1] as number) & SIGNING_BITS) !== 0) maySign = true; // in range
+    } else if (contentsAre(der, id, BASIC_CONSTRAINTS)) {
+      const list = readElement(der, value.start, value.end);
+      const constraints = list === null ? null : readChildren(der, list);
+      if (constraints === null) return null;
+      const [first] = constraints;
+      if (first?.tag === BOOLEAN && der[first.start] !== 0) maySign = true;
+    }
   }
-  return uris;
+  return { uris: uris ?? [], maySign };
+}
+
+function readUris(der: Uint8Array, value: Element): string[] | null {
+  const names = readElement(der, value.start, value.end);
+  // Where the list or a name in it is malformed TLS finds no names at all: what it does not see must not count here.
+  if (names === null || names.tag !== SEQUENCE || names.end !== value.end) return null;
+  const items = readChildren(der, names);
+  if (items === null || !items.every((item) => GENERAL_NAMES.includes(item.tag))) return null;
+  return items.filter((item) => item.tag === URI_NAME).map((item) => latin1(der, item));
 }
 
 function latin1(der: Uint8Array, element: Element): string {

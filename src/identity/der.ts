@@ -1,5 +1,6 @@
 /** The little of DER (X.690) that certificate requests and names in certificates need. */
 
+export const BOOLEAN = 0x01;
 export const INTEGER = 0x02;
 export const BIT_STRING = 0x03;
 export const OCTET_STRING = 0x04;

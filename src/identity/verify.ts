@@ -80,20 +80,22 @@ export function verifyPeer(
   return verifyCertificate(der, expectation);
 }
 
-/** The part of `verifyPeer` that looks at the leaf alone: dates by our clock, and exactly one SPIFFE ID. */
+/** The part of `verifyPeer` that looks at the leaf alone: dates by our clock, and the rules for leaves of X509-SVID §5.2. */
 export function verifyCertificate(der: Uint8Array, expectation: PeerExpectation): PeerResult {
   const facts = parseCertificate(der);
   if (!facts.ok) return refuse("bad_identity", facts.error);
-  const { notBeforeMs, notAfterMs, uris } = facts.value;
+  const { notBeforeMs, notAfterMs, uris, maySign } = facts.value;
   const { nowMs, expected } = expectation;
   if (nowMs > notAfterMs) return refuse("expired", `valid until ${isoTime(notAfterMs)}, now is ${isoTime(nowMs)}`);
   if (nowMs < notBeforeMs) {
     return refuse("not_yet_valid", `valid from ${isoTime(notBeforeMs)}, now is ${isoTime(nowMs)}`);
   }
   const spiffeId = uris[0];
-  if (uris.length !== 1 || spiffeId === undefined || parseSpiffeId(spiffeId) === null) {
-    return refuse("bad_identity", `the certificate names ${JSON.stringify(uris)}, want exactly one SPIFFE ID`);
+  const id = uris.length !== 1 || spiffeId === undefined ? null : parseSpiffeId(spiffeId);
+  if (spiffeId === undefined || id === null || id.path === "") {
+    return refuse("bad_identity", `the certificate names ${JSON.stringify(uris)}, want one SPIFFE ID of a workload`);
   }
+  if (maySign) return refuse("bad_identity", `the certificate of ${spiffeId} may sign others: no workload's does`);
   const wanted = typeof expected === "function" ? expected(spiffeId) : expected === null || expected === spiffeId;
   if (wanted) return { ok: true, spiffeId, notAfterMs };
   const want = typeof expected === "string" ? expected : "another identity";

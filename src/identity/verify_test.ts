@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { createCa, type KeyPair, type LeafOptions } from "../../tests/support/certificates.ts";
+import { createCa, type KeyPair, type LeafOptions, loadCa } from "../../tests/support/certificates.ts";
 import { type PeerResult, type TlsPeer, verifyPeer } from "./verify.ts";
 
 const FRONT = "spiffe://cluster.local/ns/shop/sa/front";
@@ -12,6 +12,16 @@ const ca = await createCa("mesh root");
 const foreign = await createCa("foreign root");
 const web = await ca.issue({ uris: [WEB], dnsNames: DNS });
 const leaf = (options: LeafOptions = {}) => ca.issue({ uris: [FRONT], dnsNames: DNS, ...options });
+
+/** Another workload's certificate used as if it were a CA's, and sent along. */
+async function signedBy(id: string): Promise<KeyPair> {
+  const signer = await leaf({ uris: [id], commonName: "a leaf" });
+  const { certificate, key } = await (await loadCa(signer.certificate, signer.key)).issue({
+    uris: [FRONT],
+    dnsNames: DNS,
+  });
+  return { certificate: `${certificate}\n${signer.certificate}`, key };
+}
 
 type Native = TlsPeer & { end(): void; setSession(session: Uint8Array): void };
 interface Outcome {
@@ -144,6 +154,10 @@ test.each<[string, () => Promise<KeyPair | null>, string]>([
   ["that is missing", () => Promise.resolve(null), "no_certificate"],
   ["with two identities", () => leaf({ uris: [FRONT, WEB] }), "bad_identity"],
   ["with no identity", () => leaf({ uris: [] }), "bad_identity"],
+  ["that names the trust domain alone", () => leaf({ uris: ["spiffe://cluster.local"] }), "bad_identity"],
+  ["that may sign others", () => leaf({ isCa: true }), "bad_identity"],
+  ["for servers alone", () => leaf({ isServerOnly: true }), "handshake_failed"],
+  ["that another workload has signed", () => signedBy(WEB), "untrusted_ca"],
   ["with a malformed identity", () => leaf({ uris: ["spiffe://cluster.local/ns//sa/front"] }), "bad_identity"],
   ["of an identity that is not wanted", () => leaf({ uris: [WEB] }), "wrong_identity"],
 ])("verifyPeer() refuses a client's certificate %s", async (_what, keys, code) => {

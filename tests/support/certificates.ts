@@ -28,6 +28,10 @@ export interface LeafOptions {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly commonName?: string;
+  /** It may sign others, as no leaf should. */
+  readonly isCa?: boolean;
+  /** TLS takes it for servers alone. */
+  readonly isServerOnly?: boolean;
 }
 
 export interface TestCa extends KeyPair {
@@ -80,9 +84,15 @@ async function caOf(root: X509Certificate, privateKey: CryptoKey): Promise<TestC
         publicKey: keys.publicKey,
         signingKey: privateKey,
         extensions: [
-          new BasicConstraintsExtension(false, undefined, true),
-          new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-          new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
+          new BasicConstraintsExtension(options.isCa === true, undefined, true),
+          new KeyUsagesExtension(
+            KeyUsageFlags.digitalSignature | (options.isCa === true ? KeyUsageFlags.keyCertSign : 0),
+            true,
+          ),
+          new ExtendedKeyUsageExtension([
+            ExtendedKeyUsage.serverAuth,
+            ...(options.isServerOnly === true ? [] : [ExtendedKeyUsage.clientAuth]),
+          ]),
           ...(names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)]),
         ],
       });
