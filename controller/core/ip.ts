@@ -122,3 +122,9 @@ export function cidrContains(cidr: string, ip: string): boolean {
   }
   return true;
 }
+
+/** Whether a network lies within another one and is smaller; both canonical. */
+export function isProperSubnet(inner: string, outer: string): boolean {
+  const [address = "", length] = inner.split("/");
+  return Number(length) > Number(outer.slice(outer.indexOf("/") + 1)) && cidrContains(outer, address);
+}

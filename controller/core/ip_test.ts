@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { canonicalCidr, canonicalIp, formatIp, parseIp, socketAddress } from "./ip.ts";
+import { canonicalCidr, canonicalIp, formatIp, isProperSubnet, parseIp, socketAddress } from "./ip.ts";
 
 test.each([
   ["10.0.0.7", "10.0.0.7"],
@@ -66,4 +66,17 @@ test("formatIp() and parseIp() are inverse", () => {
 
 test("socketAddress() puts IPv6 in brackets", () => {
   expect([socketAddress("10.0.0.7", 80), socketAddress("fd00::7", 80)]).toEqual(["10.0.0.7:80", "[fd00::7]:80"]);
+});
+
+test.each([
+  ["10.9.0.0/16", "10.0.0.0/8", true],
+  ["10.0.0.0/9", "10.0.0.0/8", true],
+  ["10.0.0.0/8", "10.0.0.0/8", false],
+  ["10.0.0.0/7", "10.0.0.0/8", false],
+  ["11.0.0.0/16", "10.0.0.0/8", false],
+  ["fd00::/16", "fd00::/8", true],
+  ["fd00::/16", "0.0.0.0/0", false],
+  ["10.0.0.0/8", "::/0", false],
+])("isProperSubnet() knows whether %s is a part of %s: %p", (inner, outer, want) => {
+  expect(isProperSubnet(inner, outer)).toBe(want);
 });

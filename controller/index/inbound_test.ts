@@ -71,7 +71,7 @@ test("inbound() denies on a port with a Server unless a policy admits", () => {
 });
 
 test("inbound() takes action and mode of a policy, and networks", () => {
-  const networks = policy("NetworkAuthentication", "lan", "{networks: [{cidr: 10.1.2.3/8, except: [10.9.0.0/16]}]}");
+  const networks = policy("NetworkAuthentication", "lan", "{networks: [{cidr: 10.0.0.0/8, except: [10.9.0.0/16]}]}");
   const refs = "[{kind: NetworkAuthentication, name: lan}]";
   const found = port(
     WEB + SERVER + networks + allow("p", "kind: Namespace, name: shop", refs, ", action: Deny, mode: audit"),

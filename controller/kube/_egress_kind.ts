@@ -1,6 +1,7 @@
 /** Decoder of EgressNetwork (policy.tulle.dev/v1alpha1). */
 import { type EgressNetwork, MAX_EGRESS_ENTRIES } from "./egress_network.ts";
-import { isLabelName, readCidr, readMeta } from "./_meta.ts";
+import { isLabelName, readMeta } from "./_meta.ts";
+import { readNetworks } from "./_networks.ts";
 import type { Reader } from "./_reader.ts";
 
 const HOST_FORM = "a host name such as api.example.org or *.example.org";
@@ -11,12 +12,7 @@ export function readEgressNetwork(root: Reader): EgressNetwork {
   const spec = root.object("spec");
   const trafficPolicy = spec.oneOf("trafficPolicy", ["Allow", "Deny"], "Allow");
   if (!spec.has("trafficPolicy")) spec.bad("trafficPolicy", "Allow or Deny");
-  const networks = spec.objects("networks", MAX_EGRESS_ENTRIES, (item) => {
-    const cidr = readCidr(item, item.raw("cidr"), [...item.path, "cidr"]);
-    const except = item.list("except", MAX_EGRESS_ENTRIES, "networks", (value, path) => readCidr(item, value, path));
-    item.done();
-    return { cidr, except };
-  });
+  const networks = readNetworks(spec, "networks", MAX_EGRESS_ENTRIES);
   const hosts = spec.texts("hosts", MAX_EGRESS_ENTRIES, HOST_FORM, isHost).map((host) => host.toLowerCase());
   spec.done();
   return { kind: "EgressNetwork", meta, trafficPolicy, networks, hosts };

@@ -1,7 +1,7 @@
 /** Decoders for what all kinds share: metadata, references, selectors, names. */
 import type { Reader } from "./_reader.ts";
 import { ANNOTATION_KEYS, isMeshKey } from "../core/annotations.ts";
-import { canonicalCidr, canonicalIp } from "../core/ip.ts";
+import { canonicalIp } from "../core/ip.ts";
 import { suggest } from "../../src/base/suggest.ts";
 import { describeFound } from "./problem.ts";
 import type { LabelSelector, Meta, ObjectRef } from "./resources.ts";
@@ -99,11 +99,4 @@ export function readIp(reader: Reader, value: unknown, path: readonly (string | 
   const ip = typeof value === "string" ? canonicalIp(value) : null;
   if (ip === null) reader.fail(path, `found ${describeFound(value)}, want an IP address such as 10.0.0.7`);
   return ip ?? "";
-}
-
-/** Reads a network from a value at a path; "" after an error. */
-export function readCidr(reader: Reader, value: unknown, path: readonly (string | number)[]): string {
-  const cidr = typeof value === "string" ? canonicalCidr(value) : null;
-  if (cidr === null) reader.fail(path, `found ${describeFound(value)}, want a network such as 10.0.0.0/8`);
-  return cidr ?? "";
 }

@@ -1,6 +1,7 @@
 /** Decoders of policy.tulle.dev/v1alpha1: Server, AuthorizationPolicy, MeshTLSAuthentication, NetworkAuthentication. */
 import type { Reader } from "./_reader.ts";
-import { readCidr, readMeta, readPort, readRef, readSelector } from "./_meta.ts";
+import { readMeta, readPort, readRef, readSelector } from "./_meta.ts";
+import { readNetworks } from "./_networks.ts";
 import {
   type AuthorizationPolicy,
   DEFAULT_POLICIES,
@@ -89,7 +90,10 @@ export function readAuthorizationPolicy(root: Reader): AuthorizationPolicy {
   return policy;
 }
 
-/** A reference whose kind is one of a list and whose group, when given, is that kind's. */
+/**
+ * A reference whose kind is one of a list and whose group, when given, is that kind's. A group may be left out, as in Linkerd's
+ * policies: no two of these kinds have one name, so that the kind says it.
+ */
 export function readTypedRef(ref: Reader, kinds: readonly string[]) {
   const kind = ref.raw("kind");
   const group = typeof kind === "string" ? GROUP_OF[kind] ?? "" : "";
@@ -125,12 +129,7 @@ export function readNetworkAuthentication(root: Reader): NetworkAuthentication {
   const meta = readMeta(root, true);
   root.ignore("status");
   const spec = root.object("spec");
-  const networks = spec.objects("networks", MAX_ENTRIES, (item) => {
-    const cidr = readCidr(item, item.raw("cidr"), [...item.path, "cidr"]);
-    const except = item.list("except", MAX_ENTRIES, "networks", (value, path) => readCidr(item, value, path));
-    item.done();
-    return { cidr, except };
-  });
+  const networks = readNetworks(spec, "networks", MAX_ENTRIES);
   if (networks.length === 0) spec.bad("networks", "at least one network");
   spec.done();
   return { kind: "NetworkAuthentication", meta, networks };

@@ -1,4 +1,5 @@
 /** Schemas of the kinds that shape traffic. */
+import { DURATION_FORM, DURATION_PATTERN } from "../../src/base/duration.ts";
 import { MAX_BANDWIDTH } from "../kube/fault_injection.ts";
 import { BALANCE_FACTOR, MAX_FAILURES, MAX_KEY_NAME, MAX_METHODS, MAX_REQUESTS } from "../kube/backend_policy.ts";
 import { MAX_EGRESS_ENTRIES } from "../kube/egress_network.ts";
@@ -207,7 +208,7 @@ export function egressSpec(cidr: Schema): Schema {
     {
       trafficPolicy: { type: "string", enum: ["Allow", "Deny"], description: "What it says; Deny wins over Allow." },
       networks: list(
-        object({ cidr, except: list(cidr, MAX_EGRESS_ENTRIES, "Parts of it that do not count.") }, ["cidr"]),
+        object({ cidr, except: list(cidr, MAX_EGRESS_ENTRIES, "Parts of it that do not count; each within it.") }, ["cidr"]),
         MAX_EGRESS_ENTRIES,
         "Addresses it is about; every one outside of the cluster where it is left out.",
       ),
@@ -221,6 +222,7 @@ export function egressSpec(cidr: Schema): Schema {
   );
 }
 
+/** By a rule with words of our own: a `pattern` is refused with the expression itself, which tells nobody what to write. */
 function duration(description: string): Schema {
-  return text(description, { pattern: "^([0-9]{1,7}(h|m|s|ms)){1,4}$", maxLength: 40 });
+  return text(description, { maxLength: 40, ...rule(`self.matches('${DURATION_PATTERN}')`, `want ${DURATION_FORM}`) });
 }

@@ -2,6 +2,7 @@
 import { readPath, type RequestSet } from "./istio_paths.ts";
 import { escapePattern } from "./istio_match.ts";
 import type { Migration } from "./migration.ts";
+import { networksOf } from "./networks.ts";
 import type { Json, View } from "./view.ts";
 
 /** Callers: everything that is given must hold; lists are alternatives. */
@@ -113,7 +114,7 @@ function readSource(
       return {
         callers: {
           ...ANYONE,
-          networks: ["0.0.0.0/0", "::/0"].map((cidr) => ({ cidr, except: sameFamily(cidr, texts) })),
+          networks: networksOf(["0.0.0.0/0", "::/0"], texts),
         },
         butThese: false,
       };
@@ -191,12 +192,8 @@ function callersOf(
     identities: principals.length === 0 ? null : principals.flatMap(spiffe),
     accounts: accounts.length === 0 ? null : accounts,
     namespaces: namespaces.length === 0 ? null : namespaces.flatMap(inNamespace),
-    networks: ipBlocks.length === 0 ? null : ipBlocks.map((cidr) => ({ cidr, except: sameFamily(cidr, except) })),
+    networks: ipBlocks.length === 0 ? null : networksOf(ipBlocks, except),
   };
-}
-
-function sameFamily(cidr: string, blocks: readonly string[]): string[] {
-  return blocks.filter((block) => block.includes(":") === cidr.includes(":"));
 }
 
 interface Operation {

@@ -1,6 +1,7 @@
 /** policy.linkerd.io → policy.tulle.dev and the Gateway API. The kinds are near each other, so most of a spec is taken as it is. */
 import { asMapping, meets, type Migration, type Source } from "./migration.ts";
 import { annotation } from "./annotations.ts";
+import { networkOf } from "./networks.ts";
 import { type Json, View } from "./view.ts";
 
 const LINKERD_POLICY = "policy.linkerd.io";
@@ -158,7 +159,8 @@ function readNetworks(parent: View): Json[] {
   return parent.views("networks").flatMap((network) => {
     const cidr = network.text("cidr");
     const except = network.texts("except");
-    return cidr === null ? [] : [{ cidr, ...(except.length > 0 ? { except } : {}) }];
+    const left = cidr === null ? null : networkOf(cidr, except);
+    return left === null ? [] : [{ cidr: left.cidr, ...(left.except.length > 0 ? { except: left.except } : {}) }];
   });
 }
 
