@@ -100,6 +100,16 @@ export class PolicyJudge {
   }
 }
 
+/** When a condition changes by the time alone: the end of the fault that ends next, milliseconds since 1970; null for none. */
+export function nextFaultEndMs(set: ResourceSet, nowMs: number): number | null {
+  let next: number | null = null;
+  for (const fault of set.list("FaultInjection")) {
+    const endMs = faultEndMs(fault);
+    if (endMs > nowMs && (next === null || endMs < next)) next = endMs;
+  }
+  return next;
+}
+
 /** The conditions of an object that cannot be read. @param detail the first problem */
 export function unreadablePolicy(detail: string): PolicyCondition[] {
   return [accepted("Invalid", `what was in force before stays: ${detail}`)];

@@ -46,7 +46,9 @@ const CIDR = text("A network such as 10.0.0.0/8.", { maxLength: 64 });
 function reference(kinds: readonly string[], description: string): Schema {
   return object(
     {
-      group: text('API group; "" or "core" for those of Kubernetes itself. That of the kind where it is left out.', { maxLength: 253 }),
+      group: text('API group; "" or "core" for those of Kubernetes itself. That of the kind where it is left out.', {
+        maxLength: 253,
+      }),
       kind: oneOf(kinds, null, "Kind of the object."),
       name: text("Name of the object.", { minLength: 1, maxLength: 253 }),
       namespace: text("Its namespace; the policy's own where it is left out.", { maxLength: 63 }),
@@ -149,7 +151,9 @@ const DEFINITIONS: readonly Definition[] = [
       {
         networks: {
           ...list(
-            object({ cidr: CIDR, except: list(CIDR, MAX_ENTRIES, "Parts of it that do not count; each within it.") }, ["cidr"]),
+            object({ cidr: CIDR, except: list(CIDR, MAX_ENTRIES, "Parts of it that do not count; each within it.") }, [
+              "cidr",
+            ]),
             MAX_ENTRIES,
             "Networks, any of which will do.",
           ),

@@ -208,7 +208,9 @@ export function egressSpec(cidr: Schema): Schema {
     {
       trafficPolicy: { type: "string", enum: ["Allow", "Deny"], description: "What it says; Deny wins over Allow." },
       networks: list(
-        object({ cidr, except: list(cidr, MAX_EGRESS_ENTRIES, "Parts of it that do not count; each within it.") }, ["cidr"]),
+        object({ cidr, except: list(cidr, MAX_EGRESS_ENTRIES, "Parts of it that do not count; each within it.") }, [
+          "cidr",
+        ]),
         MAX_EGRESS_ENTRIES,
         "Addresses it is about; every one outside of the cluster where it is left out.",
       ),

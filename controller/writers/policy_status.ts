@@ -1,11 +1,12 @@
 /** Conditions of our own kinds. */
-import { PolicyJudge } from "../index/policy_status.ts";
+import { nextFaultEndMs, PolicyJudge } from "../index/policy_status.ts";
 import { POLICY_KINDS } from "../kube/resources.ts";
+import { MAX_ALARM_MS } from "./_alarm.ts";
 import { policyStatus } from "./_policy_statuses.ts";
 import { type StatusOptions, StatusWriter } from "./status_writer.ts";
 
-/** A fault that ended and a Server that a new pod puts beside another are told so much later, milliseconds. */
-const LOOK_MS = 10_000;
+/** A Server that a new pod puts beside another is told so much later, milliseconds. */
+const LOOK_MS = MAX_ALARM_MS;
 
 /** Writes into objects of our kinds whether they are in force (`status.conditions`), while it `isWriter`; retries what fails. */
 export function policyStatusWriter(options: StatusOptions): StatusWriter {
@@ -22,5 +23,6 @@ export function policyStatusWriter(options: StatusOptions): StatusWriter {
       };
     },
     everyMs: LOOK_MS,
+    nextMs: nextFaultEndMs,
   });
 }

@@ -13,5 +13,6 @@ export function routeStatusWriter(options: StatusOptions): StatusWriter {
       return parents === null ? null : { parents };
     },
     everyMs: null,
+    nextMs: () => null,
   });
 }

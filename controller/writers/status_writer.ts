@@ -9,6 +9,7 @@ import { ListWatch } from "../api/list_watch.ts";
 import { apiVersion, TYPES } from "../api/resource_type.ts";
 import { type Kind, resourceKey } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
+import { Alarm } from "./_alarm.ts";
 import { WriterLoop } from "./_writer_loop.ts";
 
 export interface StatusOptions {
@@ -33,8 +34,10 @@ export interface StatusDuty {
   readonly concerned: RegExp;
   /** Asked once for each round over all objects. */
   readonly judge: (set: ResourceSet, nowMs: number) => StatusOf;
-  /** Also look so often, milliseconds: for what depends on the time, or on objects that change all the time; null: no. */
+  /** Also look so often, milliseconds: for what depends on objects that change all the time; null: no. */
   readonly everyMs: number | null;
+  /** When the time alone will change what is judged next, milliseconds since 1970; null: never. With `everyMs` at most MAX_ALARM_MS. */
+  readonly nextMs: (set: ResourceSet, nowMs: number) => number | null;
 }
 
 export class StatusWriter {
@@ -43,12 +46,14 @@ export class StatusWriter {
   readonly #objects = new Map<string, { readonly kind: StatusKind; readonly object: KubeObject }>();
   readonly #watches: readonly ListWatch[];
   readonly #loop: WriterLoop;
+  readonly #alarm: Alarm;
   #timer: ReturnType<typeof setInterval> | null = null;
 
   constructor(options: StatusOptions, duty: StatusDuty) {
     this.#options = options;
     this.#duty = duty;
     this.#loop = new WriterLoop({ isWriter: options.isWriter, round: () => this.#round() });
+    this.#alarm = new Alarm(options.now, () => this.look());
     this.#watches = duty.kinds.map((kind) => this.#watch(kind));
   }
 
@@ -61,6 +66,7 @@ export class StatusWriter {
     for (const watch of this.#watches) watch.close();
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#loop.close();
+    this.#alarm.close();
   }
 
   /** Call when the writer changed. */
@@ -100,7 +106,8 @@ export class StatusWriter {
   async #round(): Promise<boolean> {
     const { set, client, isWriter, onTrouble, now } = this.#options;
     if (this.#objects.size === 0) return true;
-    const statusOf = this.#duty.judge(set, now());
+    const judgedMs = now();
+    const statusOf = this.#duty.judge(set, judgedMs);
     let done = true;
     for (const [key, { kind, object }] of this.#objects) {
       if (!isWriter()) return true;
@@ -119,6 +126,7 @@ export class StatusWriter {
         onTrouble(key, errorText(error));
       }
     }
+    this.#alarm.set(this.#duty.nextMs(set, judgedMs));
     return done;
   }
 }

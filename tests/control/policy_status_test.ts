@@ -92,6 +92,18 @@ describe.skipIf(TEST_BED === null)("status of policies", () => {
     expect(JSON.stringify(await reason("Server", "odd", "Invalid"))).toContain("spec.port");
   });
 
+  test("a fault is told that it has ended, by itself", async () => {
+    await make("FaultInjection", "short", { ...target("Service", "svc-0"), for: "2s", reset: true });
+    await reason("FaultInjection", "short", "Expired");
+  });
+
+  test("a duration that is none is refused with what to write", async () => {
+    const made = make("FaultInjection", "long", { ...target("Service", "svc-0"), for: "2 s", reset: true });
+    const error = await made.then(() => "", (failure: Error) => failure.message);
+    expect(error).toContain("spec.for");
+    expect(error).toContain("want a duration such as 500ms, 10s, 1m30s or 24h");
+  });
+
   test("what has been written is not written again", async () => {
     // A write that changes nothing leaves no trace in the object, so the API server is asked how many there were.
     const writes = async () => {
