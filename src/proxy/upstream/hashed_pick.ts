@@ -69,6 +69,7 @@ export function pickHashed<C extends ShapedCandidate>(
 ): C | null {
   if (candidates.length === 0) return null;
   pendingSum = -1;
+  passedOver = "";
   const prefersZone = input.resilience.zone !== null && input.zone !== "";
   let index = prefersZone ? walk(ring, candidates, input, WANTED, LOCAL) : -1;
   input.isLocal = index >= 0;
@@ -89,7 +90,6 @@ function walk<C extends ShapedCandidate>(
   demand: Demand,
   scope: Scope,
 ): number {
-  if (demand === WANTED) passedOver = "";
   let left = candidates.length;
   for (let point = ring.seek(input.key); left > 0; point = ring.after(point)) {
     const index = ring.meet(point);

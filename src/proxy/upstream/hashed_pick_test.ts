@@ -142,10 +142,15 @@ test("keys stay in the client's zone while it has an endpoint for them", () => {
   const resilience = { ...NOTHING, zone: { spillOver: 4 } };
   const local = new Set(owners(zones, { resilience, zone: "a" }));
   expect([...local].sort()).toEqual(zones.slice(0, 2).map(({ key }) => key).sort());
+  const input = ask({ resilience, zone: "a", key: KEYS[0] as number });
+  const eventNow = () => [pickHashed(new HashRing(zones), zones, input)?.zone, input.event];
+  expect(eventNow()).toEqual(["a", "hash_kept"]);
   for (const one of zones.slice(0, 2)) one.out = true;
   expect(new Set(owners(zones, { resilience, zone: "a" })).size).toBe(4);
+  expect(eventNow()).toEqual(["b", "hash_failover"]);
   for (const one of zones.slice(0, 2)) [one.out, one.pending] = [false, 4];
   expect(new Set(owners(zones, { resilience, zone: "a" })).size).toBe(4);
+  expect(eventNow()).toEqual(["b", "hash_spill"]);
 });
 
 test("a warming endpoint takes its keys over one after the other, each once", () => {

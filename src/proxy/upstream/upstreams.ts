@@ -42,7 +42,7 @@ export interface Balancer {
   readonly states: readonly EndpointState[];
 }
 
-/** A balancer with its ring, which is made when it is needed first. */
+/** A balancer with its ring, which is made when it is first needed. */
 interface OwnBalancer extends Balancer {
   ring: HashRing | null;
 }
@@ -195,7 +195,7 @@ export class Upstreams {
     one.zone = this.zone;
     one.nowMs = nowMs;
     one.exclude = exclude;
-    const picked = pickHashed(balancer.ring ??= ring, states, one);
+    const picked = pickHashed(balancer.ring ?? ring, states, one);
     one.exclude = null;
     this.count(backend, one.event);
     if (one.isLocal) this.count(backend, "zone_local");
@@ -203,12 +203,15 @@ export class Upstreams {
     return picked;
   }
 
-  #hashingOf({ backend, ring }: OwnBalancer): Hashing {
+  /** Sees to the balancer's ring: rings are compared once for a snapshot, not for each request. */
+  #hashingOf(balancer: OwnBalancer): Hashing {
+    const { backend, ring } = balancer;
     let hashing = this.#hashings.get(backend.key);
     if (hashing === undefined) {
       hashing = { ring: new HashRing(backend.endpoints), affinity: new Affinity() };
       this.#hashings.set(backend.key, hashing);
     } else if (ring === null && !hashing.ring.isOf(backend.endpoints)) hashing.ring = new HashRing(backend.endpoints);
+    balancer.ring ??= hashing.ring;
     return hashing;
   }
 
