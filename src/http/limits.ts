@@ -1,4 +1,5 @@
 /** Limits of the HTTP engines: each with its unit and reason. The answer to a breach stands beside it. */
+import { MAX_FIELDS } from "../wire/http1/limits.ts";
 
 /** Streams a peer may have open on a connection of an application; more are refused (REFUSED_STREAM). The usual value of gRPC servers is 100–1000. */
 export const MAX_STREAMS = 1000;
@@ -40,8 +41,8 @@ export const MAX_COLLECTED_FRAME_BYTES = 65_536;
 export const MAX_HEADER_BLOCK_BYTES = 64 * 1024;
 /** Largest decoded header section, RFC 9113 §6.5.2 counting (431). */
 export const MAX_HEADER_LIST_BYTES = 64 * 1024;
-/** Fields in a section (431). */
-export const MAX_HEADER_FIELDS = 200;
+/** Fields in a section (431): those of an HTTP/1 request, with its pseudo-fields and what sidecars on its way add. */
+export const MAX_HEADER_FIELDS = MAX_FIELDS + 24;
 /** CONTINUATION frames of one block: 64 KiB need 4 at the usual size (ENHANCE_YOUR_CALM). */
 export const MAX_CONTINUATIONS = 16;
 /** HPACK table that peers may use, bytes: the default. */

@@ -1,5 +1,6 @@
 /** HTTP/1.1 through both sidecars: the client and the server see what they would see without them. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { MAX_FIELDS } from "../../src/wire/http1/limits.ts";
 import { header, Http1Client, type HttpApp, reply, serveHttp } from "../support/http1.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { run } from "../support/process.ts";
@@ -103,6 +104,13 @@ test("a request body by length and one in chunks arrive whole", async () => {
     `POST /echo HTTP/1.1\r\nhost: web\r\ntransfer-encoding: chunked\r\n\r\n${chunk.repeat(10)}0\r\n\r\n`,
   );
   expect(inChunks.body.length).toBe(10_000);
+});
+
+test("a request with as many fields as may be passes both sidecars, and one with more is refused", async () => {
+  const get = (fields: number) => `GET /what HTTP/1.1\r\nhost: web\r\n${"x-a: 1\r\n".repeat(fields - 1)}\r\n`;
+  const passed = await ask(get(MAX_FIELDS));
+  expect([passed.status, passed.body.toString().split('"x-a"').length]).toEqual([200, MAX_FIELDS]);
+  expect((await ask(get(MAX_FIELDS + 1))).status).toBe(431);
 });
 
 test("request trailers reach the server", async () => {

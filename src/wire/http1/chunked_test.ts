@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { latin1 } from "../../base/latin1.ts";
 import { ChunkedDecoder, DATA, END, NEED_MORE } from "./chunked.ts";
 import { nameForCode } from "./error_code.ts";
+import { MAX_FIELDS } from "./limits.ts";
 
 interface Outcome {
   body: string;
@@ -111,8 +112,8 @@ const LIMITS: [string, string, string][] = [
   [`3e8;${"x".repeat(1000)}\r\n${"a".repeat(1000)}\r\n`.repeat(99) + last, "end", "data pays for extensions"],
   [`0\r\nA: ${"x".repeat(16377)}\r\n\r\n`, "end", "trailers at the limit"],
   [`0\r\nA: ${"x".repeat(16378)}\r\n\r\n`, "trailers_too_long", "trailers above the limit"],
-  [`0\r\n${"A: 1\r\n".repeat(100)}\r\n`, "end", "fields at the limit"],
-  [`0\r\n${"A: 1\r\n".repeat(101)}\r\n`, "too_many_fields", "fields above the limit"],
+  [`0\r\n${"A: 1\r\n".repeat(MAX_FIELDS)}\r\n`, "end", "fields at the limit"],
+  [`0\r\n${"A: 1\r\n".repeat(MAX_FIELDS + 1)}\r\n`, "too_many_fields", "fields above the limit"],
   [`fffffffffffff\r\nabc`, "more", "the biggest size"],
 ];
 test.each(LIMITS.map(([text, end, why]) => [why, text, end] as const))("next() holds the limit: %s", (_, text, end) => {

@@ -15,8 +15,11 @@ export const MAX_TARGET_BYTES = 32 * 1024;
 /** Longest method (bytes). The longest registered one has 17; RFC 9112 §3 asks for 501 above what we can handle. */
 export const MAX_METHOD_BYTES = 64;
 
-/** Most field lines in a head or a trailer section: what hyper and Envoy allow, and far above what clients send (10–40). */
-export const MAX_FIELDS = 100;
+/**
+ * Most field lines in a head or a trailer section: far above what clients send (10–40). Twice what hyper and Envoy allow,
+ * because most servers of applications have no such limit, and none should be met that the way over HTTP/2 does not have.
+ */
+export const MAX_FIELDS = 200;
 
 /** Most options in all Connection fields together: each is looked up among the fields, so the product must stay small. */
 export const MAX_CONNECTION_OPTIONS = 32;
