@@ -1,10 +1,12 @@
 /** What a client's proxy must know about a Service: routes in order, backends with their endpoints. */
 import {
+  type HttpMatch,
   INVALID_BACKEND,
   type OutboundRoute,
   type OutboundTarget,
   type ResourceRef,
   type Retry,
+  type ValueMatch,
   type WeightedBackend,
 } from "../core/snapshot.ts";
 import { type BackendRef, keyOf, type ParentRef, type Service, type ServicePort } from "../kube/resources.ts";
@@ -123,13 +125,14 @@ function serviceRoute(ref: ResourceRef, traffic: TrafficAnnotations): OutboundRo
 }
 
 function outboundRoute(
-  { route, rule, ref, hostname, match }: RankedRule,
+  { route, rule, ref, hostname, match: ranked }: RankedRule,
   service: TrafficAnnotations,
   backends: BackendTable,
   { report }: OutboundContext,
 ): OutboundRoute {
   // The nearest word holds: the annotation of the route, its rule's field, the annotation of the Service.
   const own = trafficOf(route.meta, report);
+  const match = route.kind === "GRPCRoute" ? callsOnly(ranked) : ranked;
   const unsupported = rule.filters.some((filter) => filter.kind === "unsupported");
   return {
     route: ref,
@@ -146,6 +149,17 @@ function outboundRoute(
     plan: unsupported ? null : planOf(rule, route, backends),
   };
 }
+
+/**
+ * A GRPCRoute is for calls: what else comes to the port goes by an HTTPRoute, or by none. That a call has been told from the rest
+ * gives its route no precedence.
+ */
+function callsOnly(match: HttpMatch): HttpMatch {
+  return { ...match, method: "POST", headers: [...match.headers, CALL] };
+}
+
+/** "application/grpc" with what may follow it: "+proto", "-web", parameters. */
+const CALL: ValueMatch = { name: "content-type", match: { kind: "regex", value: "application/grpc.*" } };
 
 /** GEP-2257: "0s" is no limit. */
 function limit(ms: number | null): number | null {

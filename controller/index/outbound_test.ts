@@ -265,12 +265,16 @@ spec:
     - method: {service: shop.v1.Cart}
     - method: {method: Add}
 `;
-  const paths = outbound(world(WEB + grpc), "web:80").routes.map(({ matches }) => matches[0]?.path);
-  expect(paths).toEqual([
+  const { routes } = outbound(world(WEB + grpc), "web:80");
+  expect(routes.map(({ matches }) => matches[0]?.path)).toEqual([
     { kind: "exact", value: "/shop.v1.Cart/Add" },
     { kind: "prefix", value: "/shop.v1.Cart" },
     { kind: "regex", value: "/[^/]+/Add" },
   ]);
+  const isCall = { name: "content-type", match: { kind: "regex", value: "application/grpc.*" } } as const;
+  for (const { matches } of routes) {
+    expect(matches).toEqual([expect.objectContaining({ method: "POST", headers: [isCall] })]);
+  }
 });
 
 const EVERYTHING = WEB + V2 + SLICE + httpRoute("a", "[{backendRefs: [{name: v2, port: 80}]}]") +

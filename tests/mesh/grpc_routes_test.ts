@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import * as grpc from "@grpc/grpc-js";
 import { eventually } from "../support/eventually.ts";
+import { fetchOnce, header } from "../support/http1.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
-import { grpcRoute, service, workload } from "../support/resources.ts";
+import { grpcRoute, httpRoute, service, workload } from "../support/resources.ts";
 
 setDefaultTimeout(60_000);
 
@@ -82,6 +83,33 @@ test.skipIf(isDirect)("calls go by method and metadata; the rest is UNIMPLEMENTE
   calls["v2"]?.splice(0);
   expect(await call("Put")).toBe("cart ");
   await eventually(() => expect(calls["v2"]).toEqual(["Put"]));
+});
+
+test.skipIf(isDirect)("what is no call goes by no GRPCRoute: 404, or the HTTPRoute beside it", async () => {
+  const parent = { kind: "Service", name: "cart" } as const;
+  const to = mesh.to("front", `cart:${PORT}`);
+  const ask = async (method: string, type: string) => {
+    const answer = await fetchOnce(to, "/shop.v1.Cart/Get", { "content-type": type }, method);
+    return [answer.status, header(answer, "location") ?? header(answer, "tulle-error")];
+  };
+  const calls = grpcRoute("r", parent, [{
+    matches: [{ method: { service: "shop.v1.Cart", method: "Get" } }],
+    backendRefs: [{ name: "v2", port: PORT }],
+  }]);
+  mesh.apply([calls]);
+  await eventually(async () => expect(await call("Get")).toBe("v2 "));
+  expect(await ask("GET", "text/plain")).toEqual([404, "no_route"]);
+  expect(await ask("POST", "application/json")).toEqual([404, "no_route"]);
+  expect(await ask("GET", "application/grpc")).toEqual([200, "no_route"]); // told as calls are: by grpc-status
+  const redirect = {
+    type: "RequestRedirect",
+    requestRedirect: { path: { type: "ReplaceFullPath", replaceFullPath: "/ui" } },
+  };
+  mesh.apply([calls, httpRoute("h", parent, [{ filters: [redirect] }])]);
+  await eventually(async () =>
+    expect(await ask("POST", "application/json")).toEqual([302, expect.stringContaining("/ui")])
+  );
+  expect(await call("Get")).toBe("v2 ");
 });
 
 test.skipIf(isDirect)("a backend that does not exist is UNAVAILABLE", async () => {

@@ -93,7 +93,9 @@ test.skipIf(isDirect)("a backend that does not exist answers its share with 500,
     matches: prefix("/split"),
     ...split({ web: 1, v2: 3 }, PORT),
   }]);
-  expect((await ask("/gone")).status).toBe(500);
+  const gone = await ask("/gone");
+  expect([gone.status, header(gone, "tulle-error")]).toEqual([500, "invalid_backend"]);
+  expect(header(gone, "tulle-error-detail")).toContain("its reference leads nowhere, no backend has a weight");
   for (let i = 0; i < 200; i++) await ask("/split");
   expect(asked["v2"]?.length).toBeWithin(120, 181); // 150 ± 5 standard deviations
 });

@@ -94,3 +94,11 @@ test("explain names the limits and faults that hold for the caller, and no other
   expect(other.route.faults).toEqual([]);
   expect(other.backends[0].servers[0].rates).toContain("5/s (5 at once) for each identity");
 });
+
+test("explain says what a request lacks to be a call", () => {
+  const ask = (...words: string[]) =>
+    explained("-f", join(import.meta.dir, "calls.yaml"), "front", "svc/web", "POST", "/shop.v1.Cart/Add", ...words)
+      .answer;
+  expect(ask().trouble).toMatch(/no_route.*a GRPCRoute is for calls/);
+  expect(ask("-H", "content-type: application/grpc+proto").route.ref).toContain("shop/calls");
+});

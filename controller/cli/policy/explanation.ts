@@ -90,7 +90,7 @@ export function explain(view: MeshView, question: Question, wallMs: number): Exp
   if (found.rule === null) {
     const trouble = target.routes.length === 0
       ? "nothing listens on that port: connections are refused"
-      : "no route matches: 404 (no_route)";
+      : `no route matches: 404 (no_route)${callHint(target, request)}`;
     return { ...base, route: null, trouble, backends: [], admitted: "none" };
   }
   const clientId = question.from === null ? question.caller?.identity ?? "" : question.from.identity;
@@ -143,6 +143,15 @@ export function explain(view: MeshView, question: Question, wallMs: number): Exp
 }
 
 /** Whether the caller has a certificate of the mesh. */
+/** What the question lacks for a GRPCRoute of the target, if there is one. */
+function callHint(target: TargetSnapshot, request: Question["request"]): string {
+  const isCall = request?.headers.some(([name, value]) =>
+    name.toLowerCase() === "content-type" && value.startsWith("application/grpc")
+  );
+  if (isCall === true || !target.routes.some(({ ref }) => ref.kind === "GRPCRoute")) return "";
+  return "; a GRPCRoute is for calls: POST /service/method -H 'content-type: application/grpc'";
+}
+
 function hasIdentity({ from, caller }: Question): boolean {
   return caller === null ? from?.meshed === true : caller.identity !== null;
 }

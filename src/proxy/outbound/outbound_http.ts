@@ -30,7 +30,7 @@ import { mirrorRequest } from "./mirror.ts";
 import { answerOf, editedRequest, editedResponse } from "./route_filters.ts";
 import { hostOf } from "../route/host.ts";
 import { throttle } from "../exchange/throttled_leg.ts";
-import { pickBackend } from "../route/pick.ts";
+import { noBackendReason, pickBackend } from "../route/pick.ts";
 import { keptEndpoint, withToken } from "./sessions.ts";
 import type { EndpointState } from "../upstream/endpoint_state.ts";
 import { type Failure, failure, unsent } from "../upstream/failure.ts";
@@ -275,11 +275,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     const share = kept === null ? pickBackend(rule, context.random()) : kept.share;
     const backend = share === null ? null : share.backend;
     exchange.via = share;
-    if (backend === null) {
-      return exchange.fail(
-        unsent("invalid_backend", `route ${rule.ref.namespace}/${rule.ref.name} refers to no existing backend`),
-      );
-    }
+    if (backend === null) return exchange.fail(unsent("invalid_backend", noBackendReason(rule)));
     const endpoint = kept === null
       ? pickFor(exchange.request, backend, history === null ? null : history.tried, this.#upstreams)
       : kept.endpoint;

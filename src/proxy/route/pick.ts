@@ -21,6 +21,12 @@ export function pickBackend(rule: RouteRule, random: number): WeightedBackend | 
   return null;
 }
 
+/** Why a rule has nobody for a request. The controller says it in one way for all causes. */
+export function noBackendReason({ ref: { namespace, name } }: RouteRule): string {
+  return `route ${namespace}/${name} has no backend for this request: its reference leads nowhere, no backend has a weight, ` +
+    "or a filter is not carried out; the status of the route says which";
+}
+
 /**
  * The rule for a connection that is not HTTP; null when there is none.
  * @param name that TLS asks for, lower case; "" for none
