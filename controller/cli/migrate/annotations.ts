@@ -12,6 +12,8 @@ interface Translated {
   readonly value?: string;
   readonly effect?: Effect;
   readonly reason?: string;
+  /** Stays as it is, too: a selector may ask for it. */
+  readonly isKept?: boolean;
 }
 
 const DROP: Translated = {};
@@ -44,7 +46,7 @@ function translateObject(migration: Migration, source: Source): void {
         if (found === null) continue;
         const field = `${path.join(".")}.${section}[${JSON.stringify(key)}]`;
         if (found.effect !== undefined) migration.say(found.effect, source, field, found.reason ?? "");
-        change(migration.changed(source), path, section, key, found);
+        if (found.isKept !== true) change(migration.changed(source), path, section, key, found);
       }
     }
   }
@@ -235,6 +237,9 @@ function label(key: string, value: string): Translated | null {
   if (key === "config.linkerd.io/admission-webhooks" || key === "linkerd.io/control-plane-ns") return DROP;
   if (key === "mirror.linkerd.io/exported" || key === "mirror.linkerd.io/federated") {
     return lost("clusters are not linked");
+  }
+  if (/(^|\.)(linkerd|istio)\.io$/.test(key.split("/")[0] ?? "")) {
+    return { ...note("it means nothing to this mesh, and stays because selectors may ask for it"), isKept: true };
   }
   return null;
 }

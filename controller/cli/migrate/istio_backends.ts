@@ -16,28 +16,34 @@ export function readBackend(migration: Migration, view: View, service: NamedServ
     view.raw("headers");
     view.say("lost", "headers", "headers are edited for a rule, not for a share of it");
   }
+  portView?.done("lost");
+  destination?.done("lost");
   view.done("lost");
   const found = serviceOf(migration, host, source.namespace);
   if (found === null) {
-    view.say("lost", "destination.host", `${host} is no Service of the cluster: its share is left out`);
+    view.say("lost", "", `${host} is no Service of the cluster: its share is left out`);
     return [];
   }
   const target = subset === null ? found : subsetService(migration, found, subset, source);
   if (target === null) {
     view.say(
       "lost",
-      "destination.subset",
-      `no DestinationRule and Service among the manifests say what ${subset} of ${host} is: give them, too`,
+      "",
+      `no DestinationRule and Service among the manifests say what ${subset} of ${host} is, its share is left out: give them, too`,
     );
     return [];
   }
   const ports = portsOf(target).map(({ port }) => port);
   const port = said ?? portsOf(service)[0]?.port ?? ports[0] ?? null;
   if (port === null) {
-    view.say("lost", "destination.port", `the ports of ${host} are not among the manifests: give its Service, too`);
+    view.say(
+      "lost",
+      "",
+      `the ports of ${host} are not among the manifests, its share is left out: give its Service, too`,
+    );
     return [];
   }
-  if (ports.length > 1 && said === null) view.say("note", "destination.port", `several ports: ${port} is taken`);
+  if (ports.length > 1 && said === null) destination?.say("note", "port", `several ports: ${port} is taken`);
   const where = target.namespace === service.namespace ? {} : { namespace: target.namespace };
   return [{ name: target.name, ...where, port, ...(weight === null ? {} : { weight }) }];
 }

@@ -25,21 +25,29 @@ export function readFilters(
   if (redirect !== null) filters.push(readRedirect(redirect));
   const rewrite = rule.view("rewrite");
   if (rewrite !== null) filters.push(readRewrite(rewrite, path));
-  const percent = rule.view("mirrorPercentage")?.number("value") ?? rule.number("mirrorPercent") ??
+  const percent = percentOf(rule.view("mirrorPercentage")) ?? rule.number("mirrorPercent") ??
     rule.number("mirror_percent");
-  for (
-    const mirror of [
-      rule.view("mirror"),
-      ...rule.views("mirrors").map((each) => each.view("destination") ?? each),
-    ]
-  ) {
-    if (mirror === null) continue;
-    const found = readMirror(migration, mirror, service, percent);
+  const mirror = rule.view("mirror");
+  const copies = mirror === null ? [] : [{ mirror, share: percent }];
+  for (const each of rule.views("mirrors")) {
+    const destination = each.view("destination");
+    const share = percentOf(each.view("percentage"));
+    each.done("lost");
+    if (destination !== null) copies.push({ mirror: destination, share });
+  }
+  for (const { mirror, share } of copies) {
+    const found = readMirror(migration, mirror, service, share);
     if (found !== null) filters.push(found);
   }
   const cors = rule.view("corsPolicy");
   if (cors !== null) filters.push(readCors(cors));
   return filters;
+}
+
+function percentOf(view: View | null): number | null {
+  const value = view?.number("value") ?? null;
+  view?.done("lost");
+  return value;
 }
 
 const EDITS = [
@@ -48,7 +56,12 @@ const EDITS = [
 ] as const;
 
 function readEdit(view: View): Json {
-  const entries = (key: string) => Object.entries(view.map(key)).map(([name, value]) => ({ name, value }));
+  const entries = (key: string) =>
+    Object.entries(view.map(key)).flatMap(([name, value]) => {
+      if (!/%[A-Z_]+(\(.*\))?%/.test(value)) return [{ name, value }];
+      view.say("lost", key, `${name}: ${value} is for the proxy to fill in, which ours does not: it is left out`);
+      return [];
+    });
   const edit = { set: entries("set"), add: entries("add"), remove: view.texts("remove") };
   view.done("lost");
   return Object.fromEntries(Object.entries(edit).filter(([, list]) => list.length > 0));
@@ -90,7 +103,9 @@ function readRewrite(view: View, path: "exact" | "prefix" | "regex" | null): Jso
 
 function readMirror(migration: Migration, view: View, service: NamedService, percent: number | null): Json | null {
   const host = view.text("host") ?? "";
-  const said = view.view("port")?.number("number") ?? null;
+  const portView = view.view("port");
+  const said = portView?.number("number") ?? null;
+  portView?.done("lost");
   const target = serviceOf(migration, host, service.namespace);
   const port = said ?? (target === null ? null : portsOf(target)[0]?.port) ?? portsOf(service)[0]?.port ?? null;
   if (view.has("subset")) {
@@ -116,6 +131,7 @@ function readCors(view: View): Json {
       const exact = each.text("exact");
       if (exact === null) each.say("stricter", "", "only exact origins can be said: it is left out");
       each.skip("prefix", "regex");
+      each.done("lost");
       return exact === null ? [] : [exact];
     }),
   ];

@@ -17,7 +17,7 @@ export function readMatch(view: View): RouteMatch | null {
   const match: Json = {};
   let isSaid = true;
   const refuse = (key: string, reason: string) => {
-    view.say("lost", key, `${reason}: the match is left out`);
+    view.say("lost", "", `${key}: ${reason}; the match is left out`);
     isSaid = false;
   };
   view.skip("name");
@@ -35,6 +35,8 @@ export function readMatch(view: View): RouteMatch | null {
   const method = view.view("method");
   if (method !== null) {
     const exact = method.text("exact");
+    method.skip("prefix", "regex");
+    method.done("lost");
     if (exact !== null && METHODS.includes(exact)) match["method"] = exact;
     else refuse("method", `want one of ${METHODS.join(", ")}`);
   }
@@ -43,15 +45,22 @@ export function readMatch(view: View): RouteMatch | null {
   if (headers.length > 0) match["headers"] = headers;
   if (query.length > 0) match["queryParams"] = query;
   const port = view.number("port");
-  const authority = view.view("authority")?.text("exact") ?? null;
+  const host = view.view("authority");
+  const authority = host?.text("exact") ?? null;
+  host?.skip("prefix", "regex");
+  host?.done("lost");
   if (view.has("authority") && authority === null) refuse("authority", "only an exact host name can be said");
-  for (const key of ["withoutHeaders", "sourceLabels", "sourceNamespace", "scheme", "statPrefix"]) {
+  for (const key of ["withoutHeaders", "sourceLabels", "sourceNamespace", "scheme"]) {
     if (!view.has(key)) continue;
     view.skip(key);
-    if (key !== "statPrefix") refuse(key, "cannot be asked for");
+    refuse(key, "cannot be asked for");
   }
+  if (view.raw("statPrefix") !== undefined) view.say("lost", "statPrefix", "metrics are by route");
   const gateways = view.texts("gateways");
-  if (gateways.length > 0 && !gateways.includes("mesh")) return null; // a gateway's business, told once for the object
+  if (gateways.length > 0 && !gateways.includes("mesh")) {
+    view.say("lost", "", `it is about traffic of ${gateways.join(", ")} only: the match is left out`);
+    return null;
+  }
   if (view.done("lost", "cannot be asked for: the match is left out")) isSaid = false;
   return isSaid ? { match, port, path, hostname: authority?.replace(/:\d+$/, "") ?? null } : null;
 }

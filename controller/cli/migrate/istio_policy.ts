@@ -8,6 +8,7 @@
 import { emitServer, type PortPolicy } from "./istio_servers.ts";
 import { ANYONE, type Clause, readClauses } from "./istio_rules.ts";
 import { EVERY_REQUEST } from "./istio_paths.ts";
+import { type Mode, modeFor, type Peer, portModesFor, readPeer } from "./istio_peers.ts";
 import { type Subject, unknownSubject, workloadsOf } from "./istio_subjects.ts";
 import { asMapping, meets, type Migration, type Source } from "./migration.ts";
 import { selectorOf } from "./services.ts";
@@ -16,8 +17,6 @@ import { type Json, View } from "./view.ts";
 const SECURITY = "security.istio.io";
 const DEFAULT_POLICY = "tulle.dev/default-inbound-policy";
 
-export type Mode = "STRICT" | "PERMISSIVE";
-
 /** A policy of Istio as far as we follow it. */
 export interface Policy {
   readonly source: Source;
@@ -25,13 +24,6 @@ export interface Policy {
   readonly selector: Readonly<Record<string, string>>;
   readonly isDeny: boolean;
   readonly clauses: readonly Clause[];
-}
-
-interface Peer {
-  readonly source: Source;
-  readonly selector: Readonly<Record<string, string>>;
-  readonly mode: Mode | null;
-  readonly ports: ReadonlyMap<number, Mode>;
 }
 
 /** Translates all of security.istio.io; lists what becomes stricter or, where nothing stands in for it, wider. */
@@ -48,10 +40,10 @@ export function translateIstioPolicy(migration: Migration): void {
     );
   }
   if (sources.length + peerSources.length === 0) return;
-  const peers = peerSources.map((source) => readPeer(migration, source));
+  const peers = peerSources.flatMap((source) => readPeer(migration, source));
   const namespaces = new Set([...sources, ...peerSources].map(({ namespace }) => namespace));
   namespaces.delete(root);
-  const rooted = [...sources, ...peerSources].filter(({ namespace }) => namespace === root);
+  const rooted = [...sources, ...peers.map(({ source }) => source)].filter(({ namespace }) => namespace === root);
   if (rooted.length > 0) {
     for (const { namespace, kind, name } of migration.sources) {
       namespaces.add(kind === "Namespace" ? name : namespace);
@@ -96,11 +88,7 @@ function translateNamespace(
   for (const subject of subjectsOf(migration, namespace, policies, peers)) {
     const own = policies.filter(({ selector }) => meets(subject.labels, selector));
     const mode = modeFor(peers, subject.labels, namespace);
-    const portModes = new Map(
-      peers.filter(({ selector }) => Object.keys(selector).length > 0 && meets(subject.labels, selector)).flatMap((
-        { ports },
-      ) => [...ports]),
-    );
+    const portModes = portModesFor(peers, subject.labels);
     const because = own[0]?.source ?? peers[0]?.source;
     if (because === undefined) continue;
     translateSubject(migration, subject, { policies: own, mode, portModes, wideMode, because });
@@ -145,6 +133,7 @@ function translateSubject(
       `no port of ${subject.name} is known: give its workload or Service, too`,
     );
   }
+  if (!isClosed) tellOtherPorts(migration, subject, ports, clauses);
   for (const port of ports) {
     const here = clauses.filter(({ clause }) =>
       (clause.ports === null || clause.ports.includes(port)) && !clause.notPorts.includes(port)
@@ -156,6 +145,22 @@ function translateSubject(
       because,
     };
     emitServer(migration, subject, port, policy);
+  }
+}
+
+/** Without an admission the ports that nobody declares stay open; denials held on them, too. */
+function tellOtherPorts(
+  migration: Migration,
+  { name }: Subject,
+  ports: readonly number[],
+  clauses: readonly { readonly policy: Policy; readonly clause: Clause }[],
+): void {
+  for (const { policy, clause } of clauses) {
+    if (!policy.isDeny || clause.ports !== null) continue;
+    const reason =
+      `of ${name} the ports ${ports.join(", ")} are known: on others nothing is denied; declare them, or ` +
+      `annotate its workload with ${DEFAULT_POLICY}: deny`;
+    migration.say("wider", policy.source, "spec.rules", reason);
   }
 }
 
@@ -225,11 +230,16 @@ function readPolicy(migration: Migration, source: Source, namespace: string): Po
   const spec = View.spec(migration, source);
   const action = spec.text("action") ?? "ALLOW";
   if (action === "AUDIT") {
-    migration.say("lost", source, "spec.action", "requests are not logged for being wanted in a log: see tulle tap");
+    migration.say(
+      "lost",
+      source,
+      "spec",
+      "action AUDIT: requests are not logged for being wanted in a log: see tulle tap",
+    );
     return [];
   }
   if (action !== "ALLOW" && action !== "DENY") {
-    migration.say("wider", source, "spec.action", `${action} asks an authorizer outside: nothing stands in for it`);
+    migration.say("wider", source, "spec", `action ${action} asks an authorizer outside: nothing stands in for it`);
     return [];
   }
   const selector = readSelector(migration, spec, source);
@@ -257,47 +267,12 @@ function readSelector(migration: Migration, spec: View, source: Source): Record<
   const name = target?.text("name") ?? "";
   const service = target?.text("kind") === "Service" ? migration.find("", "Service", source.namespace, name) : null;
   if (targets.length === 1 && service !== null) return selectorOf(service);
-  spec.say("wider", "targetRefs", "gateways and waypoints have no counterpart: write it for the workloads behind them");
-  return null;
-}
-
-function readPeer(migration: Migration, source: Source): Peer {
-  const spec = View.spec(migration, source);
-  const selector = spec.view("selector")?.map("matchLabels") ?? {};
-  const mode = readMode(spec.view("mtls"));
-  const ports = new Map<number, Mode>();
-  const levels = spec.view("portLevelMtls");
-  for (const key of levels?.keys() ?? []) {
-    const found = readMode(levels?.view(key) ?? null);
-    if (/^\d+$/.test(key) && found !== null) ports.set(Number(key), found);
-  }
-  if (ports.size > 0 && Object.keys(selector).length === 0) {
-    spec.say("note", "portLevelMtls", "without a selector it had no effect: it is left out");
-  }
-  spec.done("lost");
-  return { source, selector, mode, ports };
-}
-
-function readMode(view: View | null): Mode | null {
-  const mode = view?.text("mode") ?? null;
-  if (mode === "DISABLE") {
-    view?.say("note", "mode", "between sidecars it is always mutual TLS; others may come in plaintext, as before");
-  }
-  if (mode === "DISABLE" || mode === "PERMISSIVE") return "PERMISSIVE";
-  if (mode === null || mode === "UNSET" || mode === "STRICT") return mode === "STRICT" ? "STRICT" : null;
-  view?.say("stricter", "mode", `found ${JSON.stringify(mode)}: it is taken for STRICT`);
-  return "STRICT";
-}
-
-/** The nearest word: of a selector, of the namespace, of the mesh; PERMISSIVE where nobody says anything. */
-function modeFor(peers: readonly Peer[], labels: Readonly<Record<string, string>>, namespace: string): Mode {
-  const isWide = (peer: Peer) => Object.keys(peer.selector).length === 0;
-  const own = peers.find((peer) =>
-    peer.source.namespace === namespace && !isWide(peer) && meets(labels, peer.selector) && peer.mode !== null
+  spec.say(
+    "wider",
+    "",
+    "it is aimed at targetRefs; gateways and waypoints have no counterpart: write it for the workloads behind them",
   );
-  const wide = peers.find((peer) => peer.source.namespace === namespace && isWide(peer) && peer.mode !== null);
-  const root = peers.find((peer) => peer.source.namespace !== namespace && isWide(peer) && peer.mode !== null);
-  return own?.mode ?? wide?.mode ?? root?.mode ?? "PERMISSIVE";
+  return null;
 }
 
 function setNamespaceDefault(migration: Migration, namespace: string, policy: string, because: Source): void {

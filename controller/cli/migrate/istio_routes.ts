@@ -22,7 +22,7 @@ function virtualService(migration: Migration, source: Source): void {
   if (gateways.length > 0 && !gateways.includes("mesh")) {
     return spec.say(
       "lost",
-      "gateways",
+      "",
       `it is about traffic of ${
         gateways.join(", ")
       } only: an ingress does that, such as an HTTPRoute with a Gateway as parent`,
@@ -40,13 +40,15 @@ function virtualService(migration: Migration, source: Source): void {
     if (service === null) spec.say("lost", "hosts", `${host} is no Service of the cluster: it is left out`);
     return service === null ? [] : [service];
   });
-  if (spec.has("exportTo")) {
-    spec.raw("exportTo");
-    spec.say(
-      "note",
-      "exportTo",
-      "a route in the Service's namespace holds for all callers, one elsewhere for those of its namespace",
-    );
+  if (!spec.has("hosts")) {
+    return spec.say("lost", "", "without hosts it is a part of others: write its rules where they are handed to it");
+  }
+  const exportTo = spec.texts("exportTo");
+  if (exportTo.length > 0) {
+    const reason = exportTo.includes("*")
+      ? "a route in the Service's namespace holds for all callers"
+      : `a route in the Service's namespace holds for all callers, not for those of ${exportTo.join(", ")} alone`;
+    spec.say(exportTo.includes("*") ? "note" : "lost", "exportTo", reason);
   }
   const streams = (["tcp", "tls"] as const).map((kind) => ({ kind, entries: spec.views(kind) }));
   const http = spec.views("http");
@@ -58,6 +60,8 @@ function virtualService(migration: Migration, source: Source): void {
 }
 
 interface Rule {
+  /** Where it stands among the rules of its VirtualService. */
+  readonly index: number;
   readonly rule: Json;
   readonly matches: readonly RouteMatch[];
   readonly all: boolean;
@@ -65,34 +69,35 @@ interface Rule {
 
 /** One HTTPRoute for each port that rules tell apart, or one for all. */
 function serviceRoutes(migration: Migration, source: Source, service: NamedService, http: readonly View[]): void {
-  const rules = http.flatMap((view) => readRule(migration, view, service, source));
+  const rules = http.flatMap((view, i) => readRule(migration, view, i, service, source));
   tellOrder(source, migration, rules);
-  const ports = new Set(rules.flatMap(({ matches }) => matches.map(({ port }) => port)));
-  ports.delete(null);
-  const targets = ports.size === 0
-    ? [null]
-    : [...new Set([...portsOf(service).map(({ port }) => port), ...ports])] as number[];
+  const said = rules.flatMap(({ matches }) => matches);
+  const ports = [...new Set(said.flatMap(({ port }) => port ?? []))];
+  const targets = ports.length === 0 ? [null] : [...new Set([...portsOf(service).map(({ port }) => port), ...ports])];
+  const hostnames = [...new Set(said.flatMap(({ hostname }) => hostname ?? []))];
   for (const port of targets) {
-    const out = rules.flatMap(({ rule, matches, all }): Json[] => {
-      const own = matches.filter((match) => match.port === null || match.port === port);
-      if (own.length === 0 && !all) return [];
-      return [{ ...(own.length > 0 ? { matches: own.map(({ match }) => match) } : {}), ...rule }];
-    });
-    if (out.length === 0) continue;
-    const hostnames = [...new Set(rules.flatMap(({ matches }) => matches.flatMap(({ hostname }) => hostname ?? [])))];
-    migration.emit(source, {
-      apiVersion: "gateway.networking.k8s.io/v1",
-      kind: "HTTPRoute",
-      metadata: {
-        name: `${source.name}${hostSuffix(source, service)}${port === null ? "" : `-${port}`}`,
-        namespace: service.namespace,
-      },
-      spec: {
-        parentRefs: [{ group: "", kind: "Service", name: service.name, ...(port === null ? {} : { port }) }],
-        ...(hostnames.length > 0 ? { hostnames } : {}),
-        rules: out,
-      },
-    });
+    // A host name is of a whole route: its rules are those that ask for it, and those that do not.
+    for (const hostname of [...hostnames, null]) {
+      const out = rules.flatMap(({ rule, matches, all }): Json[] => {
+        const own = matches.filter((match) =>
+          [port, null].includes(match.port) && [hostname, null].includes(match.hostname)
+        );
+        if (own.length === 0 && !all) return [];
+        return [{ ...(own.length > 0 ? { matches: own.map(({ match }) => match) } : {}), ...structuredClone(rule) }];
+      });
+      if (out.length === 0) continue;
+      const suffix = `${port === null ? "" : `-${port}`}${hostname === null ? "" : `-${hostname}`}`;
+      migration.emit(source, {
+        apiVersion: "gateway.networking.k8s.io/v1",
+        kind: "HTTPRoute",
+        metadata: { name: `${source.name}${hostSuffix(source, service)}${suffix}`, namespace: service.namespace },
+        spec: {
+          parentRefs: [{ group: "", kind: "Service", name: service.name, ...(port === null ? {} : { port }) }],
+          ...(hostname === null ? {} : { hostnames: [hostname] }),
+          rules: out,
+        },
+      });
+    }
   }
 }
 
@@ -101,41 +106,83 @@ function hostSuffix(source: Source, service: NamedService): string {
   return hosts.length > 1 ? `-${service.name}` : "";
 }
 
-function readRule(migration: Migration, view: View, service: NamedService, source: Source): Rule[] {
+function readRule(migration: Migration, view: View, index: number, service: NamedService, source: Source): Rule[] {
   view.skip("name", "match");
   const wanted = view.has("match") ? view.views("match") : [];
   const matches = wanted.flatMap((each) => readMatch(each) ?? []);
   if (wanted.length > 0 && matches.length === 0) {
-    view.say("lost", "match", "no match is left: the rule is left out");
+    view.say("lost", "", "no match is left: the rule is left out");
     return [];
   }
-  const rule: Json = {};
-  const filters = readFilters(migration, view, service, matches[0]?.path ?? null);
-  const backendRefs = view.views("route").flatMap((each) => readBackend(migration, each, service, source));
-  const timeout = durationOf(view, "timeout");
-  const retries = view.view("retries");
+  if (view.has("directResponse")) {
+    view.say("lost", "", "no answer is made by a sidecar (directResponse): the rule is left out");
+    return [];
+  }
   if (view.has("fault")) {
     view.raw("fault");
-    view.say("lost", "fault", "faults are for tests: they are not carried over");
+    view.say("lost", "fault", "a fault must end: write a FaultInjection (policy.tulle.dev) that says until when");
   }
   if (view.has("delegate")) {
     view.raw("delegate");
     view.say("lost", "delegate", "routes are not handed on: write the rules of the delegate here");
   }
-  if (view.has("directResponse")) {
-    view.raw("directResponse");
-    view.say("lost", "directResponse", "no answer is made by a sidecar: the rule is left out");
-    return [];
-  }
-  if (filters.length > 0) rule["filters"] = filters;
+  const all = wanted.length === 0;
+  return byPath(view, matches).map((part): Rule => {
+    const { kind, withPrefix } = rewriteOf(view, part);
+    const filters = readFilters(migration, view, service, kind);
+    const rule = readAction(migration, view, service, source);
+    if (filters.length > 0) rule["filters"] = filters;
+    return { index, rule, matches: withPrefix, all: all && withPrefix.length === 0 };
+  });
+}
+
+/** Matches whose path is told in the same way: what a rewrite replaces depends on it. */
+function byPath(view: View, matches: readonly RouteMatch[]): (readonly RouteMatch[])[] {
+  if (!view.has("rewrite")) return [matches];
+  const groups = Map.groupBy(matches, ({ path }) => path ?? "prefix");
+  return groups.size === 0 ? [[]] : [...groups.values()];
+}
+
+/** Without a path a rewrite replaces the prefix "/", which its match must say. */
+function rewriteOf(
+  view: View,
+  matches: readonly RouteMatch[],
+): { kind: RouteMatch["path"]; withPrefix: readonly RouteMatch[] } {
+  const first = matches[0]?.path ?? null;
+  if (!view.has("rewrite") || (first !== null && first !== "prefix")) return { kind: first, withPrefix: matches };
+  const none: RouteMatch = { match: {}, port: null, path: null, hostname: null };
+  const withPrefix = (matches.length > 0 ? matches : [none]).map((each) =>
+    each.path === null ? { ...each, match: { path: { type: "PathPrefix", value: "/" }, ...each.match } } : each
+  );
+  return { kind: "prefix", withPrefix };
+}
+
+/** Backends, timeouts and retries. */
+function readAction(migration: Migration, view: View, service: NamedService, source: Source): Json {
+  const rule: Json = {};
+  const backendRefs = view.views("route").flatMap((each) => readBackend(migration, each, service, source));
+  const timeout = durationOf(view, "timeout");
+  const retries = view.view("retries");
   if (backendRefs.length > 0) rule["backendRefs"] = backendRefs;
   const timeouts: Json = {};
   if (timeout !== null && timeout > 0) timeouts["request"] = formatDuration(timeout);
   const retry = retries === null ? null : readRetries(retries, timeouts, timeout);
   if (Object.keys(timeouts).length > 0) rule["timeouts"] = timeouts;
   if (retry !== null) rule["retry"] = retry;
+  // A redirect's, a rewrite's and the like are read for the filters.
+  view.skip(
+    "headers",
+    "redirect",
+    "rewrite",
+    "mirror",
+    "mirrors",
+    "mirrorPercentage",
+    "mirrorPercent",
+    "mirror_percent",
+  );
+  view.skip("corsPolicy");
   view.done("lost");
-  return [{ rule, matches, all: wanted.length === 0 }];
+  return rule;
 }
 
 function durationOf(view: View, key: string): number | null {
@@ -165,7 +212,14 @@ function readRetries(view: View, timeouts: Json, timeout: number | null): Json |
   if (perTry !== null && perTry > 0) {
     timeouts["backendRequest"] = formatDuration(timeout !== null && timeout > 0 ? Math.min(perTry, timeout) : perTry);
   }
-  if (attempts === null || attempts <= 0) return null;
+  if (attempts === null || attempts <= 0) {
+    view.say(
+      "note",
+      "",
+      "what no endpoint has seen, and safe requests whose connection breaks, are tried again in any case",
+    );
+    return null;
+  }
   const codes = new Set<number>();
   for (
     const word of (retryOn ?? DEFAULT_RETRY_ON).split(",").map((each) => each.trim()).filter((each) => each !== "")
@@ -191,8 +245,11 @@ function tellOrder(source: Source, migration: Migration, rules: readonly Rule[])
   for (let i = 0; i < rules.length; i++) {
     for (let j = i + 1; j < rules.length; j++) {
       if (Math.max(...ranks[j] ?? [0]) <= Math.min(...ranks[i] ?? [0])) continue;
-      const reason = `rule ${i} came before rule ${j}; the closest match wins now, which is rule ${j} where both match`;
-      migration.say(rules[i]?.all === true ? "lost" : "note", source, `spec.http[${j}]`, reason);
+      const [first, later] = [rules[i]?.index, rules[j]?.index];
+      if (first === later) continue;
+      const reason =
+        `rule ${first} came before rule ${later}; the closest match wins now, which is rule ${later} where both match`;
+      migration.say(rules[i]?.all === true ? "lost" : "note", source, `spec.http[${later}]`, reason);
     }
   }
 }

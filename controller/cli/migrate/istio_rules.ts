@@ -36,18 +36,27 @@ const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPT
 export function readClauses(migration: Migration, rule: View, isDeny: boolean, namespace: string): Clause[] {
   const conditions = readWhen(rule, isDeny);
   if (conditions === null) return [];
-  const froms = rule.has("from") ? rule.views("from").map((each) => each.view("source")) : [null];
-  const tos = rule.has("to") ? rule.views("to").map((each) => each.view("operation")) : [null];
+  // An empty list is as good as none.
+  const froms = rule.views("from").map((each) => inner(each, "source"));
+  const tos = rule.views("to").map((each) => inner(each, "operation"));
   if (rule.done("stricter", "is not known") && !isDeny) return [];
   const clauses: Clause[] = [];
-  for (const from of froms) {
-    if (rule.has("from") && isVoid(from)) {
-      rule.say("stricter", "from", "found no source: it admits nobody");
+  for (const from of froms.length > 0 ? froms : [null]) {
+    if (froms.length > 0 && isVoid(from)) {
+      rule.say("stricter", "from", `found no source: it ${isDeny ? "denies everybody" : "admits nobody"}`);
       if (!isDeny) continue;
     }
-    const who = readSource(migration, from, conditions.source, isDeny, namespace);
+    const who = readSource(migration, rule, from, conditions.source, isDeny, namespace);
     if (who === null) continue;
-    for (const to of tos) {
+    for (const to of tos.length > 0 ? tos : [null]) {
+      if (tos.length > 0 && isVoid(to)) {
+        rule.say(
+          "stricter",
+          "to",
+          `found no operation: it ${isDeny ? "denies" : "admits"} ${isDeny ? "all" : "nothing"}`,
+        );
+        if (!isDeny) continue;
+      }
       for (const operation of readOperation(to, isDeny)) {
         const ports = both(operation.ports, conditions.ports);
         for (const headers of conditions.headers) {
@@ -59,8 +68,19 @@ export function readClauses(migration: Migration, rule: View, isDeny: boolean, n
   return clauses;
 }
 
+function inner(view: View, key: string): View | null {
+  const found = view.view(key);
+  view.done("stricter", "is not known");
+  return found;
+}
+
+/** Says nothing: has no key, or empty lists alone. */
 function isVoid(view: View | null): boolean {
-  return view === null || view.keys().length === 0;
+  return view === null || view.keys().every((key) => isEmpty(view.raw(key)));
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || (Array.isArray(value) && value.length === 0);
 }
 
 /** What a condition that cannot be said means. @returns false where the clause must go */
@@ -87,13 +107,14 @@ const UNKNOWN = ["requestPrincipals", "notRequestPrincipals", "remoteIpBlocks", 
 
 function readSource(
   migration: Migration,
+  rule: View,
   view: View | null,
   extra: SourceTexts,
   isDeny: boolean,
   namespace: string,
 ): Who | null {
   const none: SourceTexts = { principals: [], namespaces: [], ipBlocks: [] };
-  if (view === null) return { callers: callersOf(migration, extra, [], []), butThese: false };
+  if (view === null) return named(callersOf(migration, extra, [], [], rule), extra, isDeny);
   for (const key of UNKNOWN) {
     if (
       view.has(key) &&
@@ -105,9 +126,15 @@ function readSource(
       )
     ) return null;
   }
-  const negatives = NEGATIVE.filter((key) => view.has(key));
-  const hasPositive = POSITIVE.some((key) => view.has(key)) || Object.values(extra).some((list) => list.length > 0);
+  const negatives = NEGATIVE.filter((key) => view.texts(key).length > 0);
+  const hasPositive = POSITIVE.filter((key) => view.texts(key).length > 0).length > 0 ||
+    Object.values(extra).some((list) => list.length > 0);
   const [onlyNegative] = negatives;
+  if (view.done("stricter", "is not known") && !isDeny) return null;
+  for (const [key, list] of Object.entries(extra)) {
+    const isTwice = list.length > 0 && view.texts(key).length > 0;
+    if (isTwice && !inexact(view, key, isDeny, `asked for by "when", too; both at once cannot be said`)) return null;
+  }
   if (onlyNegative !== undefined && !hasPositive && negatives.length === 1) {
     const texts = view.texts(onlyNegative);
     if (onlyNegative === "notIpBlocks" && !isDeny) {
@@ -134,18 +161,26 @@ function readSource(
     else if (!inexact(view, key, isDeny, "callers are named, not left out")) return null;
   }
   const texts = {
-    principals: [...view.texts("principals"), ...extra.principals],
-    namespaces: [...view.texts("namespaces"), ...extra.namespaces],
-    ipBlocks: [...view.texts("ipBlocks"), ...extra.ipBlocks],
+    principals: either(view.texts("principals"), extra.principals),
+    namespaces: either(view.texts("namespaces"), extra.namespaces),
+    ipBlocks: either(view.texts("ipBlocks"), extra.ipBlocks),
   };
   const accounts = view.has("serviceAccounts") ? readAccounts(view.texts("serviceAccounts"), namespace) : [];
-  if (view.done("stricter", "is not known") && !isDeny) return null;
   const callers = callersOf(migration, texts, accounts, excluded, view);
+  return named(callers, texts, isDeny);
+}
+
+/** What could not be read is listed: an admission leaves it out, a denial must not. */
+function named(callers: Callers, texts: SourceTexts, isDeny: boolean): Who | null {
   const isShort = (callers.identities?.length ?? 0) < texts.principals.length ||
     (callers.namespaces?.length ?? 0) < texts.namespaces.length;
-  // What could not be read is listed: an admission leaves it out, a denial must not.
   if (isShort && isDeny) return { callers: ANYONE, butThese: false };
   return callers.identities?.length === 0 || callers.namespaces?.length === 0 ? null : { callers, butThese: false };
+}
+
+/** Where both ask, a denial holds for the first alone: for more than both. */
+function either(own: readonly string[], extra: readonly string[]): readonly string[] {
+  return own.length > 0 ? own : extra;
 }
 
 function readAccounts(texts: readonly string[], namespace: string): { namespace: string; name: string }[] {
@@ -155,31 +190,41 @@ function readAccounts(texts: readonly string[], namespace: string): { namespace:
   });
 }
 
+/** A SPIFFE ID without its scheme, or the start of one that ends in "*". */
+const IDENTITY = /^[a-z0-9._-]+(\/[a-zA-Z0-9._-]+)*\/([a-zA-Z0-9._-]+|[a-zA-Z0-9._-]*\*)$/;
+
 function callersOf(
   { options: { trustDomain } }: Migration,
   texts: SourceTexts,
   accounts: readonly { namespace: string; name: string }[],
   except: readonly string[],
-  view: View | null = null,
+  view: View,
 ): Callers {
   const { principals, namespaces, ipBlocks } = texts;
   const spiffe = (text: string): string[] => {
     if (text === "*") return ["*"];
-    const path = text.replace(/^[^/*]+/, trustDomain);
-    if (!/^[^*]+\*?$/.test(text) || !text.includes("/")) {
-      view?.say(
+    // Istio's own word for the domain of the mesh, whatever that is; others are other meshes.
+    const path = text.replace(/^cluster\.local(?=\/)/, trustDomain);
+    if (!IDENTITY.test(path)) {
+      view.say(
         "stricter",
         "principals",
-        `${JSON.stringify(text)}: only the end of an identity may be left open; it is left out`,
+        `${
+          JSON.stringify(text)
+        }: want <domain>/ns/<namespace>/sa/<account>, of which the end may be left open: it is left out`,
       );
       return [];
+    }
+    if (!path.startsWith(`${trustDomain}/`)) {
+      const reason = `${text} is taken for an identity of another mesh, unless --trust-domain names its own`;
+      view.say("note", "principals", reason);
     }
     return [`spiffe://${path}`];
   };
   const inNamespace = (text: string): string[] => {
     if (text === "*") return ["*"];
     if (!/^[a-z0-9-]+\*?$/.test(text)) {
-      view?.say(
+      view.say(
         "stricter",
         "namespaces",
         `${JSON.stringify(text)}: only the end of a name may be left open; it is left out`,
@@ -207,17 +252,21 @@ const ANY: RequestSet = { method: null, path: null, host: null, headers: [] };
 
 function readOperation(view: View | null, isDeny: boolean): Operation[] {
   if (view === null) return [{ ports: null, notPorts: [], requests: ANY, except: [] }];
-  const ports = view.has("ports") ? view.texts("ports").map(Number) : null;
+  const ports = view.texts("ports").length > 0 ? view.texts("ports").map(Number) : null;
   const notPorts = view.texts("notPorts").map(Number);
+  if ([...ports ?? [], ...notPorts].some((port) => !Number.isInteger(port))) {
+    view.say(isDeny ? "wider" : "stricter", "ports", "found what is no number of a port: the rule is left out");
+    return [];
+  }
   const methods = view.texts("methods").filter((method) => METHODS.has(method) || method === "*");
   if (view.texts("methods").some((method) => !METHODS.has(method) && method !== "*")) {
     if (!inexact(view, "methods", isDeny, "a method that routes do not know")) return [];
     methods.length = 0;
   }
   const paths = view.texts("paths").map(readPath);
-  const hosts = view.texts("hosts").map((host) => host.toLowerCase().replace(/:\*?\d*$/, ""));
+  const hosts = view.texts("hosts").map((host) => host.toLowerCase().replace(/:\*$/, ""));
   if (hosts.some((host) => host !== "*" && !/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(host))) {
-    if (!inexact(view, "hosts", isDeny, "a host name with a * inside")) return [];
+    if (!inexact(view, "hosts", isDeny, "a host name with a port, or a * inside")) return [];
     hosts.length = 0;
   }
   if (view.has("notHosts") && !inexact(view, "notHosts", isDeny, "hosts are named, not left out")) return [];
@@ -273,13 +322,17 @@ function readWhen(rule: View, isDeny: boolean): Conditions | null {
     const values = view.texts("values");
     const header = /^request\.headers\[([^\]]+)\]$/.exec(key)?.[1] ?? null;
     const list = SOURCE_KEYS[key];
-    if (view.has("notValues")) {
-      if (!inexact(view, "notValues", isDeny, `${key} is asked for, not left out`)) return null;
+    const hasMore = view.has("notValues") || values.length === 0;
+    if (hasMore) {
+      if (!inexact(view, "notValues", isDeny, `${key} is asked for by values, not left out`)) return null;
+    } else if (list !== undefined && source[list].length > 0) {
+      if (!inexact(view, "key", isDeny, `${key} is asked for twice`)) return null;
     } else if (list !== undefined) source[list].push(...values);
     else if (key === "destination.port") ports = both(ports, values.map(Number));
     else if (header !== null) {
       headers = headers.flatMap((all) => values.map((value) => [...all, headerMatch(header, value)]));
     } else if (!inexact(view, "key", isDeny, `${key} is not known to a sidecar`)) return null;
+    if (view.done("stricter", "is not known") && !isDeny) return null;
   }
   return { source, ports, headers };
 }

@@ -35,7 +35,7 @@ export function streamRoutes(
       if (kind === "tcp" && (taken.has(port) || taken.has(null))) {
         entry.say(
           "note",
-          "match",
+          "",
           "an entry before it has all connections of that port: it never held, and is left out",
         );
         continue;
@@ -81,5 +81,7 @@ function readMatch(view: View): StreamMatch[] {
   const port = view.number("port");
   const hostnames = view.texts("sniHosts").filter((host) => host !== "*");
   view.skip("gateways");
-  return view.done("lost", "cannot be asked for: the match is left out") ? [] : [{ port, hostnames }];
+  if (!view.done("lost", "cannot be asked for")) return [{ port, hostnames }];
+  view.say("lost", "", "the match is left out");
+  return [];
 }

@@ -15,12 +15,18 @@ function destinationRule(migration: Migration, source: Source): void {
   const spec = View.spec(migration, source);
   const host = spec.text("host") ?? "";
   const service = serviceOf(migration, host, source.namespace);
-  spec.skip("exportTo");
+  const exportTo = spec.texts("exportTo");
+  if (exportTo.length > 0 && !exportTo.includes("*")) {
+    spec.say(
+      "lost",
+      "exportTo",
+      `it holds for clients of all namespaces, not for those of ${exportTo.join(", ")} alone`,
+    );
+  } else if (exportTo.length > 0) spec.say("note", "exportTo", "it holds for clients of all namespaces, always");
   const policy = spec.view("trafficPolicy");
   const subsets = spec.views("subsets");
   if (service === null) {
-    policy?.say("lost", "", `${host} is no Service of the cluster`);
-    return;
+    return spec.say("lost", "", `${host} is no Service of the cluster: it is left out`);
   }
   const whole = policy === null ? {} : backendPolicy(migration, policy, service, source);
   for (const subset of subsets) {

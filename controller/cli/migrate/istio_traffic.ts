@@ -93,9 +93,9 @@ function readHashKey(view: View): Json | null {
   }
   cookie?.done("lost", "the cookie is read, not set");
   for (const algorithm of ["ringHash", "maglev"]) {
-    if (view.raw(algorithm) !== undefined) view.say("note", algorithm, "the ring has a size of its own");
+    if (view.raw(algorithm) !== undefined) view.say("lost", algorithm, "the ring has a size of its own");
   }
-  view.skip("minimumRingSize");
+  if (view.raw("minimumRingSize") !== undefined) view.say("lost", "minimumRingSize", "the ring has a size of its own");
   view.done("lost");
   if (header !== null) return { header };
   if (name !== null) return { cookie: name };
@@ -107,7 +107,11 @@ function readOutlier(view: View, spec: Json): void {
   delete spec["ejection"];
   const failures = view.number("consecutive5xxErrors") ?? view.number("consecutiveErrors") ??
     view.number("consecutiveGatewayErrors");
-  view.skip("consecutiveErrors", "consecutiveGatewayErrors");
+  for (const key of ["consecutiveErrors", "consecutiveGatewayErrors"]) {
+    if (!view.has(key)) continue;
+    view.skip(key);
+    if (view.number(key) !== failures) view.say("lost", key, "failures of all kinds are counted together");
+  }
   if (failures === 0) return void view.skip("baseEjectionTime", "interval", "maxEjectionPercent", "minHealthPercent");
   const base = readMs(view, "baseEjectionTime");
   const most = view.number("maxEjectionPercent");
@@ -135,12 +139,17 @@ function longest(baseMs: number): Json {
 function readTls(view: View): void {
   const tls = view.view("tls");
   const mode = tls?.text("mode") ?? null;
-  if (tls === null || mode === "ISTIO_MUTUAL") return;
+  if (tls === null) return;
+  if (mode === "ISTIO_MUTUAL") {
+    tls.done("lost", "between sidecars it is always mutual TLS, with names of its own");
+    return;
+  }
   const reason = mode === "DISABLE"
     ? "between sidecars it is always mutual TLS; a server without a sidecar is reached as it is"
     : "TLS to servers outside of the mesh is the program's own business";
-  tls.say(mode === "DISABLE" ? "note" : "lost", "mode", reason);
-  tls.skip(...tls.keys());
+  tls.say(mode === "DISABLE" ? "note" : "lost", mode === "DISABLE" ? "mode" : "", reason);
+  tls.skip("mode", ...mode === "DISABLE" ? [] : tls.keys());
+  tls.done("lost", reason);
 }
 
 function readPool(view: View | null): void {

@@ -30,8 +30,19 @@ export function translateLinkerdPolicy(migration: Migration): void {
 }
 
 function metadata({ namespace, name, value }: Source): Json {
-  const labels = asMapping(asMapping(value["metadata"])["labels"]);
-  return { name, namespace, ...(Object.keys(labels).length > 0 ? { labels } : {}) };
+  const given = asMapping(value["metadata"]);
+  const labels = asMapping(given["labels"]);
+  const annotations = Object.fromEntries(
+    Object.entries(asMapping(given["annotations"])).filter(([key]) =>
+      !/(^|\.)(kubectl\.kubernetes|linkerd)\.io\//.test(key)
+    ),
+  );
+  return {
+    name,
+    namespace,
+    ...(Object.keys(labels).length > 0 ? { labels } : {}),
+    ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+  };
 }
 
 function server(migration: Migration, source: Source): void {
@@ -53,15 +64,20 @@ function authorizationPolicy(migration: Migration, source: Source): void {
   const name = target?.text("name") ?? "";
   target?.skip("group");
   const namespace = target?.text("namespace") ?? null;
+  if (target?.done("stricter", "is not known: the policy is left out") === true) return;
   if (!["Server", "Namespace", "HTTPRoute", "GRPCRoute"].includes(kind) || name === "") {
     return spec.say(
       "stricter",
-      "targetRef",
-      `cannot be aimed at ${kind === "" ? "nothing" : kind}: what it admitted is not admitted`,
+      "",
+      `its targetRef cannot be aimed at ${kind === "" ? "nothing" : kind}: what it admitted is not admitted`,
     );
   }
   if (namespace !== null && namespace !== source.namespace) {
-    return spec.say("stricter", "targetRef.namespace", "a policy holds in its own namespace: it is left out");
+    return spec.say(
+      "stricter",
+      "",
+      "its target is in another namespace, and a policy holds in its own namespace: it is left out",
+    );
   }
   const refs: Json[] = [];
   for (const ref of spec.views("requiredAuthenticationRefs")) {
@@ -69,6 +85,7 @@ function authorizationPolicy(migration: Migration, source: Source): void {
     const called = ref.text("name") ?? "";
     const where = ref.text("namespace");
     ref.skip("group");
+    if (ref.done("stricter", "is not known: the policy is left out")) return;
     if (!AUTHENTICATIONS.includes(wanted) || called === "") {
       return ref.say(
         "stricter",
@@ -99,6 +116,7 @@ function meshTls(migration: Migration, source: Source): void {
   const identityRefs = spec.views("identityRefs").map((ref) => {
     ref.skip("group");
     const [kind, name, namespace] = [ref.text("kind"), ref.text("name"), ref.text("namespace")];
+    ref.done("stricter");
     return { kind, name, ...(namespace === null ? {} : { namespace }) };
   });
   spec.done("stricter");
@@ -159,6 +177,7 @@ function readNetworks(parent: View): Json[] {
   return parent.views("networks").flatMap((network) => {
     const cidr = network.text("cidr");
     const except = network.texts("except");
+    network.done("stricter");
     const left = cidr === null ? null : networkOf(cidr, except);
     return left === null ? [] : [{ cidr: left.cidr, ...(left.except.length > 0 ? { except: left.except } : {}) }];
   });
@@ -183,12 +202,14 @@ function serverAuthorization(migration: Migration, source: Source): void {
   }
   const identities = open ? ["*"] : meshTLS?.texts("identities").flatMap((text) => readIdentity(meshTLS, text)) ?? [];
   const accounts = open ? [] : meshTLS?.views("serviceAccounts").map((account) => {
-    const where = account.text("namespace");
-    return { kind: "ServiceAccount", name: account.text("name"), ...(where === null ? {} : { namespace: where }) };
+    const [name, where] = [account.text("name"), account.text("namespace")];
+    account.done("stricter");
+    return { kind: "ServiceAccount", name, ...(where === null ? {} : { namespace: where }) };
   }) ?? [];
   const hasNetworks = client.has("networks");
   const cidrs = readNetworks(client);
   meshTLS?.done("stricter");
+  if (unauthenticated) client.say("note", "unauthenticated", "no identity is asked for, whatever else is said");
   client.done("stricter");
   spec.done("stricter");
   if (!unauthenticated && identities.length + accounts.length === 0) {
@@ -232,15 +253,15 @@ function serverAuthorization(migration: Migration, source: Source): void {
 function serversOf(migration: Migration, source: Source, spec: View): string[] {
   const server = spec.view("server");
   const name = server?.text("name") ?? null;
-  if (name !== null) return [name];
   const selector = server?.view("selector");
+  server?.done("stricter");
   const labels = selector?.map("matchLabels") ?? {};
-  if (selector?.has("matchExpressions") === true) {
-    selector.say(
-      "stricter",
-      "matchExpressions",
-      "Servers are not found by expressions: what it admitted is not admitted",
-    );
+  const hasExpressions = selector?.raw("matchExpressions") !== undefined;
+  selector?.done("stricter");
+  if (name !== null) return [name];
+  if (hasExpressions) {
+    const reason = "Servers are not found by expressions: what it admitted is not admitted";
+    selector?.say("stricter", "matchExpressions", reason);
     return [];
   }
   const found = migration.list(LINKERD_POLICY, "Server")
@@ -312,7 +333,9 @@ function externalWorkload(migration: Migration, source: Source): void {
   const spec = View.spec(migration, source);
   const tls = spec.view("meshTLS");
   const identity = tls?.text("identity") ?? null;
+  if (tls?.has("serverName") === true) tls.say("note", "serverName", "peers are told by their identity");
   tls?.skip("serverName");
+  tls?.done("lost");
   const out: Json = { workloadIPs: spec.raw("workloadIPs") ?? [], ports: spec.raw("ports") ?? [] };
   if (identity !== null) out["meshTLS"] = { identity };
   spec.done("lost");

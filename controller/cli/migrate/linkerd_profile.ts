@@ -35,14 +35,15 @@ function profile(migration: Migration, source: Source): void {
   const spec = View.spec(migration, source);
   const service = serviceOf(migration, source.name, source.namespace);
   if (service === null) {
-    return migration.say("lost", source, "metadata.name", "it is not about a Service of the cluster");
+    return migration.say("lost", source, "", "its name is not that of a Service of the cluster: it is left out");
   }
   const routes = spec.views("routes").flatMap((view) => readRoute(view));
   const splits = spec.views("dstOverrides").flatMap((view) => readOverride(migration, view, source.namespace));
   const budget = spec.view("retryBudget");
-  if (budget !== null) {
-    spec.say("lost", "retryBudget", "the budget is always a fifth of the requests and ten a second");
-  }
+  const isForeign = service.namespace !== source.namespace;
+  if (budget !== null && isForeign) {
+    spec.say("lost", "retryBudget", `a BackendPolicy holds for all callers: write one in ${service.namespace}`);
+  } else if (budget !== null) retryBudget(migration, budget, service, source);
   if (spec.has("opaquePorts")) {
     spec.raw("opaquePorts");
     spec.say("lost", "opaquePorts", `annotate the Service ${service.name} with tulle.dev/opaque-ports`);
@@ -66,7 +67,7 @@ function profile(migration: Migration, source: Source): void {
   }
   // What no route matches went through: a rule for the rest, where a split or a route would keep it away.
   groups.push([{ name: "rest", matches: [], annotations: {} }]);
-  if (routes.length === 0 && splits.length === 0) return spec.say("note", "", "it says nothing: it is left out");
+  if (routes.length === 0 && splits.length === 0) return spec.say("note", "", "no route is left: none is written");
   // Without backends a rule means the Service itself, on each of its ports.
   for (const port of splits.length > 0 ? ports : [null]) {
     groups.forEach((group, i) => {
@@ -82,6 +83,25 @@ function profile(migration: Migration, source: Source): void {
       );
     });
   }
+}
+
+function retryBudget(migration: Migration, view: View, service: NamedService, source: Source): void {
+  const ratio = view.number("retryRatio");
+  const least = view.number("minRetriesPerSecond");
+  if (view.has("ttl")) view.say("lost", "ttl", "the window of the budget is ten seconds");
+  view.skip("ttl");
+  view.done("lost");
+  const spec = {
+    ...(ratio === null ? {} : { percent: Math.round(ratio * 100) }),
+    ...(least === null ? {} : { minPerSecond: least }),
+  };
+  if (Object.keys(spec).length === 0) return;
+  migration.emit(source, {
+    apiVersion: "policy.tulle.dev/v1alpha1",
+    kind: "BackendPolicy",
+    metadata: { name: service.name, namespace: service.namespace },
+    spec: { targetRef: { kind: "Service", name: service.name }, retryBudget: spec },
+  });
 }
 
 interface Shared {
@@ -100,7 +120,7 @@ function emitGroup(
 ): void {
   const backendRefs = splits.length > 0
     ? splits.map((split) => ({
-      ...refOf(split.service, service.namespace),
+      ...refOf(split.service, source.namespace),
       port: split.port ?? port,
       weight: split.weight,
     }))
@@ -109,9 +129,15 @@ function emitGroup(
   migration.emit(source, {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",
-    metadata: { name, namespace: service.namespace, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    // In another namespace than its Service's it is for the callers of that namespace, as the profile was.
+    metadata: { name, namespace: source.namespace, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
     spec: {
-      parentRefs: [{ group: "", kind: "Service", name: service.name, ...(port === null ? {} : { port }) }],
+      parentRefs: [{
+        group: "",
+        kind: "Service",
+        ...refOf(service, source.namespace),
+        ...(port === null ? {} : { port }),
+      }],
       rules: group.map((route) => {
         const matches = route.matches.map(({ method, path }): Json => ({
           ...(path === null ? {} : { path: pathMatch(path, isPlain) }),
@@ -155,7 +181,11 @@ function readRoute(view: View): ProfileRoute[] {
   }
   view.done("lost");
   if (matches === null || matches.length === 0) {
-    view.say("lost", "condition", "cannot be said by matches: the route is left out, its requests count with the rest");
+    view.say(
+      "lost",
+      "",
+      "its condition cannot be said by matches: the route is left out, its requests count with the rest",
+    );
     return [];
   }
   const timeout = timeoutText === null ? null : goDuration(timeoutText);

@@ -13,6 +13,7 @@ import { translateDestinationRules } from "./istio_subsets.ts";
 import { translateLinkerdPolicy } from "./linkerd_policy.ts";
 import { translateServiceProfiles } from "./linkerd_profile.ts";
 import { asMapping, type Effect, type Item, Migration, type MigrationOptions, type Output } from "./migration.ts";
+import { tellOtherKinds } from "./other_kinds.ts";
 import { translateSmi } from "./smi.ts";
 
 export interface Translated {
@@ -30,7 +31,7 @@ export function translate(objects: readonly PlainObject[], options: MigrationOpt
   translateDestinationRules(migration);
   translateVirtualServices(migration);
   translateIstioPolicy(migration);
-  tellUnknownKinds(migration);
+  tellOtherKinds(migration, TRANSLATED);
   validate(migration);
   const rank: readonly Effect[] = ["wider", "stricter", "lost", "note"];
   const items = [...migration.items].sort((a, b) => rank.indexOf(a.effect) - rank.indexOf(b.effect));
@@ -57,29 +58,6 @@ const TRANSLATED: ReadonlyMap<string, readonly string[]> = new Map([
   ["access.smi-spec.io", ["TrafficTarget"]],
 ]);
 
-/** Why the other kinds of these meshes stay behind. */
-const REASONS: Readonly<Record<string, string>> = {
-  Gateway: "an ingress takes traffic from outside: use a Gateway of the Gateway API",
-  ServiceEntry: "servers outside are reached as they are; say by an EgressNetwork which may be",
-  Sidecar: "a sidecar learns what it uses by itself",
-  EnvoyFilter: "it changes another mesh's proxy",
-  WasmPlugin: "it changes another mesh's proxy",
-  ProxyConfig: "settings of a sidecar are annotations",
-  Telemetry: "metrics and access logs are set by annotations and `tulle install`",
-  WorkloadEntry: "write an ExternalWorkload",
-  WorkloadGroup: "write an ExternalWorkload",
-  Link: "clusters are not linked",
-};
-
-function tellUnknownKinds(migration: Migration): void {
-  for (const source of migration.sources) {
-    if (!/(^|\.)(linkerd\.io|istio\.io|smi-spec\.io)$/.test(source.group)) continue;
-    if (TRANSLATED.get(source.group)?.includes(source.kind) === true) continue;
-    const effect = source.kind === "Sidecar" ? "note" : "lost";
-    migration.say(effect, source, "", REASONS[source.kind] ?? "has no counterpart");
-  }
-}
-
 /** What admission would refuse is taken back and listed: the output is valid as it stands. */
 function validate(migration: Migration): void {
   const resources: Resource[] = [];
@@ -91,18 +69,18 @@ function validate(migration: Migration): void {
     const name = `${value["kind"]} ${String(asMapping(value["metadata"])["name"])}`;
     const errors = findings.filter(({ severity }) => severity === "error");
     // A group of ours with a kind or filter that this version does not read: it would be accepted and do nothing.
-    const unread = isOurs && resource === null;
+    const isLeft = isOurs && (resource === null || errors.length > 0);
     for (const { path, detail, severity } of findings) {
       if (!isOurs && severity === "warning") continue;
       const field = path.length === 0 ? "" : `${formatPath(path)}: `;
       migration.say(
-        unread ? effectOf(value) : "lost",
+        isLeft ? effectOf(value) : "lost",
         origin,
         "",
-        `${name}: ${field}${detail}${unread ? ": it is left out" : ""}`,
+        `${name}: ${field}${detail}${isLeft ? ": it is left out" : ""}`,
       );
     }
-    if (unread || (errors.length > 0 && isOurs)) migration.drop(value);
+    if (isLeft) migration.drop(value);
     else if (resource !== null) resources.push(resource);
   }
   tellAnnotations(migration, resources);
