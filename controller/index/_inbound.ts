@@ -12,7 +12,7 @@ import type {
 import { spiffeId } from "../kube/instances.ts";
 import { type AuthorizationPolicy, keyOf, type ObjectRef, type Server } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
-import { serversAt, serversByNamespace, targetProblem } from "./_policy_target.ts";
+import { clientsRoute, serversAt, serversByNamespace, targetProblem } from "./_policy_target.ts";
 import { protocolOf, serverProtocol } from "./_protocol.ts";
 import { buildRateLimits } from "./_rate_limits.ts";
 import type { Report } from "./_report.ts";
@@ -148,9 +148,9 @@ function inboundRoute({ route, ref, hostname, match }: RankedRule, policies: Pol
 
 /** What a policy is attached to; null, with a warning, when that does not exist. */
 function targetKey(policy: AuthorizationPolicy, set: ResourceSet, report: Report): string | null {
-  const problem = targetProblem(policy, set);
+  const problem = targetProblem(policy, set)?.detail ?? clientsRoute(policy, set, "judged");
   if (problem !== null) {
-    report.warn(keyOf(policy), problem.detail);
+    report.warn(keyOf(policy), problem);
     return null;
   }
   const { kind, name } = policy.target;

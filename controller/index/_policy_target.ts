@@ -1,5 +1,5 @@
 /** What a policy of ours is about: an object of its own namespace, named by its targetRef. */
-import { keyOf, type Meta, type ObjectRef, type Resource, type Server } from "../kube/resources.ts";
+import { keyOf, type Meta, type ObjectRef, type ParentRef, type Resource, type Server } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { compareAge } from "./_precedence.ts";
 import { selects } from "./_selector.ts";
@@ -32,6 +32,25 @@ export function targetProblem({ meta, target }: TargetedPolicy, set: ResourceSet
   const known = TARGET_KINDS.find((each) => each === kind);
   if (known !== undefined && set.get(known, own, name) !== null) return null;
   return { reason: "TargetNotFound", detail: `its target ${kind} ${own}/${name} does not exist: it does not hold` };
+}
+
+/**
+ * Why a policy of a route holds nowhere: it does so where requests arrive, at a Server. Null where the route has one, and for
+ * other targets.
+ *
+ * @param done what happens to requests there: "limited"
+ */
+export function clientsRoute({ meta, target }: TargetedPolicy, set: ResourceSet, done: string): string | null {
+  if (target.kind !== "HTTPRoute" && target.kind !== "GRPCRoute") return null;
+  const route = set.get(target.kind, meta.namespace, target.name);
+  if (route === null || route.parents.some(isServer)) return null;
+  return `its target ${target.kind} ${meta.namespace}/${target.name} has no Server as a parent: requests are ${done} where ` +
+    "they arrive, not at their clients, so it does not hold";
+}
+
+/** Whether routes with this parent decide where requests arrive. */
+export function isServer({ kind, group }: ParentRef): boolean {
+  return kind === "Server" && group === "policy.tulle.dev";
 }
 
 /** The policy that holds for each target, by "Kind namespace/name": of several the oldest, or the first by name. */

@@ -2,9 +2,9 @@
 import type { RateLimit } from "../core/snapshot.ts";
 import { spiffeId } from "../kube/instances.ts";
 import type { RateLimitPolicy } from "../kube/rate_limits.ts";
-import { keyOf, type ParentRef } from "../kube/resources.ts";
+import { keyOf } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
-import { displacedBy, oldestByTarget, targetProblem } from "./_policy_target.ts";
+import { clientsRoute, displacedBy, isServer, oldestByTarget, targetProblem } from "./_policy_target.ts";
 import type { Report } from "./_report.ts";
 import type { IndexOptions } from "./_workloads.ts";
 
@@ -17,7 +17,8 @@ export function buildRateLimits(
   const limits = new Map<string, RateLimit>();
   const holders = oldestByTarget(set.list("RateLimitPolicy"));
   for (const policy of set.list("RateLimitPolicy")) {
-    const detail = targetProblem(policy, set)?.detail ?? unlimitedRoute(policy, set) ?? displacedBy(policy, holders);
+    const detail = targetProblem(policy, set)?.detail ?? clientsRoute(policy, set, "limited") ??
+      displacedBy(policy, holders);
     if (detail !== null) report.warn(keyOf(policy), detail);
   }
   for (const [target, policy] of holders) limits.set(target, rateLimit(policy, options));
@@ -38,15 +39,6 @@ function rateLimit(policy: RateLimitPolicy, { trustDomain }: IndexOptions): Rate
   };
 }
 
-/** Why no request of a policy's route is limited: that happens where requests arrive, at a Server. Null where it is. */
-export function unlimitedRoute({ meta, target }: RateLimitPolicy, set: ResourceSet): string | null {
-  if (target.kind !== "HTTPRoute" && target.kind !== "GRPCRoute") return null;
-  const route = set.get(target.kind, meta.namespace, target.name);
-  if (route === null || route.parents.some(isServer)) return null;
-  return `its target ${target.kind} ${meta.namespace}/${target.name} has no Server as a parent: requests are limited where ` +
-    "they arrive, not at their clients, so it does not hold";
-}
-
 /** Where a policy of a route holds, when the route has parents where it does not; null for everywhere. */
 export function limitedAt({ meta, target }: RateLimitPolicy, set: ResourceSet): string | null {
   if (target.kind !== "HTTPRoute" && target.kind !== "GRPCRoute") return null;
@@ -55,8 +47,4 @@ export function limitedAt({ meta, target }: RateLimitPolicy, set: ResourceSet): 
   if (others.length === 0) return null;
   const servers = parents.filter(isServer).map(({ name }) => `Server ${name}`);
   return `it is in force at ${servers.join(", ")}, where requests arrive; not at clients of ${others.join(", ")}`;
-}
-
-function isServer({ kind, group }: ParentRef): boolean {
-  return kind === "Server" && group === "policy.tulle.dev";
 }

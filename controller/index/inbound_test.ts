@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { httpRoute, workload, world } from "./_testing.ts";
+import { httpRoute, service, workload, world } from "./_testing.ts";
 
 const WEB = workload("web", "10.77.0.5");
 
@@ -150,4 +150,10 @@ test.each([
   ["kind: Namespace, name: other", "its target Namespace other is not in its own namespace shop"],
 ])("inbound() warns of a policy for {%s}", (target, text) => {
   expect(warnings(WEB + SERVER + allow("p", target, "[]"))[0]).toContain(text);
+});
+
+test("inbound() warns of a policy for a route that no Server has: clients carry it out, and judge nobody", () => {
+  const text = WEB + service("web", "10.96.0.1") + httpRoute("web", "[{}]") +
+    allow("d", "group: gateway.networking.k8s.io, kind: HTTPRoute, name: web", "[]", ", action: Deny");
+  expect(warnings(text).join()).toContain("AuthorizationPolicy shop/d: its target HTTPRoute shop/web has no Server");
 });

@@ -2,8 +2,15 @@
 import { keyOf, type POLICY_KINDS, type Resource } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { faultEndMs } from "./_faults.ts";
-import { limitedAt, unlimitedRoute } from "./_rate_limits.ts";
-import { displacedBy, oldestByTarget, serversAt, serversByNamespace, targetProblem } from "./_policy_target.ts";
+import { limitedAt } from "./_rate_limits.ts";
+import {
+  clientsRoute,
+  displacedBy,
+  oldestByTarget,
+  serversAt,
+  serversByNamespace,
+  targetProblem,
+} from "./_policy_target.ts";
 
 /** A condition without the time and the generation, which its writer knows. */
 export interface PolicyCondition {
@@ -75,7 +82,7 @@ export class PolicyJudge {
   }
 
   #rateLimit(policy: Extract<PolicyResource, { readonly kind: "RateLimitPolicy" }>): PolicyCondition {
-    const nowhere = unlimitedRoute(policy, this.#set);
+    const nowhere = clientsRoute(policy, this.#set, "limited");
     if (nowhere !== null) return accepted("Invalid", nowhere);
     const displaced = displacedBy(policy, this.#rateLimits);
     if (displaced !== null) return accepted("Conflicted", displaced);
@@ -91,8 +98,9 @@ export class PolicyJudge {
     });
     const isVoid = missing.length > 0 && policy.action === "Allow";
     const nobody = isVoid ? `its ${missing.join(", ")} does not exist: it admits nobody` : null;
+    const nowhere = clientsRoute(policy, this.#set, "judged");
     return [
-      this.#targeted(policy) ?? accepted("RefNotFound", nobody),
+      this.#targeted(policy) ?? (nowhere === null ? accepted("RefNotFound", nobody) : accepted("Invalid", nowhere)),
       missing.length === 0
         ? condition("ResolvedRefs", true, "ResolvedRefs", "all references lead somewhere")
         : condition("ResolvedRefs", false, "RefNotFound", `${missing.join(", ")} does not exist`),

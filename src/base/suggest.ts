@@ -9,7 +9,9 @@ export function suggest(typed: string, words: readonly string[]): string | null 
   let bestEdits = MAX_EDITS + 1;
   for (const word of words) {
     const edits = typed.length > 1 && word.startsWith(typed) ? 1 : editDistance(typed, word);
-    if (edits < bestEdits) {
+    // People seldom get the first letter wrong.
+    const isLikelier = edits === bestEdits && edits <= MAX_EDITS && best?.[0] !== typed[0] && word[0] === typed[0];
+    if (edits < bestEdits || isLikelier) {
       best = word;
       bestEdits = edits;
     }

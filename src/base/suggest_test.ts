@@ -15,3 +15,7 @@ test.each([
 test("suggest() gives null when nothing is near", () => {
   expect(suggest("install", WORDS)).toBeNull();
 });
+
+test("suggest() takes of two that are as near the one that begins alike", () => {
+  expect(suggest("wbe", ["db", "web"])).toBe("web");
+});

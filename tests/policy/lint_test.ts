@@ -5,6 +5,7 @@ import { tulleCommand } from "../support/tulle_command.ts";
 
 const SHOP = join(import.meta.dir, "shop.yaml");
 const MISTAKES = join(import.meta.dir, "mistakes.yaml");
+const SLIPS = join(import.meta.dir, "slips.yaml");
 
 function tulle(...words: string[]) {
   const { stdout, stderr, exitCode } = Bun.spawnSync([...tulleCommand(), ...words]);
@@ -26,6 +27,32 @@ test("lint finds each mistake, says where it is and what to do, and fails", () =
     "warning too_broad Server shop/zz",
   ]);
   for (const { place, fix } of findings) expect([/\.yaml:\d+$/.test(place), fix !== ""]).toEqual([true, true]);
+  expect(exitCode).toBe(1);
+});
+
+test("lint finds slips of traffic policy, and what was meant where that can be told", () => {
+  const { out, exitCode } = tulle("policy", "lint", "-f", SLIPS, "-o", "json");
+  const findings = JSON.parse(out) as { severity: string; rule: string; object: string; fix: string }[];
+  const hint = (fix: string) => /did you mean (.*)\?/.exec(fix)?.[1] ?? "";
+  expect(findings.map(({ severity, rule, object, fix }) => `${severity} ${rule} ${object} ${hint(fix)}`.trimEnd()))
+    .toEqual([
+      "error dangling AuthorizationPolicy till/at-clients",
+      "error contradicting BackendPolicy till/books",
+      "error dangling BackendPolicy till/slip desk",
+      "error shadowed BackendPolicy till/twice",
+      "error contradicting EgressNetwork till/api",
+      "error contradicting EgressNetwork till/hole",
+      "error dangling RateLimitPolicy till/at-clients",
+      "error mistyped Service till/desk balancer.tulle.dev/slow-start",
+      "warning unused BackendPolicy till/books",
+      "warning shadowed EgressNetwork till/half",
+      "warning unused FaultInjection till/ended",
+      "warning shadowed HTTPRoute till/desk",
+      "warning dangling MeshTLSAuthentication till/callers desk",
+      "warning dangling MeshTLSAuthentication till/callers namespace till",
+      "warning unused Service till/books",
+      "warning dangling Service till/lost",
+    ]);
   expect(exitCode).toBe(1);
 });
 

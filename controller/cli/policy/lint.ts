@@ -1,33 +1,25 @@
 /** What is wrong with policies though each object is valid: unused, shadowed, too broad, contradicting, pointing at nothing. */
 import type { InboundJudge } from "../../../src/proxy/explain.ts";
+import { PolicyJudge } from "../../index/policy_status.ts";
 import { keyOf, type ObjectRef, resourceKey } from "../../kube/resources.ts";
+import type { LintFinding, LintRule } from "./lint_finding.ts";
+import { lintAnnotations, lintCallers, nearby } from "./lint_names.ts";
+import { lintEgress, lintNetworks, lintOpaqueServices } from "./lint_traffic.ts";
 import type { MeshView } from "./mesh_view.ts";
 import { namespacePinsNames } from "./pinned_names.ts";
 import { type Authorization, refText, type Route } from "./refs.ts";
 
-export type LintRule = "dangling" | "unused" | "shadowed" | "too_broad" | "contradicting";
-
-export interface LintFinding {
-  /** Errors: somebody meant something that does not hold. */
-  readonly severity: "error" | "warning";
-  readonly rule: LintRule;
-  /** "AuthorizationPolicy shop/front" */
-  readonly object: string;
-  /** "file:line", "" where it comes from no file. */
-  readonly place: string;
-  readonly detail: string;
-  /** What to do. */
-  readonly fix: string;
-}
-
-/** @returns errors first, then by object */
-export function lint(view: MeshView): LintFinding[] {
+/** @param wallMs milliseconds since 1970: faults end @returns errors first, then by object */
+export function lint(view: MeshView, wallMs: number): LintFinding[] {
   const linter = new Linter(view);
-  linter.run();
+  linter.run(wallMs);
   return linter.findings.sort((a, b) =>
     a.severity.localeCompare(b.severity) || a.object.localeCompare(b.object) || a.rule.localeCompare(b.rule)
   );
 }
+
+const OF_POLICY = /^(AuthorizationPolicy|Server|\w+Route|RateLimitPolicy|BackendPolicy|FaultInjection) /;
+const CHECKS = [lintAnnotations, lintCallers, lintEgress, lintNetworks, lintOpaqueServices];
 
 class Linter {
   readonly findings: LintFinding[] = [];
@@ -38,7 +30,10 @@ class Linter {
     this.#view = view;
   }
 
-  run(): void {
+  run(wallMs: number): void {
+    const say = this.#say.bind(this);
+    for (const check of CHECKS) check(this.#view, say);
+    this.#endedFaults(wallMs);
     this.#dangling();
     this.#unusedAuthentications();
     this.#unusedServers();
@@ -46,6 +41,13 @@ class Linter {
     for (const { namespace, name } of this.#view.subjects) {
       const judge = this.#view.judge(namespace, name);
       if (judge !== null) this.#workload(judge);
+    }
+    for (const { service, ports } of this.#view.world.services()) {
+      const [namespace = "", name = ""] = service.split("/");
+      for (const { port } of ports) {
+        const { routes } = this.#view.target(`${name}.${namespace}:${port}`, { namespace, name: "" });
+        this.#routes(routes.filter(({ ref }) => ref.kind !== "default"));
+      }
     }
   }
 
@@ -59,18 +61,40 @@ class Linter {
   /** What the controller itself warns of. */
   #dangling(): void {
     for (const { object, detail } of this.#view.world.warnings()) {
-      const isPolicy = /^(AuthorizationPolicy|Server|HTTPRoute|GRPCRoute|RateLimitPolicy) /.test(object);
-      if (!isPolicy) continue;
+      if (/^annotation .* found /.test(detail)) {
+        this.#say("error", "mistyped", object, detail, "correct its value");
+        continue;
+      }
+      if (/selects no workload/.test(detail)) {
+        // What runs may be scaled to nothing for a while.
+        const [, namespace = ""] = /^Service ([^/]+)/.exec(object) ?? [];
+        if (this.#view.state.where !== "manifests" || !this.#view.subjects.some((one) => one.namespace === namespace)) {
+          continue;
+        }
+        this.#say("warning", "dangling", object, detail, "correct its selector, or the labels of the workload");
+      }
+      if (!OF_POLICY.test(object)) continue;
       if (/is selected by Server/.test(detail)) {
-        this.#say(
-          "error",
-          "shadowed",
-          object,
-          detail,
-          "remove one of the two Servers, or select other workloads by their labels",
-        );
+        const fix = "remove one of the two Servers, or select other workloads by their labels";
+        this.#say("error", "shadowed", object, detail, fix);
+      } else if (/older or comes first by name/.test(detail)) {
+        this.#say("error", "shadowed", object, detail, "remove one of the two, or write them as one");
+      } else if (/has no Server as a parent/.test(detail)) {
+        const fix = "name the workload's Server in targetRef, or in parentRefs of a route that is for it";
+        this.#say("error", "dangling", object, detail, fix);
       } else if (/does not exist|does not hold|no port|no TCP port/.test(detail)) {
-        this.#say("error", "dangling", object, detail, "correct the name, or make what it names");
+        const fix = `correct the name, or make what it names${nearby(this.#view, detail)}`;
+        this.#say("error", "dangling", object, detail, fix);
+      }
+    }
+  }
+
+  #endedFaults(wallMs: number): void {
+    const judge = new PolicyJudge(this.#view.set, wallMs);
+    for (const fault of this.#view.set.list("FaultInjection")) {
+      const ended = judge.conditions(fault).find(({ reason }) => reason === "Expired");
+      if (ended !== undefined) {
+        this.#say("warning", "unused", keyOf(fault), ended.message, "remove it, or set another end");
       }
     }
   }
@@ -262,10 +286,10 @@ class Linter {
   }
 
   /** A route whose requests all fall under one before it. */
-  #routes(routes: readonly Route[]): void {
+  #routes(routes: readonly Matchable[]): void {
     routes.forEach((route, i) => {
       const before = routes.slice(0, i).find((earlier) => coversRoute(earlier, route));
-      if (before === undefined || refText(before.ref) === refText(route.ref)) return;
+      if (before === undefined || refText(before.ref, true) === refText(route.ref, true)) return;
       this.#say(
         "warning",
         "shadowed",
@@ -277,6 +301,7 @@ class Linter {
   }
 }
 
+type Matchable = Pick<Route, "ref" | "hostnames" | "matches">;
 type PolicyRef = NonNullable<ReturnType<InboundJudge["trial"]>>;
 
 function keyOfRef(ref: ObjectRef, namespace: string): string {
@@ -332,7 +357,7 @@ function sameBits(outer: Block, inner: Block): boolean {
 }
 
 /** Whether each request of `inner` is one of `outer`; false when that cannot be told. */
-function coversRoute(outer: Route, inner: Route): boolean {
+function coversRoute(outer: Matchable, inner: Matchable): boolean {
   if (
     outer.hostnames.length > 0 &&
     !inner.hostnames.every((host) => outer.hostnames.includes(host) && inner.hostnames.length > 0)

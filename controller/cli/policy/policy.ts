@@ -8,7 +8,8 @@ import { collect, type Output, parseOutput, runCommand, teachingCommand } from "
 import { runInside } from "../find_mesh.ts";
 import { localMesh, type MeshOptions, openState, withManifests, withMeshOptions } from "./_mesh_options.ts";
 import { collectFlows, type FlowOptions } from "./flow_source.ts";
-import { lint, type LintFinding } from "./lint.ts";
+import { lint } from "./lint.ts";
+import type { LintFinding } from "./lint_finding.ts";
 import { POLICY_KINDS, readManifests } from "./mesh_state.ts";
 import { MeshView, type Subject } from "./mesh_view.ts";
 import { outcome, type Replay, replay, replayText } from "./replay.ts";
@@ -50,7 +51,7 @@ async function runLint(argv: readonly string[]): Promise<void> {
     .option("--strict", "warnings count as errors")
     .option("-o, --output <form>", "table or json", parseOutput, "table")
     .action(async (options: MeshOptions & { strict?: true; output: Output }) => {
-      const findings = lint(new MeshView(await openState(options)));
+      const findings = lint(new MeshView(await openState(options)), Date.now());
       process.stdout.write(options.output === "json" ? `${JSON.stringify(findings, null, 2)}\n` : lintText(findings));
       const isBad = findings.some(({ severity }) => severity === "error" || options.strict === true);
       process.exitCode = isBad ? 1 : 0;
