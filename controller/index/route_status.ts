@@ -43,9 +43,16 @@ export function routeConditions(route: AnyRoute, parent: ParentRef, set: Resourc
   return conditions;
 }
 
-/** The conditions of a route that cannot be read; what was read of it before stays in force. @param detail the first problem */
+/**
+ * The conditions of a route that cannot be read. Nothing of it is taken, though other rules may be fine: without the match that
+ * is wrong its requests would go to another rule, or past the policy of this one. What was read of the route before stays in
+ * force, but not over a restart, so this is no "Fall Back" of the API, which must outlive one: the route is not accepted.
+ *
+ * @param detail what is wrong
+ */
 export function unreadableConditions(detail: string): RouteCondition[] {
-  return [condition("Accepted", false, "UnsupportedValue", `the route cannot be read: ${detail}`)];
+  const message = `no rule of it is taken, and what was in force before stays: ${detail}`;
+  return [condition("Accepted", false, "UnsupportedValue", message)];
 }
 
 /** Why a parent cannot have the route; "" when it can. */

@@ -1,7 +1,7 @@
 /** Conditions of a status as the API server has them: times that last, generations, and what has been written already. Pure. */
 import type { KubeObject } from "../api/client.ts";
 import { type Decoded, decodeResource } from "../kube/decode.ts";
-import { formatPath } from "../kube/problem.ts";
+import { formatPath, type KeyPath } from "../kube/problem.ts";
 
 /** What a judge says; the writer adds the rest. */
 export interface Condition {
@@ -32,6 +32,24 @@ export function decodeOnce(object: KubeObject): Decoded {
 export function firstError({ findings }: Decoded): string {
   const problem = findings.find(({ severity }) => severity === "error");
   return problem === undefined ? "" : `${formatPath(problem.path)}: ${problem.detail}`;
+}
+
+/**
+ * The errors of a route, each with the rule, by its name if it has one, and the match it is about: a path of keys counts them
+ * from 0, and a reader of the object from 1.
+ */
+export function routeErrors({ findings }: Decoded, object: KubeObject): string {
+  const errors = findings.filter(({ severity }) => severity === "error");
+  return errors.map(({ path, detail }) => `${placeOf(path, object)}${formatPath(path)}: ${detail}`).join("; ");
+}
+
+/** `rule "old" (2 of 3), match 1: `, or "" for what is about the route as a whole. */
+function placeOf([spec, list, index, inner, at]: KeyPath, object: KubeObject): string {
+  if (spec !== "spec" || list !== "rules" || typeof index !== "number") return "";
+  const { rules = [] } = object["spec"] as { rules?: readonly { readonly name?: unknown }[] }; // the path leads there
+  const name = rules[index]?.name;
+  const rule = `rule ${typeof name === "string" ? `${JSON.stringify(name)} ` : ""}(${index + 1} of ${rules.length})`;
+  return inner === "matches" && typeof at === "number" ? `${rule}, match ${at + 1}: ` : `${rule}: `;
 }
 
 /**

@@ -4,7 +4,7 @@ import { ROUTE_CONTROLLER } from "../core/cluster_names.ts";
 import { type AnyRoute, isOurParent, routeConditions, unreadableConditions } from "../index/route_status.ts";
 import type { Resource } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
-import { decodeOnce, firstError, isSame, type RawCondition, timed } from "./_conditions.ts";
+import { decodeOnce, isSame, type RawCondition, routeErrors, timed } from "./_conditions.ts";
 
 interface RawParentRef {
   readonly group?: string;
@@ -39,7 +39,7 @@ export function parentStatuses(object: KubeObject, set: ResourceSet, now: string
     if (!isOurParent({ group: parentRef.group ?? "", kind: parentRef.kind ?? "" })) return;
     const conditions = resource !== null && isRoute(resource)
       ? routeConditions(resource, resource.parents[index] ?? fail(index), set)
-      : unreadableConditions(firstError(read));
+      : unreadableConditions(routeErrors(read, object));
     const known = own.find((parent) => isSame(parent.parentRef, parentRef))?.conditions ?? [];
     wanted.push({
       parentRef,

@@ -99,6 +99,29 @@ test.each<[string, unknown, readonly unknown[], readonly string[]]>([
   expect(reasons(route([parent], rules))).toEqual([[...wanted]]);
 });
 
+test("parentStatuses() of a route that cannot be read names rule and match of each mistake", () => {
+  const rules = [
+    {},
+    {
+      name: "old",
+      matches: [{ path: { value: "/a" } }, { path: { type: "RegularExpression", value: "/(a" } }],
+    },
+    { matches: [{ headers: [{ name: "x", type: "RegularExpression", value: "a(?=b)" }] }], timeouts: { request: "1" } },
+  ];
+  const [parent] = parentStatuses(route([SERVICE], rules), store(), NOW) ?? [];
+  const { message = "", ...accepted } = parent?.conditions?.[0] ?? {};
+  expect(accepted).toMatchObject({ type: "Accepted", status: "False", reason: "UnsupportedValue" });
+  const [first = "", ...more] = message.split("; rule ");
+  expect(first).toStartWith(
+    'no rule of it is taken, and what was in force before stays: rule "old" (2 of 3), match 2: ' +
+      'spec.rules[1].matches[1].path.value: found "/(a"',
+  );
+  expect(more.map((text) => text.slice(0, text.indexOf(": found")))).toEqual([
+    "(3 of 3), match 1: spec.rules[2].matches[0].headers[0].value",
+    "(3 of 3): spec.rules[2].timeouts.request",
+  ]);
+});
+
 test("parentStatuses() leaves the entries of others and Gateways alone, and is content with what it wrote", () => {
   const foreign = { parentRef: { name: "gw" }, controllerName: "example.com/gateway", conditions: [] };
   const refs = [{ group: "gateway.networking.k8s.io", kind: "Gateway", name: "gw" }, SERVICE];
