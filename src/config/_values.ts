@@ -63,10 +63,16 @@ export function readTarget(text: string): Read<HostPort> {
   return { want: "a host and a port of 1–65535, such as 10.96.0.4:8086" };
 }
 
+/** A list that is well-formed, but too long: whoever wrote it should not look for a slip in it. */
+function tooMany(items: string): { readonly want: string } {
+  return { want: `at most ${MAX_ITEMS} ${items}` };
+}
+
 /** Comma list of IP addresses. */
 export function readAddresses(text: string): Read<readonly string[]> {
   const items = split(text);
-  const isGood = items.length <= MAX_ITEMS && items.every((item) => parseIp(item) !== null);
+  if (items.length > MAX_ITEMS) return tooMany("addresses");
+  const isGood = items.every((item) => parseIp(item) !== null);
   return isGood ? { value: items } : { want: "IP addresses separated by commas, such as 10.77.0.12,fd00::12" };
 }
 
@@ -78,8 +84,8 @@ export function readEgressDns(text: string): Read<"off" | "pinned"> {
 /** Comma list of IP addresses, each with its port. */
 export function readNameservers(text: string): Read<readonly HostPort[]> {
   const found = split(text).map((item) => splitHostPort(item, 1));
-  const isGood = found.length >= 1 && found.length <= MAX_ITEMS &&
-    found.every((item) => item !== null && parseIp(item.host) !== null);
+  if (found.length > MAX_ITEMS) return tooMany("addresses");
+  const isGood = found.length >= 1 && found.every((item) => item !== null && parseIp(item.host) !== null);
   if (!isGood) return { want: "IP addresses with ports separated by commas, such as 10.96.0.10:53" };
   return { value: found.filter((item) => item !== null) };
 }
@@ -92,8 +98,10 @@ export function readBlocks(text: string): Read<readonly IpBlock[]> {
     const block = parseBlock(item, "");
     if (block.ok) blocks.push(block.value);
   }
-  const isGood = blocks.length === items.length && items.length <= MAX_ITEMS;
-  return isGood ? { value: blocks } : { want: "CIDR blocks separated by commas, such as 10.77.0.0/16" };
+  if (items.length > MAX_ITEMS) return tooMany("blocks");
+  return blocks.length === items.length
+    ? { value: blocks }
+    : { want: "CIDR blocks separated by commas, such as 10.77.0.0/16" };
 }
 
 /** What to ask of the application on behalf of a kubelet. */
@@ -111,7 +119,7 @@ export function readProbes(text: string): Read<readonly ProbeSpec[]> {
     if (!isGood) return { want: "probes separated by commas, such as tcp:8080,https:8443/healthz" };
     probes.push(kind === "https" ? { kind, port, path } : { kind: "tcp", port });
   }
-  return probes.length <= MAX_ITEMS ? { value: probes } : { want: `at most ${MAX_ITEMS} probes` };
+  return probes.length <= MAX_ITEMS ? { value: probes } : tooMany("probes");
 }
 
 /** Comma list of "listen=target". */
@@ -126,7 +134,7 @@ export function readForwards(text: string): Read<readonly Forward[]> {
     if (parseIp(listen.host) === null || parseIp(target.host) === null) return want;
     forwards.push({ listen, target });
   }
-  return forwards.length <= MAX_ITEMS ? { value: forwards } : want;
+  return forwards.length <= MAX_ITEMS ? { value: forwards } : tooMany('pairs "listen=target"');
 }
 
 /** An absolute path: a relative one would depend on who starts the proxy. */

@@ -92,6 +92,19 @@ test.each([
   expect(error).toContain(want);
 });
 
+const many = (item: string) => Array(65).fill(item).join(",");
+
+test.each([
+  ["TULLE_OUTBOUND_FORWARDS", many("127.0.0.1:9000=10.96.0.10:80"), 'want at most 64 pairs "listen=target"'],
+  ["TULLE_WORKLOAD_ADDRESSES", many("10.77.0.12"), "want at most 64 addresses"],
+  ["TULLE_NAMESERVERS", many("10.96.0.10:53"), "want at most 64 addresses"],
+  ["TULLE_ADMIN_ALLOW", many("10.0.0.0/8"), "want at most 64 blocks"],
+  ["TULLE_PROBES", many("tcp:8080"), "want at most 64 probes"],
+])("parseProxyConfig() tells a list of %s that is too long from a malformed one", (key, value, want) => {
+  const parsed = parseProxyConfig({ ...MINIMAL, [key]: value });
+  expect(parsed.ok ? "" : parsed.errors.join("\n")).toEndWith(want);
+});
+
 test("parseProxyConfig() reports all errors at once", () => {
   const parsed = parseProxyConfig({ TULLE_UID: "x" });
   expect(parsed.ok ? [] : parsed.errors.map((error) => error.split(":")[0])).toEqual([

@@ -2,7 +2,7 @@
  * Keeps the workload's identity valid: certifies at the start, renews before it expires, follows the trust bundle.
  *
  *     none ──certify──▶ valid ──70 % of the lifetime──▶ renewing ──▶ valid …
- *      └─ error: again after a backoff                     └─ error: again; valid until the old one expires
+ *      └─ error: again after a backoff                     └─ error: again, in time; valid until the old one expires
  */
 import { type BackoffLimits, backoffMs } from "../model/backoff.ts";
 import type { Result } from "../base/result.ts";
@@ -10,6 +10,7 @@ import type { CertifyReply, IdentityTransport, TrustBundle, TrustSink } from "..
 import { generateKey, makeCsr } from "./csr.ts";
 import { Due } from "./due.ts";
 import { buildIdentity, type Identity, withBundle } from "./identity.ts";
+import { retryDelayMs } from "./retry.ts";
 
 /** Share of the remaining lifetime after which a certificate is renewed: leaves room for an outage of hours at 24 h. */
 export const RENEW_AT = 0.7;
@@ -19,8 +20,6 @@ const RENEW_JITTER = 0.05;
 export const ROTATION_SPREAD_MS = 10_000;
 /** Shortest time between renewals, whatever the lifetime. */
 const MIN_RENEW_MS = 1000;
-/** Quick at first: at the start every connection waits for this. */
-const CERTIFY_BACKOFF: BackoffLimits = { firstMs: 250, maxMs: 30_000 };
 const TRUST_BACKOFF: BackoffLimits = { firstMs: 500, maxMs: 30_000 };
 
 /** What the store needs from outside. */
@@ -141,7 +140,8 @@ export class IdentityStore {
     this.#refreshError++;
     if (error !== this.#lastError) this.#options.onProblem(error);
     this.#lastError = error;
-    this.#renewal.in(backoffMs(CERTIFY_BACKOFF, this.#failures, this.#options.random()));
+    const leftMs = (this.#current?.notAfterMs ?? 0) - this.#options.now();
+    this.#renewal.in(retryDelayMs(this.#failures, leftMs, this.#options.random()));
   }
 
   #renew(): void {

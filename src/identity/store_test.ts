@@ -163,6 +163,29 @@ test("start() tries again after failures and says why meanwhile", async () => {
   expect([signer.calls, s.report().refreshError, s.report().refreshOk]).toEqual([2, 1, 1]);
 });
 
+test("start() tries again the sooner, the less life the certificate has left", async () => {
+  const first = store();
+  const signer = new Signer();
+  const made = change(first);
+  first.start(signer);
+  const good = await made;
+  first.stop();
+  signer.calls = 0;
+  signer.failures = 1000;
+  const s = new IdentityStore({
+    readToken: () => Promise.resolve("secret"),
+    now: () => good.notAfterMs - 2000, // stands still: waits that double would be 64 s in all
+    monotonic: () => performance.now(),
+    random: () => 0,
+    saved: { load: () => good, save: () => {} },
+    onProblem: () => {},
+  });
+  onTestFinished(() => s.stop());
+  s.start(signer);
+  await eventually(() => expect(signer.calls).toBeGreaterThanOrEqual(10));
+  expect(s.current()).toBe(good);
+}, 20_000);
+
 test.each<[string, (signer: Signer) => void | Promise<void>, string]>([
   [
     "another identity",
