@@ -48,6 +48,8 @@ const QUIET_TIMEOUT_MS = 60_000;
 const INTERACTIVE_TIMEOUT_MS = 600_000;
 /** Credentials are renewed so much before they end, milliseconds: a request is under way for a moment, clocks differ. */
 const EARLY_MS = 10_000;
+/** How long what it has printed is waited for once it has ended, milliseconds: it is in the pipe by then. */
+const DRAIN_MS = 1_000;
 /** Longest part of the program's words that is shown. */
 const MAX_WORDS = 400;
 
@@ -135,20 +137,48 @@ export class ExecLogin implements Login {
     } catch (error) {
       throw new LoginError(`${named(this.#config)} cannot be run (${errorText(error)}): ${this.#howToGet()}`);
     }
-    const [stdout, stderr] = await Promise.all([
-      new Response(child.stdout).text(),
-      child.stderr === undefined ? "" : new Response(child.stderr).text(),
-    ]);
+    const stdout = new Printed(child.stdout);
+    const stderr = child.stderr === undefined ? null : new Printed(child.stderr);
     const code = await child.exited;
+    // What the program has started may keep its pipes open for ever: a cache, or the rest of a script that was ended.
+    await Promise.race([Promise.all([stdout.end, stderr?.end]), Bun.sleep(DRAIN_MS)]);
+    stdout.stop();
+    stderr?.stop();
     if (code !== 0) {
       const why = child.signalCode === null ? `ended with ${code}` : `did not end in ${timeout / 1000} s`;
-      throw new LoginError(`${named(this.#config)} ${why}${words(stderr)}: run it yourself, and log in as it says`);
+      const because = words(stderr?.text ?? "");
+      throw new LoginError(`${named(this.#config)} ${why}${because}: run it yourself, and log in as it says`);
     }
-    return stdout;
+    return stdout.text;
   }
 
   #howToGet(): string {
     return this.#config.installHint.trim() || "install it, or put its folder onto the PATH";
+  }
+}
+
+/** What comes out of a pipe, so far. */
+class Printed {
+  text = "";
+  /** The pipe is closed, or nobody reads on. */
+  readonly end: Promise<void>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(pipe: ReadableStream<Uint8Array>) {
+    this.#reader = pipe.getReader();
+    this.end = this.#read();
+  }
+
+  /** Reads no more. */
+  stop(): void {
+    this.#reader.cancel().catch(() => {}); // it may have ended
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    for (let piece = await this.#reader.read(); !piece.done; piece = await this.#reader.read()) {
+      this.text += decoder.decode(piece.value, { stream: true });
+    }
   }
 }
 

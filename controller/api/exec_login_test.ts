@@ -87,6 +87,15 @@ test("the program is told of cluster and version, and gets arguments and environ
   });
 });
 
+test("a program that leaves another one behind, with its output, has ended all the same", async () => {
+  program(`sleep 30 &\necho $! > '${folder}/pid'\n${printing(`{"token":"t"}`)}`);
+  try {
+    expect((await login().credentials()).token).toBe("t");
+  } finally {
+    process.kill(Number(readFileSync(join(folder, "pid"), "utf8")));
+  }
+});
+
 const MISTAKES: readonly (readonly [string, string, RegExp])[] = [
   ["a failure with its words", "echo 'session  expired' >&2; exit 3", /ended with 3 \(session expired\): run it/],
   ["no JSON", "echo token", /printed no JSON, want an ExecCredential/],
