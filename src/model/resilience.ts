@@ -1,5 +1,5 @@
 /** What a BackendPolicy, or annotations of a Service, ask for beyond the breaker. Null, or 0 for a time, is off. */
-import type { ResourceRef } from "./resource.ts";
+import { NO_RESOURCE, type ResourceRef } from "./resource.ts";
 
 /** Takes endpoints out by what they did in a window of time. */
 export interface Ejection {
@@ -69,3 +69,15 @@ export interface Resilience {
   readonly zone: ZonePreference | null;
   readonly hash: ConsistentHash | null;
 }
+
+/** A policy that says nothing. */
+export const NO_RESILIENCE: Resilience = {
+  policy: NO_RESOURCE,
+  ejection: null,
+  slowStartMs: 0,
+  retryBudget: null,
+  hedging: null,
+  concurrency: null,
+  zone: null,
+  hash: null,
+};

@@ -1,21 +1,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { ConsistentHash, Resilience } from "../../model/resilience.ts";
-import { NO_RESOURCE } from "../../model/resource.ts";
+import { type ConsistentHash, NO_RESILIENCE } from "../../model/resilience.ts";
 import { HashRing, hashText, MAX_POINTS, POINTS_PER_ENDPOINT } from "./hash_ring.ts";
 import { type HashedPick, LEAST_BOUND, pickHashed } from "./hashed_pick.ts";
 import type { ShapedCandidate } from "./shaped_pick.ts";
 
-const NOTHING: Resilience = {
-  policy: NO_RESOURCE,
-  ejection: null,
-  slowStartMs: 0,
-  retryBudget: null,
-  hedging: null,
-  concurrency: null,
-  zone: null,
-  hash: null,
-};
 const BY_HEADER: ConsistentHash = { by: "header", name: "x-user", balancePercent: 0, affinityMs: 0 };
 const KEYS = Array.from({ length: 4000 }, (_, i) => hashText(`user-${i}`));
 
@@ -36,7 +25,7 @@ function endpoints(count: number, more: (i: number) => Partial<Fake> = () => ({}
 }
 
 function ask(more: Partial<HashedPick<Fake>> = {}): HashedPick<Fake> {
-  const base = { resilience: NOTHING, hash: BY_HEADER, key: 0, zone: "", nowMs: 0, exclude: null };
+  const base = { resilience: NO_RESILIENCE, hash: BY_HEADER, key: 0, zone: "", nowMs: 0, exclude: null };
   return { ...base, event: "hash_kept", isLocal: false, ...more };
 }
 
@@ -139,7 +128,7 @@ test("one hot key goes on to others before its endpoint has more than its share 
 
 test("keys stay in the client's zone while it has an endpoint for them", () => {
   const zones = endpoints(6, (i) => ({ zone: i < 2 ? "a" : "b" }));
-  const resilience = { ...NOTHING, zone: { spillOver: 4 } };
+  const resilience = { ...NO_RESILIENCE, zone: { spillOver: 4 } };
   const local = new Set(owners(zones, { resilience, zone: "a" }));
   expect([...local].sort()).toEqual(zones.slice(0, 2).map(({ key }) => key).sort());
   const input = ask({ resilience, zone: "a", key: KEYS[0] as number });
@@ -156,7 +145,7 @@ test("keys stay in the client's zone while it has an endpoint for them", () => {
 test("a warming endpoint takes its keys over one after the other, each once", () => {
   const all = endpoints(4, (i) => ({ warmingSinceMs: i === 0 ? 0 : -1 }));
   const newest = all[0]?.key;
-  const resilience = { ...NOTHING, slowStartMs: 1000 };
+  const resilience = { ...NO_RESILIENCE, slowStartMs: 1000 };
   let before = owners(all.slice(1));
   let had = 0;
   for (const nowMs of [0, 250, 500, 750, 1000]) {

@@ -1,19 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Resilience } from "../../model/resilience.ts";
-import { NO_RESOURCE } from "../../model/resource.ts";
+import { NO_RESILIENCE, type Resilience } from "../../model/resilience.ts";
 import { pickShaped, type ShapedCandidate, type ShapingEvent, warmShare } from "./shaped_pick.ts";
-
-const NOTHING: Resilience = {
-  policy: NO_RESOURCE,
-  ejection: null,
-  slowStartMs: 0,
-  retryBudget: null,
-  hedging: null,
-  concurrency: null,
-  zone: null,
-  hash: null,
-};
 
 interface Fake extends ShapedCandidate {
   readonly out: boolean;
@@ -36,7 +24,7 @@ function run(candidates: readonly Fake[], resilience: Partial<Resilience>, times
   const picked = new Map<Fake | null, number>();
   for (let i = 0; i < times; i++) {
     const one = pickShaped(candidates, {
-      resilience: { ...NOTHING, ...resilience },
+      resilience: { ...NO_RESILIENCE, ...resilience },
       zone,
       nowMs,
       random,
@@ -106,7 +94,7 @@ test("where anybody can take a request, it goes to somebody who can", () => {
   fc.assert(fc.property(fc.array(fake, { minLength: 1, maxLength: 8 }), fc.integer({ min: 1 }), (specs, seed) => {
     const candidates = specs.map(candidate);
     const one = pickShaped(candidates, {
-      resilience: { ...NOTHING, slowStartMs: 1000, zone: { spillOver: 4 } },
+      resilience: { ...NO_RESILIENCE, slowStartMs: 1000, zone: { spillOver: 4 } },
       zone: "a",
       nowMs: 600,
       random: numbers(seed),

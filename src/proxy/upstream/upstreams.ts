@@ -1,7 +1,6 @@
 /** All endpoints that this proxy knows, by what they are; snapshots come and go over them. */
 import type { Backend, Endpoint, OutboundTarget } from "../../model/outbound.ts";
-import { NO_RESOURCE } from "../../model/resource.ts";
-import type { Concurrency, ConsistentHash, Resilience } from "../../model/resilience.ts";
+import { type Concurrency, type ConsistentHash, NO_RESILIENCE, type Resilience } from "../../model/resilience.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
 import { Affinity } from "./affinity.ts";
 import { pick } from "./balance_p2c.ts";
@@ -53,16 +52,6 @@ interface Hashing {
   readonly affinity: Affinity;
 }
 
-const NO_RESILIENCE: Resilience = {
-  policy: NO_RESOURCE,
-  ejection: null,
-  slowStartMs: 0,
-  retryBudget: null,
-  hedging: null,
-  concurrency: null,
-  zone: null,
-  hash: null,
-};
 const NO_HASH: ConsistentHash = { by: "header", name: "", balancePercent: 0, affinityMs: 0 };
 
 export class Upstreams {
