@@ -25,6 +25,11 @@ import { type Failure, failure, unsent } from "../upstream/failure.ts";
 
 /** Tries of one request when connections turn out to have been closed. */
 const MAX_TRIES = 4;
+/**
+ * … and when the application refuses it on a connection that goes on: once more, for streams beyond a limit that it had not
+ * told yet. Clients' sidecars try again, too, so that each further try here would be three for an application that is full.
+ */
+const MAX_REFUSED_TRIES = 2;
 const PLAIN = { minorVersion: 1, upgrade: "" } as const;
 const HTTP10 = { minorVersion: 0, upgrade: "" } as const;
 
@@ -65,7 +70,8 @@ export class InboundHttp implements HttpPipeline {
   retry(exchange: Exchange, error: Failure): boolean {
     // There is one application: only a connection that it had closed while idle is worth another try.
     if (error.code !== "upstream_closed" && error.code !== "upstream_reset") return false;
-    if (accountOf(exchange, error) !== "free" || exchange.attempts >= MAX_TRIES) return false;
+    const most = error.isLeaving === false ? MAX_REFUSED_TRIES : MAX_TRIES;
+    if (accountOf(exchange, error) !== "free" || exchange.attempts >= most) return false;
     const client = clientOf(exchange);
     this.#send(exchange, client, inboundRequest(exchange.request, client.mark, client.isMesh));
     return true;
