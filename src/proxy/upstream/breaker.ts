@@ -37,6 +37,7 @@ export class EndpointBreaker implements Ejectable {
   #failures = 0;
   #trips = 0;
   #reason: TripReason = "consecutive";
+  #openedMs = 0;
   #openUntilMs = 0;
   #probing = false;
 
@@ -44,13 +45,23 @@ export class EndpointBreaker implements Ejectable {
     this.#policy = policy;
   }
 
-  /** Takes new numbers over; what was counted stays. @param floor asked before the endpoint is taken out; null: nobody is */
+  /**
+   * Takes new numbers over; what was counted stays. An endpoint that is out stays out no longer than the new ones would have
+   * it, and comes back when they do not look any more at what it did.
+   *
+   * @param floor asked before the endpoint is taken out; null: nobody is
+   */
   setPolicy(policy: Breaker, ejection: Ejection | null = null, floor: EjectionFloor | null = null): void {
+    const isOther = this.#trips > 0 && !(isEqual(policy, this.#policy) && isEqual(ejection, this.#ejection));
     this.#policy = policy;
     this.#floor = floor;
     if (ejection === null) this.#window = null;
     else if (ejection.windowMs !== this.#ejection?.windowMs) this.#window = new OutcomeWindow(ejection.windowMs);
     this.#ejection = ejection;
+    if (!isOther) return;
+    if (!this.#isWatched(this.#reason)) return this.readmit();
+    const longest = this.#penaltyMs(this.#trips - 1) * (1 + JITTER);
+    this.#openUntilMs = Math.min(this.#openUntilMs, this.#openedMs + longest);
   }
 
   /** True while the endpoint is taken out. */
@@ -121,6 +132,7 @@ export class EndpointBreaker implements Ejectable {
     if (trips > 0 && this.#trips === 0 && !this.#mayOpen()) return;
     this.#failures = 0;
     this.#trips = trips;
+    this.#openedMs = nowMs;
     this.#openUntilMs = nowMs + penaltyMs;
     this.#probing = false;
     if (trips === 0) this.#window?.clear();
@@ -151,13 +163,30 @@ export class EndpointBreaker implements Ejectable {
     return slowAfterMs > 0 && slow * 100 > maxSlowPercent * total ? "latency" : null;
   }
 
-  #open(reason: TripReason, nowMs: number, random: number): void {
+  /** Whether the policy takes endpoints out for this. */
+  #isWatched(reason: TripReason): boolean {
+    if (reason === "consecutive") return this.#policy.consecutiveFailures > 0;
+    const { minSuccessPercent = 0, slowAfterMs = 0 } = this.#ejection ?? {};
+    return (reason === "latency" ? slowAfterMs : minSuccessPercent) > 0;
+  }
+
+  /** Without its random part. @param before how often it had opened already */
+  #penaltyMs(before: number): number {
     const { minPenaltyMs, maxPenaltyMs } = this.#policy;
-    const penalty = Math.min(maxPenaltyMs, minPenaltyMs * 2 ** Math.min(this.#trips, 20));
+    return Math.min(maxPenaltyMs, minPenaltyMs * 2 ** Math.min(before, 20));
+  }
+
+  #open(reason: TripReason, nowMs: number, random: number): void {
+    const penaltyMs = this.#penaltyMs(this.#trips) * (1 + JITTER * random);
     this.#trips++;
     this.#reason = reason;
-    const penaltyMs = penalty * (1 + JITTER * random);
+    this.#openedMs = nowMs;
     this.#openUntilMs = nowMs + penaltyMs;
     this.onTrip?.(this.#trips, penaltyMs, reason);
   }
+}
+
+/** Field by field; these are flat. */
+function isEqual(a: Breaker | Ejection | null, b: Breaker | Ejection | null): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

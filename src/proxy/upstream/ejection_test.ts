@@ -55,6 +55,29 @@ test("slow answers open the breaker, and a slow probe keeps it open twice as lon
   expect(made.isOpen).toBe(false);
 });
 
+test("a policy that changes shortens what endpoints are out for, and ends it where it looks at something else", () => {
+  const hour = { consecutiveFailures: 3, minPenaltyMs: 3_600_000, maxPenaltyMs: 3_600_000 };
+  const out = () => {
+    const { made } = breaker({}, hour);
+    for (let i = 0; i < 3; i++) made.onFailure(100, 0);
+    expect([made.isOpen, made.admits(100_000)]).toEqual([true, false]);
+    return made;
+  };
+  const same = out();
+  same.setPolicy({ ...hour }, { ...EJECTION });
+  expect([same.isOpen, same.admits(100_000)]).toEqual([true, false]);
+  const shorter = out();
+  shorter.setPolicy(POLICY, EJECTION);
+  expect([shorter.isOpen, shorter.admits(1599), shorter.admits(1600)]).toEqual([true, false, true]);
+  const gone = out();
+  gone.setPolicy({ ...POLICY, consecutiveFailures: 0 }, EJECTION);
+  expect([gone.isOpen, gone.admits(100)]).toEqual([false, true]);
+  const { made: slow } = breaker();
+  for (let i = 0; i < 10; i++) slow.onSuccess(i, 101, 0);
+  slow.setPolicy(POLICY, null);
+  expect(slow.isOpen).toBe(false);
+});
+
 test("answers to requests from before do not end a probation that has not begun", () => {
   const { made } = breaker();
   for (let i = 0; i < 10; i++) made.onFailure(i, 0);
