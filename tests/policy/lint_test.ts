@@ -41,7 +41,6 @@ test("lint finds slips of traffic policy, and what was meant where that can be t
       "error dangling BackendPolicy till/slip desk",
       "error shadowed BackendPolicy till/twice",
       "error contradicting EgressNetwork till/api",
-      "error contradicting EgressNetwork till/hole",
       "error dangling RateLimitPolicy till/at-clients",
       "error mistyped Service till/desk balancer.tulle.dev/slow-start",
       "warning unused BackendPolicy till/books",

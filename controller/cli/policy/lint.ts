@@ -4,7 +4,7 @@ import { PolicyJudge } from "../../index/policy_status.ts";
 import { keyOf, type ObjectRef, resourceKey } from "../../kube/resources.ts";
 import type { LintFinding, LintRule } from "./lint_finding.ts";
 import { lintAnnotations, lintCallers, nearby } from "./lint_names.ts";
-import { lintEgress, lintNetworks, lintOpaqueServices } from "./lint_traffic.ts";
+import { lintEgress, lintOpaqueServices } from "./lint_traffic.ts";
 import type { MeshView } from "./mesh_view.ts";
 import { namespacePinsNames } from "./pinned_names.ts";
 import { type Authorization, refText, type Route } from "./refs.ts";
@@ -19,7 +19,7 @@ export function lint(view: MeshView, wallMs: number): LintFinding[] {
 }
 
 const OF_POLICY = /^(AuthorizationPolicy|Server|\w+Route|RateLimitPolicy|BackendPolicy|FaultInjection) /;
-const CHECKS = [lintAnnotations, lintCallers, lintEgress, lintNetworks, lintOpaqueServices];
+const CHECKS = [lintAnnotations, lintCallers, lintEgress, lintOpaqueServices];
 
 class Linter {
   readonly findings: LintFinding[] = [];

@@ -67,18 +67,6 @@ function coversCidr(wide: string, narrow: string): boolean {
   return Number(wide.split("/")[1]) <= Number(bits) && cidrContains(wide, ip);
 }
 
-/** Networks whose exceptions leave nothing. */
-export function lintNetworks({ set }: MeshView, say: Say): void {
-  for (const resource of [...set.list("NetworkAuthentication"), ...set.list("EgressNetwork")]) {
-    for (const { cidr, except } of resource.networks) {
-      const hole = except.find((each) => coversCidr(each, cidr));
-      if (hole === undefined) continue;
-      const detail = `nothing is left of ${cidr} without its exception ${hole}`;
-      say("error", "contradicting", keyOf(resource), detail, "narrow the exception, or remove the network");
-    }
-  }
-}
-
 /** What speaks of requests, at Services whose bytes nobody looks at. */
 export function lintOpaqueServices({ set, world }: MeshView, say: Say): void {
   for (const { service, ports } of world.services()) {
