@@ -138,7 +138,7 @@ export class DnsRelay implements LookupOwner, StreamOwner {
     if (servers.length === 0) return observer.onFailure("udp", "unreachable");
     if (this.#lookups.size >= MAX_LOOKUPS) return observer.onFailure("udp", "overloaded");
     const first = this.#deps.clock() < this.#preferUntilMs ? this.#preferred % servers.length : 0;
-    const lookup = new Lookup(this, bytes.slice(), head, servers, first, randomId());
+    const lookup = new Lookup(this, new Uint8Array(bytes), head, servers, first, randomId());
     this.#lookups.set(lookup, { from, port, ip });
   }
 

@@ -21,6 +21,6 @@ export class Frames {
       onMessage(all.subarray(at + LENGTH_BYTES, end));
       at = end;
     }
-    this.#kept = all.slice(at);
+    this.#kept = new Uint8Array(all.subarray(at)); // `slice` of a Buffer would not copy
   }
 }
