@@ -32,7 +32,7 @@ import {
 import { tulleCommand } from "./tulle_command.ts";
 
 /** Time for a controller or a sidecar to be ready; far above what it takes, for busy machines. */
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 const CONTROLLER_PORT = 8086;
 const CONTROLLER_ADMIN_PORT = 9990;
 const ADMIN_PORT = 4191;
