@@ -61,6 +61,18 @@ spec: ${spec}
       /stricter.*request\.auth/,
     ],
     ["empty source", istio("{ rules: [{ from: [{ source: {} }] }] }"), /stricter.*found no source/],
+    [
+      "a denial of what is no network",
+      istio(
+        '{ action: DENY, rules: [{ from: [{ source: { ipBlocks: [here] } }], to: [{ operation: { ports: ["80"] } }] }] }',
+      ),
+      /wider: .*NetworkAuthentication.*found "here"/,
+    ],
+    [
+      "a denial of an empty list",
+      istio("{ action: DENY, rules: [{ from: [{ source: { principals: [] } }] }] }"),
+      /stricter.*denies everybody/,
+    ],
     ["an action nobody knows", istio("{ action: MAYBE, rules: [] }"), /wider.*MAYBE/],
     [
       "a prototype",

@@ -58,25 +58,33 @@ const isWide = ({ selector }: Peer) => Object.keys(selector).length === 0;
 
 /** The nearest word: of a selector, of the namespace, of the mesh; PERMISSIVE where nobody says anything. */
 export function modeFor(peers: readonly Peer[], labels: Readonly<Record<string, string>>, namespace: string): Mode {
-  const inside = peers.filter(({ source }) => source.namespace === namespace);
-  const outside = peers.filter(({ source }) => source.namespace !== namespace);
-  return strictest(inside.filter((peer) => !isWide(peer) && meets(labels, peer.selector))) ??
-    strictest(inside.filter(isWide)) ?? strictest(outside.filter(isWide)) ?? "PERMISSIVE";
+  const outside = peers.filter((peer) => isWide(peer) && peer.source.namespace !== namespace);
+  const inside = peers.filter((peer) => isWide(peer) && peer.source.namespace === namespace);
+  const modes = (list: readonly Peer[]) => list.map(({ mode }) => mode);
+  const around = strictest(modes(inside), strictest(modes(outside), "PERMISSIVE"));
+  return strictest(modes(selected(peers, labels)), around);
 }
 
-/** Of several for the same, Istio takes the oldest, which manifests do not tell: the stricter holds. */
-function strictest(peers: readonly Peer[]): Mode | null {
-  const modes = peers.flatMap(({ mode }) => mode ?? []);
-  return modes.includes("STRICT") ? "STRICT" : modes[0] ?? null;
-}
-
-/** Ports whose mode is not that of their workload. */
-export function portModesFor(peers: readonly Peer[], labels: Readonly<Record<string, string>>): Map<number, Mode> {
-  const own = peers.filter((peer) => !isWide(peer) && meets(labels, peer.selector));
+/** Ports whose mode somebody says. @param wideMode of the namespace */
+export function portModesFor(
+  peers: readonly Peer[],
+  labels: Readonly<Record<string, string>>,
+  wideMode: Mode,
+): Map<number, Mode> {
+  const own = selected(peers, labels);
   const numbers = new Set(own.flatMap(({ ports }) => [...ports.keys()]));
-  return new Map([...numbers].flatMap((port): [number, Mode][] => {
-    const modes = own.flatMap(({ ports }) => ports.get(port) ?? []);
-    const isSaid = own.every(({ ports }) => ports.get(port) === "PERMISSIVE");
-    return modes.includes("STRICT") ? [[port, "STRICT"]] : isSaid ? [[port, "PERMISSIVE"]] : [];
-  }));
+  return new Map([...numbers].map((port) => [
+    port,
+    strictest(own.map(({ mode, ports }) => ports.get(port) ?? mode), wideMode),
+  ]));
+}
+
+function selected(peers: readonly Peer[], labels: Readonly<Record<string, string>>): Peer[] {
+  return peers.filter((peer) => !isWide(peer) && meets(labels, peer.selector));
+}
+
+/** Of several for the same, Istio takes the oldest, which manifests do not tell: the strictest of them holds. */
+function strictest(modes: readonly (Mode | null)[], around: Mode): Mode {
+  if (modes.length === 0) return around;
+  return modes.some((mode) => (mode ?? around) === "STRICT") ? "STRICT" : "PERMISSIVE";
 }

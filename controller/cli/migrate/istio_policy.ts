@@ -61,7 +61,7 @@ export function translateIstioPolicy(migration: Migration): void {
   }
   for (const namespace of [...namespaces].sort()) {
     const policies = sources.filter((source) => source.namespace === namespace || source.namespace === root)
-      .flatMap((source) => readPolicy(migration, source, namespace));
+      .flatMap((source) => readPolicy(migration, source));
     translateNamespace(
       migration,
       namespace,
@@ -88,7 +88,7 @@ function translateNamespace(
   for (const subject of subjectsOf(migration, namespace, policies, peers)) {
     const own = policies.filter(({ selector }) => meets(subject.labels, selector));
     const mode = modeFor(peers, subject.labels, namespace);
-    const portModes = portModesFor(peers, subject.labels);
+    const portModes = portModesFor(peers, subject.labels, wideMode);
     const because = own[0]?.source ?? peers[0]?.source;
     if (because === undefined) continue;
     translateSubject(migration, subject, { policies: own, mode, portModes, wideMode, because });
@@ -226,7 +226,7 @@ function mergeGroup(
   }];
 }
 
-function readPolicy(migration: Migration, source: Source, namespace: string): Policy[] {
+function readPolicy(migration: Migration, source: Source): Policy[] {
   const spec = View.spec(migration, source);
   const action = spec.text("action") ?? "ALLOW";
   if (action === "AUDIT") {
@@ -250,7 +250,7 @@ function readPolicy(migration: Migration, source: Source, namespace: string): Po
     if (rule.keys().length === 0) {
       return [{ callers: ANYONE, butThese: false, ports: null, notPorts: [], requests: EVERY_REQUEST, except: [] }];
     }
-    return readClauses(migration, rule, isDeny, namespace);
+    return readClauses(migration, rule, isDeny, source.namespace);
   });
   spec.done(isDeny ? "wider" : "stricter");
   return [{ source, selector, isDeny, clauses }];

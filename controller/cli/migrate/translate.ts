@@ -74,7 +74,7 @@ function validate(migration: Migration): void {
       if (!isOurs && severity === "warning") continue;
       const field = path.length === 0 ? "" : `${formatPath(path)}: `;
       migration.say(
-        isLeft ? effectOf(value) : "lost",
+        isLeft ? effectOf(migration, value) : "lost",
         origin,
         "",
         `${name}: ${field}${detail}${isLeft ? ": it is left out" : ""}`,
@@ -87,8 +87,17 @@ function validate(migration: Migration): void {
 }
 
 /** What is admitted, or not, without an object. */
-function effectOf(value: Record<string, unknown>): Effect {
+function effectOf(migration: Migration, value: Record<string, unknown>): Effect {
   const kind = value["kind"];
+  const { name, namespace } = asMapping(value["metadata"]);
+  // A denial of callers that nobody is.
+  const isDenied = migration.outputs().some((other) => {
+    const spec = asMapping(other.value["spec"]);
+    const refs = Array.isArray(spec["requiredAuthenticationRefs"]) ? spec["requiredAuthenticationRefs"] : [];
+    return spec["action"] === "Deny" && asMapping(other.value["metadata"])["namespace"] === namespace &&
+      refs.map(asMapping).some((ref) => ref["kind"] === kind && ref["name"] === name);
+  });
+  if (isDenied) return "wider";
   if (kind === "AuthorizationPolicy") return asMapping(value["spec"])["action"] === "Deny" ? "wider" : "stricter";
   if (kind === "Server" || kind === "EgressNetwork" || kind === "RateLimitPolicy") return "wider";
   return kind === "MeshTLSAuthentication" || kind === "NetworkAuthentication" ? "stricter" : "lost";
