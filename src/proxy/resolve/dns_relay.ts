@@ -18,9 +18,9 @@ import type { Pins } from "./pins.ts";
 import { type StreamOwner, StreamRelay } from "./stream_relay.ts";
 
 /** Questions by UDP that wait at a time, each with a socket. Programs of a pod ask a few; what is beyond is lost as in a full queue. */
-export const MAX_LOOKUPS = 512;
+const MAX_LOOKUPS = 512;
 /** Connections at a time. */
-export const MAX_STREAMS = 64;
+const MAX_STREAMS = 64;
 /** How long the nameserver that answered in the first one's stead is asked first, milliseconds. */
 const PREFER_MS = 30_000;
 /** SO_REUSEPORT, as the runtime counts flags: during an upgrade both processes listen for a moment. */

@@ -12,9 +12,9 @@ import type { Nameserver } from "./nameservers.ts";
 import type { DnsFailure } from "./observer.ts";
 
 /** Until another nameserver is asked as well, milliseconds: most answer in a few, a resolver that has to ask far in hundreds. */
-export const NEXT_MS = 1_500;
+const NEXT_MS = 1_500;
 /** Until a question is given up: programs ask again after 5 s (RES_TIMEOUT). */
-export const LOOKUP_MS = 6_000;
+const LOOKUP_MS = 6_000;
 /** Wrong answers after which a socket is given up: somebody guesses. */
 const MAX_WRONG = 16;
 

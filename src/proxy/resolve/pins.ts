@@ -25,7 +25,7 @@ export const MAX_NAMES = 4096;
 /** Addresses of a name: CDNs rotate tens through answers of a few. */
 export const MAX_ADDRESSES = 128;
 /** Addresses of all names together. */
-export const MAX_PINS = 16_384;
+const MAX_PINS = 16_384;
 /** Aliases from a name to its addresses: resolvers give up at about as many. */
 export const MAX_ALIASES = 16;
 
