@@ -17,6 +17,11 @@ export const CUT = createContextKey<() => void>(() => {});
 
 /** Most certificates of a peer that are looked at: a leaf, and what stands between it and its root. */
 export const MAX_CHAIN = 5;
+/**
+ * What TLS finds wrong with a chain whoever its root is: a leaf for servers alone, too many intermediates, names that an
+ * intermediate may not vouch for, critical extensions that nobody knows. Its word on roots and dates does not count here.
+ */
+const BROKEN_RULES: ReadonlySet<string> = new Set(["INVALID_PURPOSE", "PATH_LENGTH_EXCEEDED", "UNSPECIFIED"]);
 /** A workload's SPIFFE ID, as strict as proxies take it: a path, no escapes, no dot segments. */
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+$/;
 
@@ -25,10 +30,17 @@ const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(\/(?!\.{1,2}(\/|$))[A-Za-z0-9.
  * lets foreign ones through, and a resumed session brings back a certificate that may have expired since.
  * @param chain DER of the leaf as TLS reported it, and of those above it; the handshake has proved possession of the leaf's key
  * @param roots what signs identities now
+ * @param tlsError what TLS said of the chain, as a code of OpenSSL; "" for nothing
  */
-export function verifyPeer(chain: readonly Uint8Array[], roots: readonly X509Certificate[], nowMs: number): Peer {
+export function verifyPeer(
+  chain: readonly Uint8Array[],
+  roots: readonly X509Certificate[],
+  nowMs: number,
+  tlsError = "",
+): Peer {
   const [raw, ...above] = chain;
   if (raw === undefined || raw.length === 0) return none("no client certificate was presented");
+  if (BROKEN_RULES.has(tlsError)) return none(`TLS refuses the client certificate: ${tlsError}`);
   let leaf: X509Certificate;
   let issuers: readonly X509Certificate[];
   try {

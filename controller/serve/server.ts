@@ -91,7 +91,7 @@ export class ControlServer {
   }
 
   #peer(socket: TLSSocket | undefined, nowMs: number): Peer {
-    return verifyPeer(chainOf(socket), this.#roots, nowMs);
+    return verifyPeer(chainOf(socket), this.#roots, nowMs, String(socket?.authorizationError ?? ""));
   }
 }
 
