@@ -52,6 +52,8 @@ export function appendErrorResponse(
     String(bytes.length),
     "tulle-error",
     code,
+    "tulle-error-detail",
+    detail,
   ]);
   appendResponseHead(sink, head, "", SEND_CLOSE, "");
   if (request?.block.method !== "HEAD") sink.append(bytes, 0, bytes.length);

@@ -392,7 +392,7 @@ export class Http1Server extends Connected
 
   #cannotSay(detail: string): void {
     this.#keepAlive = false;
-    appendErrorResponse(this.outbox.begin(), 502, "bad_request", `HTTP/1.1 cannot say it: ${detail}`, this.#request);
+    appendErrorResponse(this.outbox.begin(), 502, "upstream_protocol", `not for HTTP/1.1: ${detail}`, this.#request);
     this.#abortDownstream(detail);
     this.#finishResponse();
   }

@@ -312,7 +312,7 @@ test("a head that is not completed in time is answered with 408; an idle connect
   const slow = server();
   slow.socket.deliver("GET / HTT");
   slow.connection.onTimer(0);
-  expect(await slow.received()).toStartWith("HTTP/1.1 408 ");
+  expect(await slow.received()).toMatch(/^HTTP\/1.1 408 [^]*tulle-error-detail: head was not completed in time\r\n/);
   expect(slow.owner.events).toEqual(["bad 408"]);
   const idle = server();
   idle.connection.onTimer(0);

@@ -16,6 +16,7 @@ test.each([
   expect(brief(frames)).toEqual(["HEADERS 1 END", "RST_STREAM 1:1"]);
   const answer = peer.section(frames[0] as never, "response");
   expect([answer.status, answer.get("tulle-error")]).toEqual([400, "bad_request"]);
+  expect(answer.get("tulle-error-detail")).toContain("sent again it is refused again");
   expect([owner.badRequests, owner.refusals, owner.streams]).toEqual([[400], [], []]);
   peer.send(data(1, 5), headers(1, { x: "y" }, END_STREAM)); // still under way
   peer.send(request(3));

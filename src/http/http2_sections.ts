@@ -210,11 +210,18 @@ export class SectionReader {
   }
 }
 
+/** Fields of an answer to what the client got wrong. */
+function refusal(detail: string): string[] {
+  return ["content-length", "0", "tulle-error", "bad_request", "tulle-error-detail", detail];
+}
+
 const TOO_LARGE_RESPONSE = headerBlock(
   { ...NO_START, status: 431 },
-  ["content-length", "0", "tulle-error", "header_too_large"],
+  refusal(
+    "the request's fields are larger than this side takes (SETTINGS_MAX_HEADER_LIST_SIZE); send fewer or smaller ones",
+  ),
 );
 const MALFORMED_RESPONSE = headerBlock(
   { ...NO_START, status: 400 },
-  ["content-length", "0", "tulle-error", "bad_request"],
+  refusal("the request breaks the rules of HTTP (RFC 9113 section 8.3); sent again it is refused again"),
 );

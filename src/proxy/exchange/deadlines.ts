@@ -49,12 +49,12 @@ export class Deadlines {
 export function requestTimeout(isClients: boolean): Failure {
   return isClients
     ? failure("deadline", "the time that the client gave is over (grpc-timeout)")
-    : failure("timeout", "the request took too long");
+    : failure("timeout", "the request took longer than its Service or route gives it (timeouts.request)");
 }
 
 /** The time of an attempt is over. @param wasWaiting it had not been sent */
 export function tryTimeout(wasWaiting: boolean): Failure {
   return wasWaiting
-    ? unsent("timeout", "the endpoint could not be connected in time")
-    : failure("timeout", "the endpoint did not answer in time");
+    ? unsent("timeout", "no endpoint could be connected to within the time of a try (timeouts.backendRequest)")
+    : failure("timeout", "the endpoint did not answer within the time of a try (timeouts.backendRequest)");
 }

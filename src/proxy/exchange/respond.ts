@@ -44,6 +44,9 @@ const RENDERINGS: Readonly<Record<FailureCode, Rendering>> = {
   rate_limited: { status: 429, grpc: 8 },
 };
 
+/** All of them. */
+export const CODES = Object.keys(RENDERINGS) as readonly FailureCode[]; // the table has each once
+
 /** A response that the proxy makes: its head and its body, which may be empty. */
 export interface ErrorResponse {
   readonly head: HeaderBlock;

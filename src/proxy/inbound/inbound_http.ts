@@ -117,7 +117,8 @@ export class InboundHttp implements HttpPipeline {
     }
     const { policy } = (early === null ? ofRoute : ofPort) as RateLimit; // whose excess it is
     this.#observer.onRateLimited(exchange, policy, excess.scope);
-    const detail = `more requests than RateLimitPolicy ${policy.namespace}/${policy.name} lets in (${excess.scope})`;
+    const detail =
+      `more requests than RateLimitPolicy ${policy.namespace}/${policy.name} lets in (${excess.scope}); retry-after says when`;
     exchange.fail({ ...unsent("rate_limited", detail), retryAfterMs: excess.waitMs });
     return true;
   }

@@ -30,7 +30,7 @@ import { mirrorRequest } from "./mirror.ts";
 import { answerOf, editedRequest, editedResponse } from "./route_filters.ts";
 import { hostOf } from "../route/host.ts";
 import { throttle } from "../exchange/throttled_leg.ts";
-import { noBackendReason, pickBackend } from "../route/pick.ts";
+import { noBackendReason, noRouteReason, pickBackend } from "../route/pick.ts";
 import { keptEndpoint, withToken } from "./sessions.ts";
 import type { EndpointState } from "../upstream/endpoint_state.ts";
 import { type Failure, failure, unsent } from "../upstream/failure.ts";
@@ -77,7 +77,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     if (current.target.egress !== null && !this.#mayLeave(exchange, entry, current.target.egress)) return;
     const rule = current.table.match(decidedRequest(exchange.request));
     entry.budget.deposit();
-    if (rule === null) return exchange.fail(unsent("no_route", `no route of ${current.target.authority} matches`));
+    if (rule === null) return exchange.fail(unsent("no_route", noRouteReason(current.target)));
     exchange.rule = rule;
     if (rule.plan !== null) {
       const answer = answerOf(rule.plan, exchange.request, current.target);
@@ -263,7 +263,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     const { current } = targetOf(exchange);
     // Matched anew: the snapshot it was matched in may have been replaced, and its endpoints be gone.
     const rule = current.table.match(decidedRequest(exchange.request));
-    if (rule === null) return exchange.fail(unsent("no_route", `no route of ${current.target.authority} matches`));
+    if (rule === null) return exchange.fail(unsent("no_route", noRouteReason(current.target)));
     exchange.rule = rule;
     this.#send(exchange, current, rule, isProbe);
   }
@@ -291,7 +291,10 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
       this.#upstreams.count(backend, "concurrency_limited");
       const { namespace, name } = backend.ref;
       return exchange.fail(
-        unsent("concurrency_limited", `as many requests are under way to ${namespace}/${name} as its policy allows`),
+        unsent(
+          "concurrency_limited",
+          `as many requests are under way to ${namespace}/${name} as its concurrency limit lets; try later`,
+        ),
       );
     }
     if (exchange.attempts === 0) {

@@ -21,6 +21,11 @@ export function pickBackend(rule: RouteRule, random: number): WeightedBackend | 
   return null;
 }
 
+/** Why a request goes nowhere though its target has routes. */
+export function noRouteReason({ authority }: OutboundTarget): string {
+  return `no route of ${authority} matches this host, method, path, headers and query; tulle explain names the rules`;
+}
+
 /** Why a rule has nobody for a request. The controller says it in one way for all causes. */
 export function noBackendReason({ ref: { namespace, name } }: RouteRule): string {
   return `route ${namespace}/${name} has no backend for this request: its reference leads nowhere, no backend has a weight, ` +
