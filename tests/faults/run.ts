@@ -1,7 +1,7 @@
 /**
  * The fault table in its full sizes: what happened, how many requests ran meanwhile, how many failed.
  *
- *     deno task faults -- --json FILE --only REGEXP --short --requests N --patient
+ *     deno task faults -- --help
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { endpoints } from "./endpoints.ts";
 import { stuck } from "./stuck.ts";
 import { clocks } from "./clocks.ts";
-import { type Fault, FULL, SHORT, type Size } from "./fault.ts";
+import type { Fault, Size } from "./fault.ts";
 import { limits } from "./limits.ts";
+import { readOptions } from "./_options.ts";
 import { inOwnNetwork, isOwnNetwork } from "./_net.ts";
 import { networks } from "./networks.ts";
 
@@ -24,30 +25,6 @@ interface Row {
   readonly retried: number;
   readonly note: string;
   readonly ok: boolean;
-}
-
-interface Options {
-  readonly json: string | null;
-  readonly only: RegExp;
-  readonly size: Size;
-}
-
-function readOptions(args: readonly string[]): Options {
-  let json: string | null = null;
-  let only = /./;
-  let size = FULL;
-  const rest = args.filter((arg) => arg !== "--");
-  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
-    if (arg === "--json") json = rest.shift() ?? null;
-    else if (arg === "--only") only = new RegExp(rest.shift() ?? ".");
-    else if (arg === "--short") size = SHORT;
-    else if (arg === "--requests") size = { ...size, requests: Number(rest.shift()) };
-    else if (arg === "--patient") size = { ...size, isPatient: true };
-    else {throw new Error(
-        `unknown argument ${arg}, want --json FILE, --only REGEXP, --short, --requests N or --patient`,
-      );}
-  }
-  return { json, only, size };
 }
 
 async function runFault(family: string, fault: Fault, size: Size): Promise<Row> {
@@ -77,13 +54,13 @@ function runInside(args: readonly string[]): Row[] {
   }
 }
 
-const { json, only, size } = readOptions(process.argv.slice(2));
+const { json, only, size, sizeArgs } = readOptions(process.argv.slice(2));
 const rows: Row[] = [];
 for (const [family, faults] of Object.entries(FAMILIES)) {
   const chosen = faults.filter(({ name }) => only.test(`${family}: ${name}`));
   if (isOwnNetwork !== (family === "networks")) {
     const canRun = !isOwnNetwork && chosen.length > 0 && chosen.every((fault) => (fault.missing?.() ?? null) === null);
-    if (canRun) rows.push(...runInside(["--only", only.source, ...(size === SHORT ? ["--short"] : [])]));
+    if (canRun) rows.push(...runInside(["--only", only.source, ...sizeArgs]));
     if (isOwnNetwork || canRun) continue;
   }
   for (const fault of chosen) {
