@@ -1,6 +1,7 @@
 /** Endpoints drain, restart, are replaced or die, while requests run. */
 import type { Fault, Outcome, Size } from "./fault.ts";
 import type { Load, Sent } from "./_load.ts";
+import { eventually } from "../support/eventually.ts";
 import { Upgrades } from "../support/upgrades.ts";
 import { Shop, type ShopOptions } from "./_shop.ts";
 
@@ -8,6 +9,8 @@ import { Shop, type ShopOptions } from "./_shop.ts";
 const BUSY = { DELAY_MS: "10" };
 /** How long requests wait for an endpoint in patient runs; clients wait for 20 s. */
 const PATIENCE = "15s";
+/** Longest wait for an upgrade to be over; idle connections are kept for 77 s. */
+const UPGRADE_WAIT_MS = 100_000;
 /** Requests between two events. */
 const BETWEEN = 400;
 
@@ -55,7 +58,8 @@ async function restartApp(shop: Shop, name: string): Promise<void> {
 async function upgradeBoth(shop: Shop, load: Load): Promise<void> {
   const upgrades = new Upgrades(); // what it would end at last is what serves
   for (const name of ["front", "web-0"]) {
-    await upgrades.of(shop.mesh.sidecar(name));
+    // Refused until the one before is over: until the last connection that it left behind has ended.
+    await eventually(() => upgrades.of(shop.mesh.sidecar(name)), UPGRADE_WAIT_MS);
     await shop.serves(load, "web-0");
   }
 }
