@@ -40,7 +40,8 @@ async function stuckApplication(size: Size, service: ShopOptions["service"], isT
   const load = await shop.load({ ...size, most: 200 });
   await shop.serves(load, STUCK);
   shop.app(STUCK).signal("SIGSTOP");
-  await load.more(size.isFull ? 20_000 : 600);
+  // Ten seconds: without a time for each try requests wait, and clients give up after twenty.
+  await load.more(size.isFull ? 10_000 : 600);
   const hanging = load.inFlight().length;
   shop.app(STUCK).signal("SIGCONT");
   await shop.serves(load, STUCK);
