@@ -123,11 +123,11 @@ export const DEFENCES: Readonly<Record<string, Defence>> = {
   scrapes: {
     what: "the limit on metrics texts",
     changes: [{
-      file: "src/admin/scrapes.ts",
+      file: "src/base/scrapes.ts",
       find: "MAX_TEXTS_PER_SECOND = 16;",
       replace: "MAX_TEXTS_PER_SECOND = 1e9;",
     }, {
-      file: "src/admin/scrapes.ts",
+      file: "src/base/scrapes.ts",
       find: "MAX_ANSWERS_PER_SECOND = 128;",
       replace: "MAX_ANSWERS_PER_SECOND = 1e9;",
     }],

@@ -169,7 +169,7 @@ test.skipIf(isDirect)("a call that an application refuses is not sent to it agai
     "grpc-status": "14",
     "tulle-error": "upstream_reset",
   });
-  expect(streams).toBe(4); // tries of the application's sidecar
+  expect(streams).toBe(2); // tries of the application's sidecar
 });
 
 test.skipIf(isDirect)("each attempt is told what is left of the deadline", async () => {
