@@ -16,6 +16,8 @@ const NAME = "gateway-api";
 export const CLUSTER = { name: "gwapi", net: "10.78" };
 /** Each test that fails waits half a minute for every case. */
 const SUITE_TIMEOUT_MS = 15 * 60_000;
+/** Lines of its log that are kept of failures. */
+const MAX_REASONS = 6;
 const OPTIONS = join(import.meta.dirname, "options.yaml");
 /** Whom the report is from. */
 const IMPLEMENTATION = [
@@ -31,8 +33,14 @@ export const runGatewayApi: Suite = async (say) => {
   return await runSuiteOn(cluster, TEST_BED);
 };
 
-/** Runs the suite on a cluster with the mesh. @param bed folder of the test bed @throws Error when it does not run at all */
-export async function runSuiteOn(cluster: Cluster, bed: string): Promise<SuiteResult> {
+/**
+ * Runs the suite on a cluster with the mesh.
+ *
+ * @param bed folder of the test bed
+ * @param only name of the one test to run
+ * @throws Error when it does not run at all
+ */
+export async function runSuiteOn(cluster: Cluster, bed: string, only = ""): Promise<SuiteResult> {
   const folder = mkdtempSync(join(tmpdir(), "tulle-gateway-api-"));
   try {
     const report = join(folder, "report.yaml");
@@ -41,10 +49,11 @@ export async function runSuiteOn(cluster: Cluster, bed: string): Promise<SuiteRe
         ...[join(bed, "conformance"), "--name", cluster.name, "--options", OPTIONS],
         ...["-namespace-annotations", "tulle.dev/inject=enabled", "-report-output", report],
         ...IMPLEMENTATION,
+        ...(only === "" ? [] : ["-run-test", only]),
       ],
       timeoutMs: SUITE_TIMEOUT_MS,
     });
-    const tally = tallyOf(stdout);
+    const tally = tallyOf(stdout, reasonsOf(stdout));
     if (code !== 0 && tally.failures.length === 0) throw new Error(`the suite did not run: ${stderr.slice(-1000)}`);
     const text = readFileSync(report, "utf8");
     const version = /^gatewayAPIVersion: (\S+)$/m.exec(text)?.[1] ?? "";
@@ -54,15 +63,23 @@ export async function runSuiteOn(cluster: Cluster, bed: string): Promise<SuiteRe
   }
 }
 
-/** Tests by their outcome; of one that failed, its cases that did. */
-function tallyOf(output: string): Tally {
+/** What the suite's log says of failures: the runner prints only which tests they were. */
+function reasonsOf(output: string): string {
+  const log = /; log: (\S+);/.exec(output)?.[1];
+  if (log === undefined) return "";
+  const lines = readFileSync(log, "utf8").split("\n").filter((line) => /failed|Error:|rror trace/i.test(line));
+  return lines.slice(-MAX_REASONS).join("; ");
+}
+
+/** Tests by their outcome; of one that failed, its cases that did, and why. */
+function tallyOf(output: string, reasons: string): Tally {
   const tally = new Tally();
   for (const [, result, test = "", sub] of output.matchAll(/--- (PASS|FAIL): TestConformance\/(\w+)(\/\S+)? \(/g)) {
     if (sub !== undefined) continue;
     if (result === "PASS") tally.pass(test.includes("GRPC") ? "MESH-GRPC" : "MESH-HTTP");
     else {
       const cases = [...output.matchAll(new RegExp(`--- FAIL: TestConformance/${test}/(\\S+)`, "g"))];
-      tally.fail(test, cases.map(([, name]) => name).join(", "));
+      tally.fail(test, `${cases.map(([, name]) => name).join(", ")}: ${reasons}`);
     }
   }
   return tally;
