@@ -11,6 +11,17 @@ import { REPOSITORY, TEST_BED } from "./test_bed.ts";
 const START_TIMEOUT_MS = 240_000;
 const KUBECTL_TIMEOUT_MS = 120_000;
 
+/** What the test bed says of a network that somebody else has: whatever runs beside the tests on this machine. */
+const IN_USE = "is in use on this machine";
+/** Networks that are tried before a test gives up. */
+const NETWORKS = 10;
+
+/** @param net such as "10.71" @returns it and the next ones, by tens so that clusters of one run do not meet */
+function networksFrom(net: string): string[] {
+  const [first, second = 0] = net.split(".").map(Number);
+  return Array.from({ length: NETWORKS }, (_, at) => `${first}.${(second + 10 * at) % 256}`);
+}
+
 /** The image of every part, as the nodes know it. */
 export const IMAGE = "tulle:test";
 /** The same under the name of a later version. */
@@ -19,7 +30,7 @@ export const NEXT_IMAGE = "tulle:next";
 export interface ClusterOptions {
   /** 1 to 6 lower-case letters; clusters of one machine differ in it. */
   readonly name: string;
-  /** First two numbers of its addresses, such as "10.71"; they differ, too. */
+  /** First two numbers of its addresses, such as "10.71", if they are free; else those of the next network that is. */
   readonly net: string;
   readonly nodes?: number;
   readonly dualStack?: boolean;
@@ -45,10 +56,15 @@ export class Cluster implements AsyncDisposable {
     const bed = TEST_BED;
     if (bed === null) throw new Error("there is no test bed: skip the test");
     await run({ argv: [join(bed, "down"), "--name", name], timeoutMs: START_TIMEOUT_MS }); // of a run that was cut off
-    const argv = [join(bed, "up"), "--name", name, "--net", net, ...(dualStack ? ["--dual-stack"] : []), String(nodes)];
-    const { code, stdout, stderr } = await run({ argv, timeoutMs: START_TIMEOUT_MS });
-    if (code !== 0) throw new Error(`no cluster: ${stderr.slice(-800)}`);
-    const cluster = new Cluster(name, bed, readExports(stdout));
+    const flags = dualStack ? ["--dual-stack"] : [];
+    let started: Finished | null = null;
+    for (const one of networksFrom(net)) {
+      const argv = [join(bed, "up"), "--name", name, "--net", one, ...flags, String(nodes)];
+      started = await run({ argv, timeoutMs: START_TIMEOUT_MS });
+      if (started.code === 0 || !started.stderr.includes(IN_USE)) break;
+    }
+    if (started?.code !== 0) throw new Error(`no cluster: ${started?.stderr.slice(-800)}`);
+    const cluster = new Cluster(name, bed, readExports(started.stdout));
     const entry = ["--user", "2102", "--entrypoint", '["/usr/local/bin/tulle"]'];
     await cluster.makeImage([IMAGE, NEXT_IMAGE], [...entry, `${binary()}=/usr/local/bin/tulle`]);
     return cluster;
