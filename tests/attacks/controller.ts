@@ -144,7 +144,7 @@ const subscribers: Attack = {
 const certificates: Attack = {
   name: "requests for certificates without a pause, with a token: 20 connections × 100 at a time",
   place,
-  boundMb: 160,
+  boundMb: 100,
   refusals: [],
   async run(rig, scale) {
     const token = readFileSync(join(rig.mesh.dir, "token-mallory"), "utf8");
