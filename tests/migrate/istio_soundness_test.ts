@@ -167,6 +167,9 @@ function portLevels({ ports }: Peer): object {
   return Object.fromEntries(Object.entries(ports).map(([port, mode]) => [port, { mode }]));
 }
 
+/** So many that the share which is kept varies by 0.03 between runs: 60 gave 0.07. */
+const RUNS = 240;
+
 test("what is migrated from Istio never admits what was refused", () => {
   const folder = mkdtempSync(join(tmpdir(), "tulle-migrate-"));
   let admitted = 0;
@@ -213,11 +216,11 @@ test("what is migrated from Istio never admits what was refused", () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: RUNS },
     );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
   // Refusing everything would be sound, too. In the mean it is near two thirds.
-  expect(kept / admitted).toBeGreaterThan(0.3);
-});
+  expect(kept / admitted).toBeGreaterThan(0.5);
+}, 60_000);
