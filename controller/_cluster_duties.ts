@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import type { Logger } from "../src/base/log.ts";
 import { VERSION } from "../src/base/version.ts";
 import type { KubeClient, KubeObject } from "./api/client.ts";
+import type { Definitions } from "./api/definitions.ts";
 import { Lease } from "./api/lease.ts";
 import { TYPES } from "./api/resource_type.ts";
 import type { ControllerOptions } from "./cli/controller_options.ts";
@@ -26,6 +27,7 @@ const REVIEW_GRACE_MS = 5000;
 
 export interface DutyDeps {
   readonly client: KubeClient;
+  readonly definitions: Definitions;
   readonly authority: CertificateAuthority;
   readonly store: ResourceStore;
   readonly log: Logger;
@@ -45,7 +47,7 @@ export class ClusterDuties {
 
   constructor(deps: DutyDeps) {
     this.#deps = deps;
-    const { client, authority, store, log } = deps;
+    const { client, definitions, authority, store, log } = deps;
     const random = Math.random;
     const bundlePem = () => authority.bundlePem;
     const isWriter = () => this.#lease.isHolder;
@@ -74,6 +76,7 @@ export class ClusterDuties {
     });
     const statuses = {
       client,
+      definitions,
       set: store,
       isWriter,
       random,

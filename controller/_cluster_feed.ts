@@ -1,5 +1,6 @@
 /** Follows a cluster: objects into the store, tokens by review; says in log and metrics what became of it. */
 import type { KubeClient } from "./api/client.ts";
+import type { Definitions } from "./api/definitions.ts";
 import { TokenReviews } from "./issuer/token_review.ts";
 import { ClusterSource } from "./kube/cluster_source.ts";
 import type { Problem } from "./kube/problem.ts";
@@ -10,11 +11,12 @@ export class ClusterFeed implements Feed {
   readonly #source: ClusterSource;
   #logged = new Set<string>();
 
-  constructor(client: KubeClient, targets: FeedTargets) {
+  constructor(client: KubeClient, definitions: Definitions, targets: FeedTargets) {
     this.#targets = targets;
     targets.authority.tokens = new TokenReviews(client);
     this.#source = new ClusterSource({
       client,
+      definitions,
       store: targets.store,
       random: Math.random,
       onProblems: (problems) => this.#tell(problems),

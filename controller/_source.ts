@@ -3,6 +3,7 @@ import type { Logger } from "../src/base/log.ts";
 import { ClusterFeed } from "./_cluster_feed.ts";
 import { ConfigFeed, type Feed } from "./_config_feed.ts";
 import { KubeClient } from "./api/client.ts";
+import { Definitions } from "./api/definitions.ts";
 import { chooseTarget } from "./api/kube_target.ts";
 import type { ControllerOptions } from "./cli/controller_options.ts";
 import type { Registry } from "./core/metrics.ts";
@@ -25,7 +26,7 @@ export interface Source {
   readonly authority: CertificateAuthority;
   readonly feed: Feed;
   /** null without a cluster. */
-  readonly client: KubeClient | null;
+  readonly cluster: { readonly client: KubeClient; readonly definitions: Definitions } | null;
   /** What is wrong with objects of the cluster by themselves. */
   problems(): readonly Problem[];
   close(): void;
@@ -39,7 +40,7 @@ export async function openSource(options: ControllerOptions, targets: SourceTarg
   if (client === null) {
     const issuer = await FolderIssuer.open(stateDir, authorityOptions);
     const feed = new ConfigFeed(options, { ...targets, authority: issuer.authority }, () => issuer.reload());
-    return { authority: issuer.authority, feed, client, problems: () => [], close: () => feed.close() };
+    return { authority: issuer.authority, feed, cluster: null, problems: () => [], close: () => feed.close() };
   }
   let told = "";
   const issuer = await ClusterIssuer.open({
@@ -55,14 +56,17 @@ export async function openSource(options: ControllerOptions, targets: SourceTarg
       told = line;
     },
   });
-  const feed = new ClusterFeed(client, { ...targets, authority: issuer.authority });
+  const definitions = new Definitions(client, Math.random);
+  definitions.start();
+  const feed = new ClusterFeed(client, definitions, { ...targets, authority: issuer.authority });
   return {
     authority: issuer.authority,
     feed,
-    client,
+    cluster: { client, definitions },
     problems: () => feed.problems(),
     close() {
       feed.close();
+      definitions.close();
       issuer.close();
     },
   };

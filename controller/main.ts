@@ -88,8 +88,8 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   opened.defer(() => warnings.close());
   const identity = new IdentityHandler(authority, metrics, log);
   let own = await authority.certifySelf(OWN_NAMES);
-  const duties = source.client === null ? null : new ClusterDuties({
-    client: source.client,
+  const duties = source.cluster === null ? null : new ClusterDuties({
+    ...source.cluster,
     authority,
     store,
     log,

@@ -92,10 +92,16 @@ export class KubeClient {
     return await this.json("GET", resourcePath(type, namespace, name));
   }
 
-  /** One page of a list. @param query limit, continue, labelSelector, fieldSelector, resourceVersion … @throws ApiError */
-  async listPage(type: ResourceType, namespace: string | null, query: Query = {}): Promise<ListPage> {
+  /** One page of a list. @param query limit, continue, labelSelector, fieldSelector, resourceVersion … @param metadataOnly no more of each object @throws ApiError */
+  async listPage(
+    type: ResourceType,
+    namespace: string | null,
+    query: Query = {},
+    metadataOnly = false,
+  ): Promise<ListPage> {
     const list = await this.json<KubeObject & { items?: KubeObject[] }>("GET", resourcePath(type, namespace), {
       query,
+      ...(metadataOnly ? { accept: metadataOf("PartialObjectMetadataList") } : {}),
     });
     const { resourceVersion = "", continue: next } = list.metadata;
     // Items of a list carry neither apiVersion nor kind.
@@ -197,10 +203,12 @@ export class KubeClient {
     namespace: string | null,
     query: Query,
     signal: AbortSignal,
+    metadataOnly = false,
   ): AsyncGenerator<WatchEvent> {
     const path = resourcePath(type, namespace);
     const all = { watch: "1", allowWatchBookmarks: "true", ...query };
-    const response = await this.#send("GET", path, { query: all, signal, isWatch: true });
+    const accept = metadataOnly ? { accept: metadataOf("PartialObjectMetadata") } : {};
+    const response = await this.#send("GET", path, { query: all, signal, isWatch: true, ...accept });
     const decoder = new TextDecoder();
     let rest = "";
     try {
@@ -262,6 +270,11 @@ export class KubeClient {
     if (!response.ok) throw await apiError(request, response);
     return response;
   }
+}
+
+/** What to accept, so that the server leaves everything but `metadata` out. */
+function metadataOf(kind: string): string {
+  return `application/json;as=${kind};g=meta.k8s.io;v=v1,application/json`;
 }
 
 /** Ends a request that takes too long. */

@@ -5,6 +5,7 @@
 import { errorText } from "../../src/base/error.ts";
 import { ApiError } from "./api_error.ts";
 import type { KubeClient, KubeObject, Query } from "./client.ts";
+import type { Definitions } from "./definitions.ts";
 import type { ResourceType } from "./resource_type.ts";
 
 /** Objects in a page of a list: a page is what memory holds twice. */
@@ -43,8 +44,10 @@ export interface ListWatchOptions {
   readonly namespace: string | null;
   /** labelSelector, fieldSelector. */
   readonly query?: Query;
-  /** The cluster may not know the type: then there are no objects, and it is asked again from time to time. */
-  readonly optional?: boolean;
+  /** The cluster may not know the type: then there are no objects until these tell of its definition. */
+  readonly definitions?: Definitions;
+  /** Objects come with `metadata` alone. */
+  readonly metadataOnly?: boolean;
   readonly listener: Listener | PageListener;
   readonly random: () => number;
 }
@@ -56,6 +59,10 @@ export class ListWatch {
   /** Version to resume from; "" lists again. */
   #version = "";
   #failures = 0;
+  /** Times in a row that the cluster did not know the type. */
+  #unknown = 0;
+  /** Ends a wait. */
+  #wake: (() => void) | null = null;
   /** Lists made so far, for metrics and tests. */
   lists = 0;
 
@@ -63,6 +70,10 @@ export class ListWatch {
     this.#options = options;
     const { listener } = options;
     this.#listener = "onList" in listener ? gathering(listener) : listener;
+    options.definitions?.tell(options.type, () => {
+      if (this.#unknown > 0) this.#wake?.();
+      this.#unknown = 0;
+    });
   }
 
   /** Follows until `close`. Never throws. */
@@ -72,6 +83,7 @@ export class ListWatch {
 
   close(): void {
     this.#closing.abort();
+    this.#wake?.();
   }
 
   async #run(): Promise<void> {
@@ -86,21 +98,21 @@ export class ListWatch {
           this.#version = "";
           continue;
         }
-        if (error instanceof ApiError && error.isNotFound && this.#options.optional === true) {
+        if (error instanceof ApiError && error.isNotFound && this.#options.definitions !== undefined) {
           this.#listener.onListStart();
           this.#listener.onListEnd();
-          await this.#wait(MAX_BACKOFF_MS);
+          await this.#wait(this.#backoffMs(++this.#unknown));
           continue;
         }
         this.#failures++;
         this.#listener.onTrouble(errorText(error));
-        await this.#wait(error instanceof ApiError ? error.retryAfterMs : 0);
+        await this.#wait(Math.max(error instanceof ApiError ? error.retryAfterMs : 0, this.#backoffMs(this.#failures)));
       }
     }
   }
 
   async #list(): Promise<void> {
-    const { client, type, namespace, query } = this.#options;
+    const { client, type, namespace, query, metadataOnly = false } = this.#options;
     this.#listener.onListStart();
     let next = "";
     let version = "";
@@ -109,7 +121,7 @@ export class ListWatch {
         limit: PAGE,
         ...query,
         ...(next === "" ? {} : { continue: next }),
-      });
+      }, metadataOnly);
       if (this.#closing.signal.aborted) return;
       this.#listener.onPage(page.items);
       version = page.resourceVersion;
@@ -124,14 +136,20 @@ export class ListWatch {
 
   /** @returns events that came */
   async #watch(): Promise<number> {
-    const { client, type, namespace, query } = this.#options;
+    const { client, type, namespace, query, metadataOnly = false } = this.#options;
     // Jitter, so that a fleet of watches does not come back in one moment.
     const seconds = Math.floor(WATCH_SECONDS * (0.75 + this.#options.random() / 4));
-    const watch = client.watch(type, namespace, {
-      ...query,
-      resourceVersion: this.#version,
-      timeoutSeconds: String(seconds),
-    }, this.#closing.signal);
+    const watch = client.watch(
+      type,
+      namespace,
+      {
+        ...query,
+        resourceVersion: this.#version,
+        timeoutSeconds: String(seconds),
+      },
+      this.#closing.signal,
+      metadataOnly,
+    );
     let events = 0;
     for await (const { type: event, object } of watch) {
       if (this.#closing.signal.aborted) return events;
@@ -148,18 +166,22 @@ export class ListWatch {
   #worked(): void {
     if (this.#failures > 0) this.#listener.onTrouble(null);
     this.#failures = 0;
+    this.#unknown = 0;
   }
 
-  async #wait(asked: number): Promise<void> {
-    const backoff = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(10, Math.max(0, this.#failures - 1)));
-    const ms = Math.max(asked, backoff / 2 + this.#options.random() * backoff / 2);
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#closing.signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        resolve();
-      }, { once: true });
-    });
+  /** @param times that it failed in a row */
+  #backoffMs(times: number): number {
+    const backoff = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(10, times - 1));
+    return backoff / 2 + this.#options.random() * backoff / 2;
+  }
+
+  async #wait(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    this.#wake = resolve;
+    await promise;
+    this.#wake = null;
+    clearTimeout(timer);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Follows an API server: every kind that the mesh reads, each by its own list-watch, into one store. */
 import type { KubeClient } from "../api/client.ts";
+import type { Definitions } from "../api/definitions.ts";
 import { ListWatch, type PageListener } from "../api/list_watch.ts";
 import { TYPES } from "../api/resource_type.ts";
 import { ObjectSink } from "./object_sink.ts";
@@ -30,6 +31,7 @@ export const FOLLOWED: readonly { readonly kind: Kind; readonly optional: boolea
 
 export interface ClusterSourceOptions {
   readonly client: KubeClient;
+  readonly definitions: Definitions;
   readonly store: ResourceStore;
   readonly random: () => number;
   /** All problems of objects, after each change of them. */
@@ -52,7 +54,7 @@ export class ClusterSource {
   readonly #watches = new Map<Kind, ListWatch>();
   readonly #troubles = new Map<Kind, string>();
 
-  constructor({ client, store, random, onProblems }: ClusterSourceOptions) {
+  constructor({ client, definitions, store, random, onProblems }: ClusterSourceOptions) {
     this.sink = new ObjectSink(store, onProblems);
     const waits: Promise<void>[] = [];
     for (const { kind, optional } of FOLLOWED) {
@@ -74,7 +76,10 @@ export class ClusterSource {
       };
       this.#watches.set(
         kind,
-        new ListWatch({ client, type: TYPES[kind], namespace: null, optional, listener, random }),
+        new ListWatch({
+          ...{ client, type: TYPES[kind], namespace: null, listener, random },
+          ...(optional ? { definitions } : {}),
+        }),
       );
     }
     this.synced = Promise.all(waits).then(() => {});

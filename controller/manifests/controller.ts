@@ -74,6 +74,8 @@ function clusterRules(): Manifest[] {
       verbs: ["patch", "update"],
     },
     { apiGroups: ["policy.tulle.dev", "workload.tulle.dev"], resources: ["*"], verbs: READ },
+    // Their names and no more: kinds that are defined after the mesh was installed are followed at once.
+    { apiGroups: ["apiextensions.k8s.io"], resources: ["customresourcedefinitions"], verbs: ["list", "watch"] },
     {
       apiGroups: ["policy.tulle.dev"],
       resources: POLICY_KINDS.map((kind) => `${TYPES[kind].plural}/status`),

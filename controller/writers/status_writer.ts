@@ -5,6 +5,7 @@
 import { errorText } from "../../src/base/error.ts";
 import { ApiError } from "../api/api_error.ts";
 import type { KubeClient, KubeObject } from "../api/client.ts";
+import type { Definitions } from "../api/definitions.ts";
 import { ListWatch } from "../api/list_watch.ts";
 import { apiVersion, TYPES } from "../api/resource_type.ts";
 import { type Kind, resourceKey } from "../kube/resources.ts";
@@ -14,6 +15,7 @@ import { WriterLoop } from "./_writer_loop.ts";
 
 export interface StatusOptions {
   readonly client: KubeClient;
+  readonly definitions: Definitions;
   readonly set: ResourceSet;
   readonly isWriter: () => boolean;
   readonly onTrouble: (object: string, detail: string) => void;
@@ -81,12 +83,13 @@ export class StatusWriter {
 
   #watch(kind: StatusKind): ListWatch {
     const take = (object: KubeObject) => this.#objects.set(keyOf(kind, object), { kind, object });
+    const { client, definitions, random } = this.#options;
     return new ListWatch({
-      client: this.#options.client,
+      client,
+      definitions,
       type: TYPES[kind],
       namespace: null,
-      optional: true,
-      random: this.#options.random,
+      random,
       listener: {
         onList: (objects) => {
           for (const [key, known] of this.#objects) if (known.kind === kind) this.#objects.delete(key);

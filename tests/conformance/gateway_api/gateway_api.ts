@@ -37,10 +37,9 @@ export const runGatewayApi: Suite = async (say) => {
  * Runs the suite on a cluster with the mesh.
  *
  * @param bed folder of the test bed
- * @param only name of the one test to run
  * @throws Error when it does not run at all
  */
-export async function runSuiteOn(cluster: Cluster, bed: string, only = ""): Promise<SuiteResult> {
+export async function runSuiteOn(cluster: Cluster, bed: string): Promise<SuiteResult> {
   const folder = mkdtempSync(join(tmpdir(), "tulle-gateway-api-"));
   try {
     const report = join(folder, "report.yaml");
@@ -49,11 +48,10 @@ export async function runSuiteOn(cluster: Cluster, bed: string, only = ""): Prom
         ...[join(bed, "conformance"), "--name", cluster.name, "--options", OPTIONS],
         ...["-namespace-annotations", "tulle.dev/inject=enabled", "-report-output", report],
         ...IMPLEMENTATION,
-        ...(only === "" ? [] : ["-run-test", only]),
       ],
       timeoutMs: SUITE_TIMEOUT_MS,
     });
-    const tally = tallyOf(stdout, reasonsOf(stdout));
+    const tally = tallyOf(stdout, reasonsOf(stderr));
     if (code !== 0 && tally.failures.length === 0) throw new Error(`the suite did not run: ${stderr.slice(-1000)}`);
     const text = readFileSync(report, "utf8");
     const version = /^gatewayAPIVersion: (\S+)$/m.exec(text)?.[1] ?? "";
@@ -64,8 +62,8 @@ export async function runSuiteOn(cluster: Cluster, bed: string, only = ""): Prom
 }
 
 /** What the suite's log says of failures: the runner prints only which tests they were. */
-function reasonsOf(output: string): string {
-  const log = /; log: (\S+);/.exec(output)?.[1];
+function reasonsOf(errors: string): string {
+  const log = /; log: (\S+);/.exec(errors)?.[1];
   if (log === undefined) return "";
   const lines = readFileSync(log, "utf8").split("\n").filter((line) => /failed|Error:|rror trace/i.test(line));
   return lines.slice(-MAX_REASONS).join("; ");
