@@ -1,6 +1,7 @@
 /** TCPRoutes and TLSRoutes: connections that are not HTTP go to the backends of their route, TLS by the name it asks for. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../support/eventually.ts";
+import { sumOf } from "../support/prometheus.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { type Resource, service, workload } from "../support/resources.ts";
 import { connectTcp, listenTcp, type TcpListener } from "../support/tcp.ts";
@@ -109,3 +110,18 @@ test.skipIf(isDirect)("where all routes ask for a name, other connections are re
   await eventually(async () => expect(await say(other)).toBe(""));
   expect(await say(a)).toBe(`a ${a.length}`);
 });
+
+test.skipIf(isDirect)(
+  "a connection whose route leads nowhere is refused as a request would be, not for want of endpoints",
+  async () => {
+    const errors = async (error: string) =>
+      sumOf(await mesh.sidecar("front").metrics(), "outbound_tcp_errors_total", { error });
+    const ready = await errors("no_endpoints");
+    mesh.apply([route("TCPRoute", "r", "gone")]);
+    await eventually(async () => {
+      expect(await say(Buffer.from("hello"))).toBe("");
+      expect(await errors("invalid_backend")).toBeGreaterThan(0);
+    });
+    expect(await errors("no_endpoints")).toBe(ready);
+  },
+);

@@ -28,11 +28,11 @@ import type { HttpContext } from "../exchange/http_context.ts";
 import type { Drainable } from "../exchange/live.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
 import { pickFor } from "./hash_key.ts";
+import { isFailure, streamBackend } from "./stream_backend.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 import { looksAtNames, NameReader, type NameReaderOwner } from "../connection/name_reader.ts";
 import { mayHaveConnection } from "../connection/peers.ts";
 import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "../exchange/request_share.ts";
-import { pickBackend, streamRule } from "../route/pick.ts";
 import { refuseConnection } from "../connection/refused_connection.ts";
 import { REFUSED_SILENCE_MS, Sniffer, type SnifferOwner } from "../connection/sniffer.ts";
 import { Tunnel, type TunnelOwner } from "../connection/tunnel.ts";
@@ -295,12 +295,9 @@ class OutboundConnection
   #connect(tunnel: Tunnel): void {
     const { deps } = this.#outbound;
     const { target } = (this.#entry as TargetEntry).current; // as above
-    const rule = streamRule(target, this.#name);
-    if (rule === null && target.streamRoutes.length > 0) {
-      return tunnel.fail(unsent("no_route", `no route of ${target.authority} is for the name "${this.#name}"`));
-    }
-    const backend = rule === null ? null : pickBackend(rule, deps.random())?.backend ?? null;
-    const endpoint = backend === null ? null : pickFor(null, backend, tunnel.tried, deps.upstreams);
+    const backend = streamBackend(target, this.#name, deps.random());
+    if (isFailure(backend)) return tunnel.fail(backend);
+    const endpoint = pickFor(null, backend, tunnel.tried, deps.upstreams);
     if (endpoint === null) return tunnel.fail(unsent("no_endpoints", `${target.authority} has no ready endpoint`));
     tunnel.dispatch(endpoint);
   }
