@@ -18,6 +18,7 @@ export type PeerRefusal =
   | "resumed_session"
   | "wrong_name"
   | "bad_identity"
+  | "foreign_trust_domain"
   | "wrong_identity"
   | "handshake_failed";
 
@@ -37,6 +38,11 @@ export type PeerResult =
 export interface PeerExpectation {
   /** The time, milliseconds since the epoch. */
   readonly nowMs: number;
+  /**
+   * The trust domain it must be of. A bundle vouches for its own alone (SPIFFE Trust Domain and Bundle §3): a root that signs
+   * for several must not make one mesh's workloads those of another. Null takes any, where ours is not known yet.
+   */
+  readonly trustDomain: string | null;
   /** Whether this identity will do; null takes any. */
   readonly expected: string | ((spiffeId: string) => boolean) | null;
 }
@@ -85,7 +91,7 @@ export function verifyCertificate(der: Uint8Array, expectation: PeerExpectation)
   const facts = parseCertificate(der);
   if (!facts.ok) return refuse("bad_identity", facts.error);
   const { notBeforeMs, notAfterMs, uris, maySign } = facts.value;
-  const { nowMs, expected } = expectation;
+  const { nowMs, trustDomain, expected } = expectation;
   if (nowMs > notAfterMs) return refuse("expired", `valid until ${isoTime(notAfterMs)}, now is ${isoTime(nowMs)}`);
   if (nowMs < notBeforeMs) {
     return refuse("not_yet_valid", `valid from ${isoTime(notBeforeMs)}, now is ${isoTime(nowMs)}`);
@@ -96,6 +102,9 @@ export function verifyCertificate(der: Uint8Array, expectation: PeerExpectation)
     return refuse("bad_identity", `the certificate names ${JSON.stringify(uris)}, want one SPIFFE ID of a workload`);
   }
   if (maySign) return refuse("bad_identity", `the certificate of ${spiffeId} may sign others: no workload's does`);
+  if (trustDomain !== null && id.trustDomain !== trustDomain) {
+    return refuse("foreign_trust_domain", `the peer is ${spiffeId}, want an identity of ${trustDomain}`);
+  }
   const wanted = typeof expected === "function" ? expected(spiffeId) : expected === null || expected === spiffeId;
   if (wanted) return { ok: true, spiffeId, notAfterMs };
   const want = typeof expected === "string" ? expected : "another identity";
@@ -122,6 +131,8 @@ const HINTS: Readonly<Record<PeerRefusal, string>> = {
   resumed_session: "; sidecars never do, so it is not one",
   wrong_name: "; the certificate lacks the DNS name mesh.tulle.dev, so it is not one of the mesh",
   bad_identity: "",
+  foreign_trust_domain:
+    "; no other mesh is trusted, also where the root is the same: has the trust domain been changed?",
   wrong_identity: "; its address was reused, or the endpoint list is old: another endpoint may be tried",
   handshake_failed: "",
 };

@@ -53,7 +53,11 @@ function serve(keys: KeyPair, nowMs: number) {
       open: (socket) => void (socket.data = { verified: null, delivered: 0 }),
       handshake(socket, ok, error) {
         const native = socket as unknown as Native; // one class at run time
-        socket.data.verified = verifyPeer(native, ok, error, { nowMs, expected: (id) => id !== WEB });
+        socket.data.verified = verifyPeer(native, ok, error, {
+          nowMs,
+          trustDomain: "cluster.local",
+          expected: (id) => id !== WEB,
+        });
         if (socket.data.verified.ok) socket.write("hello");
         else socket.terminate();
       },
@@ -118,7 +122,8 @@ async function meetAt(
         options.keep?.(Uint8Array.from(session));
       },
       handshake(socket: Bun.Socket, ok: boolean, error: Error | null) {
-        const expectation = { nowMs: options.nowMs ?? now, expected: options.expected ?? WEB };
+        const nowMs = options.nowMs ?? now;
+        const expectation = { nowMs, trustDomain: "cluster.local", expected: options.expected ?? WEB };
         verdict = verifyPeer(socket as unknown as Native, ok, error, expectation);
         if (verdict.ok || options.careless === true) socket.write("request");
         else socket.terminate();
@@ -160,6 +165,11 @@ test.each<[string, () => Promise<KeyPair | null>, string]>([
   ["that another workload has signed", () => signedBy(WEB), "untrusted_ca"],
   ["with a malformed identity", () => leaf({ uris: ["spiffe://cluster.local/ns//sa/front"] }), "bad_identity"],
   ["of an identity that is not wanted", () => leaf({ uris: [WEB] }), "wrong_identity"],
+  [
+    "of another trust domain",
+    () => leaf({ uris: ["spiffe://other.example/ns/shop/sa/front"] }),
+    "foreign_trust_domain",
+  ],
 ])("verifyPeer() refuses a client's certificate %s", async (_what, keys, code) => {
   const outcome = await meet(await keys());
   expect([codeOf(outcome.server), outcome.delivered]).toEqual([code, 0]);
@@ -170,6 +180,7 @@ test.each<[string, () => Promise<KeyPair>, string]>([
   ["that has expired", () => ca.issue({ uris: [WEB], dnsNames: DNS, notAfter: new Date(now - 1000) }), "expired"],
   ["without the mesh's DNS name", () => ca.issue({ uris: [WEB], dnsNames: ["web.shop"] }), "wrong_name"],
   ["of another workload", () => leaf(), "wrong_identity"],
+  ["of another trust domain", () => leaf({ uris: ["spiffe://other.example/ns/shop/sa/web"] }), "foreign_trust_domain"],
 ])("verifyPeer() refuses a server's certificate %s", async (_what, keys, code) => {
   const outcome = await meet(await leaf(), { server: await keys() });
   expect([codeOf(outcome.client), outcome.delivered]).toEqual([code, 0]);

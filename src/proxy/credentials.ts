@@ -61,7 +61,11 @@ export class Credentials implements MeshCredentials {
 
   verifyPeer(socket: RawSocket, ok: boolean, error: Error | null) {
     const nowMs = this.#now();
-    const peer = verifyPeer(socket, ok, error, { nowMs, expected: null });
+    const peer = verifyPeer(socket, ok, error, {
+      nowMs,
+      trustDomain: this.#identity?.trustDomain ?? null, // there is one, or there was no handshake
+      expected: null,
+    });
     if (!peer.ok) return peer;
     // Our own was valid a moment ago, or the handshake had failed: when our clock says otherwise, it is the clock.
     const ownMs = this.#identity?.notAfterMs ?? peer.notAfterMs;

@@ -39,7 +39,11 @@ export class ControlFace {
       mountedRoots: () => options.roots,
       credentials: () => this.identity.current(),
       verify(socket, ok, error) {
-        const result = verifyPeer(socket as TlsPeer, ok, error, { nowMs: Date.now(), expected: isControllerId });
+        const result = verifyPeer(socket as TlsPeer, ok, error, {
+          nowMs: Date.now(),
+          trustDomain: null,
+          expected: isControllerId,
+        });
         return result.ok ? "" : result.reason;
       },
     });

@@ -178,6 +178,12 @@ test.skipIf(isDirect)("a certificate without a SPIFFE ID is refused", async () =
   await expectUnheard(await ca.issue({ dnsNames: [MESH_NAME] }));
 });
 
+test.skipIf(isDirect)("a certificate of the mesh's root for another trust domain is refused", async () => {
+  const uris = [spiffeId("front").replace(/^spiffe:\/\/[^/]+/, "spiffe://other.example")];
+  // Not even a reply: it is nobody of whom policy would be asked.
+  expect(await expectUnheard(await ca.issue({ uris, dnsNames: [MESH_NAME] }))).toMatchObject({ code: null });
+});
+
 test.skipIf(isDirect || openssl === null)("a resumed session is refused, or never offered", async () => {
   const leaf = await issue(ca, "front");
   const file = (name: string) => join(mesh.dir, name);

@@ -68,7 +68,11 @@ export class SimulatedProxy {
       mountedRoots: () => roots,
       credentials: () => this.#identity.current(),
       verify(socket, ok, error) {
-        const result = verifyPeer(socket as TlsPeer, ok, error, { nowMs: Date.now(), expected: isControllerId });
+        const result = verifyPeer(socket as TlsPeer, ok, error, {
+          nowMs: Date.now(),
+          trustDomain: null,
+          expected: isControllerId,
+        });
         return result.ok ? "" : result.reason;
       },
     });
