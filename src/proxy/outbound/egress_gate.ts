@@ -2,6 +2,7 @@
 import type { Egress } from "../../model/egress.ts";
 import { decideEgress, type EgressVerdict } from "../policy/egress.ts";
 import type { Pins } from "../resolve/pins.ts";
+import { type Failure, unsent } from "../upstream/failure.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 
 export class EgressGate {
@@ -31,4 +32,9 @@ export class EgressGate {
   #isResolved(entry: TargetEntry, host: string): boolean {
     return this.#pins === null || host === "" || this.#pins.has(host, entry.ip, this.#clock());
   }
+}
+
+/** What a client is told that may not leave the mesh. @param verdict one that does not permit */
+export function egressFailure({ cause, reason }: EgressVerdict): Failure {
+  return unsent(cause === "not_resolved" ? "not_resolved" : "egress_denied", reason);
 }

@@ -5,6 +5,7 @@
  *     ├ HTTP/1.1, HTTP/2 → OutboundHttp, request by request
  *     └ anything else    → a tunnel to one endpoint
  */
+import { ExpiringSet } from "../../base/expiring_set.ts";
 import { resetConnection } from "../../net/reset.ts";
 import type { Refusal } from "../../http/refusal.ts";
 import { Http1Server } from "../../http/http1_server.ts";
@@ -21,22 +22,22 @@ import { CONNECT_ERROR, PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
 import { Downstream, type DownstreamOwner } from "../exchange/downstream.ts";
 import { Exchange } from "../exchange/exchange.ts";
 import { underWay } from "../exchange/revoke.ts";
-import { dependsOnHost, type EgressVerdict } from "../policy/egress.ts";
+import { dependsOnHost } from "../policy/egress.ts";
 import type { OutboundDeps } from "./outbound_deps.ts";
-import type { Egress } from "../../model/egress.ts";
 import type { HttpContext } from "../exchange/http_context.ts";
 import type { Drainable } from "../exchange/live.ts";
 import type { ConnectionCounters } from "../../net/connection_stats.ts";
 import { pickFor } from "./hash_key.ts";
 import { isFailure, streamBackend } from "./stream_backend.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
+import { StreamEgress } from "./stream_egress.ts";
 import { looksAtNames, NameReader, type NameReaderOwner } from "../connection/name_reader.ts";
 import { mayHaveConnection } from "../connection/peers.ts";
 import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "../exchange/request_share.ts";
 import { refuseConnection } from "../connection/refused_connection.ts";
 import { REFUSED_SILENCE_MS, Sniffer, type SnifferOwner } from "../connection/sniffer.ts";
 import { Tunnel, type TunnelOwner } from "../connection/tunnel.ts";
-import { type Failure, failure, isByPolicy, unsent } from "../upstream/failure.ts";
+import { type Failure, isByPolicy, unsent } from "../upstream/failure.ts";
 
 /** How long a connection to an unknown target waits for discovery, before it is refused. */
 export const DISCOVERY_TIMEOUT_MS = 3000;
@@ -46,6 +47,8 @@ const MAX_TUNNEL_ATTEMPTS = 3;
 const SERVER_FIRST_MEMORY_MS = 600_000;
 /** … and that policy takes no bytes there. Short: once it does, clients that wait for their server must not. */
 const REFUSES_BYTES_MEMORY_MS = 10_000;
+/** Targets of which that is remembered, of each kind. A workload has tens; with more, some wait for the sniffer once more. */
+const MAX_REMEMBERED_TARGETS = 1024;
 
 export class Outbound {
   readonly deps: OutboundDeps;
@@ -55,10 +58,10 @@ export class Outbound {
   readonly requests = new RequestBudget(MAX_OUTBOUND_REQUESTS);
   /** Connections of the workload's own programs. */
   connections = 0;
-  /** Targets whose server spoke first → until when that is remembered. */
-  readonly serverFirst = new Map<string, number>();
-  /** Targets that take requests and no bytes → until when that is remembered. */
-  readonly refusesBytes = new Map<string, number>();
+  /** Targets whose server spoke first. */
+  readonly serverFirst = new ExpiringSet(SERVER_FIRST_MEMORY_MS, MAX_REMEMBERED_TARGETS);
+  /** Targets that take requests and no bytes. */
+  readonly refusesBytes = new ExpiringSet(REFUSES_BYTES_MEMORY_MS, MAX_REMEMBERED_TARGETS);
 
   constructor(deps: OutboundDeps) {
     this.deps = deps;
@@ -87,8 +90,8 @@ class OutboundConnection
   #sniffer: Sniffer | null = null;
   /** What TLS asks for, where routes look at it. */
   #name = "";
-  /** The name that its address was pinned for when it was let through. */
-  #heldName = "";
+  /** Made when policy looks at a connection that is not HTTP. */
+  #egress: StreamEgress | null = null;
   /** Connected ahead and refused; the connection goes on without it. */
   #withdrawn: Tunnel | null = null;
   #closed = false;
@@ -160,8 +163,8 @@ class OutboundConnection
     this.stats = new ConnectionStats(this.#socket, this.#counters);
     const { protocol } = entry.current.target;
     if (protocol === "opaque") return this.opaque(this.#socket, null, NOTHING, false);
-    const until = serverFirst.get(entry.key) ?? 0;
-    this.#sniffer = new Sniffer(this.#socket, this, protocol, protocol === "detect" && until > deps.clock());
+    const isServerFirst = protocol === "detect" && serverFirst.has(entry.key, deps.clock());
+    this.#sniffer = new Sniffer(this.#socket, this, protocol, isServerFirst);
   }
 
   #refuse(): void {
@@ -229,48 +232,37 @@ class OutboundConnection
     const running = tunnel ?? this.#tunnel();
     const leg = new TcpLeg(socket, null, running, null, this.#outbound.share);
     running.attach(leg);
-    const { egress } = (this.#entry as TargetEntry).current.target; // as above
-    const refusal = egress === null ? null : this.#egressRefusal(egress);
+    const entry = this.#entry as TargetEntry; // as above
+    const { egress } = entry.current.target;
+    const refusal = egress === null ? null : this.#streamEgress(entry).refusal(egress);
     if (refusal !== null) return running.fail(refusal);
     if (early.length > 0) running.onData(leg, early, 0, early.length, false);
     if (tunnel === null) this.#connect(running);
   }
 
-  /** Decides about a connection that is not HTTP, and tells of it. @returns why it may not leave the mesh, or null */
-  #egressRefusal(egress: Egress): Failure | null {
-    const verdict = this.#egressVerdict(egress);
-    const { gate } = this.#outbound.deps;
-    if (verdict.permit) this.#heldName = gate.held(this.#entry as TargetEntry, this.#name, this.#heldName); // as above
-    this.#outbound.deps.observer.onEgress(this.#entry as TargetEntry, this.#egressProtocol, this.#name, verdict); // as above
-    if (verdict.permit) return null;
-    return unsent(verdict.cause === "not_resolved" ? "not_resolved" : "egress_denied", verdict.reason);
-  }
-
-  #egressVerdict(egress: Egress): EgressVerdict {
-    return this.#outbound.deps.gate.decide(this.#entry as TargetEntry, egress, this.#name, this.#heldName); // as above
-  }
-
-  get #egressProtocol(): "tls" | "tcp" {
-    return this.#name === "" ? "tcp" : "tls";
+  /** Only once the name is known, if there is any. */
+  #streamEgress(entry: TargetEntry): StreamEgress {
+    const { gate, observer } = this.#outbound.deps;
+    return this.#egress ??= new StreamEgress(gate, observer, entry, this.#name);
   }
 
   #rejudgeTunnel(tunnel: Tunnel): void {
-    const entry = this.#entry as TargetEntry; // as above
+    const entry = this.#entry as TargetEntry; // known before there is a tunnel
     const { egress } = entry.current.target;
-    const verdict = egress === null ? null : this.#egressVerdict(egress);
-    if (verdict === null || verdict.permit) return;
-    this.#outbound.deps.observer.onEgressRevoked(entry, this.#egressProtocol, this.#name, verdict);
-    tunnel.end(failure("revoked", verdict.reason));
+    const revocation = egress === null ? null : this.#streamEgress(entry).revocation(egress);
+    if (revocation !== null) tunnel.end(revocation);
   }
 
   ahead(sniffer: Sniffer): Tunnel | null {
-    // Declared HTTP: the client speaks first by definition.
     const { refusesBytes, deps } = this.#outbound;
-    if (this.#entry?.current.target.protocol !== "detect" || looksAtNames(this.#entry.current.target)) return null;
-    if ((refusesBytes.get(this.#entry.key) ?? 0) > deps.clock()) return null;
-    const { egress } = this.#entry.current.target;
+    const entry = this.#entry as TargetEntry; // known before anything is detected
+    const { target } = entry.current;
+    // Declared HTTP: the client speaks first by definition.
+    if (target.protocol !== "detect" || looksAtNames(target)) return null;
+    if (refusesBytes.has(entry.key, deps.clock())) return null;
+    const { egress } = target;
     // A server must not hear of a connection that may not leave; and who waits for its greeting is not left waiting.
-    if (egress !== null && (dependsOnHost(egress) || !this.#egressVerdict(egress).permit)) {
+    if (egress !== null && (dependsOnHost(egress) || !deps.gate.decide(entry, egress, "", "").permit)) {
       sniffer.refusedAhead(REFUSED_SILENCE_MS);
       return null;
     }
@@ -311,7 +303,7 @@ class OutboundConnection
   onServerFirst(_tunnel: Tunnel): void {
     const { serverFirst, deps } = this.#outbound;
     const entry = this.#entry as TargetEntry; // as above
-    serverFirst.set(entry.key, deps.clock() + SERVER_FIRST_MEMORY_MS);
+    serverFirst.add(entry.key, deps.clock());
     this.#sniffer?.serverSpoke();
   }
 
@@ -328,7 +320,7 @@ class OutboundConnection
     const { refusesBytes, deps } = this.#outbound;
     this.#withdrawn = tunnel;
     const needsRequest = error.code === "unclassified";
-    if (needsRequest) refusesBytes.set((this.#entry as TargetEntry).key, deps.clock() + REFUSES_BYTES_MEMORY_MS); // as above
+    if (needsRequest) refusesBytes.add((this.#entry as TargetEntry).key, deps.clock()); // as above
     this.#sniffer?.refusedAhead(needsRequest ? 0 : REFUSED_SILENCE_MS);
   }
 

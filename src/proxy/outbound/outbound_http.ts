@@ -23,7 +23,7 @@ import { pickFor } from "./hash_key.ts";
 import { Holds } from "./hold.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "../observe/observe.ts";
-import { EgressGate } from "./egress_gate.ts";
+import { egressFailure, EgressGate } from "./egress_gate.ts";
 import { toldFailure } from "../exchange/respond.ts";
 import { type Account, accountOf, accountOfResponse } from "../exchange/retry.ts";
 import { mirrorRequest } from "./mirror.ts";
@@ -96,7 +96,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     const verdict = this.#gate.decide(entry, egress, host, downstream.heldName);
     this.#observer.onEgress(entry, "http", host, verdict);
     if (verdict.permit) downstream.heldName = this.#gate.held(entry, host, downstream.heldName);
-    else exchange.fail(unsent(verdict.cause === "not_resolved" ? "not_resolved" : "egress_denied", verdict.reason));
+    else exchange.fail(egressFailure(verdict));
     return verdict.permit;
   }
 
