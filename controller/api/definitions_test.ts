@@ -7,7 +7,7 @@ import { TYPES } from "./resource_type.ts";
 const opened: { close(): void }[] = [];
 afterEach(() => opened.splice(0).forEach((one) => one.close()));
 
-/** As much of an API server as two list-watches ask of it: HTTPRoutes are unknown until they are served. */
+/** As much of an API server as two list-watches ask of it: TLSRoutes are unknown until they are served, and then of an older version alone. */
 function apiServer() {
   const definitions = Promise.withResolvers<ReadableStreamDefaultController<string>>();
   const asked = { isServed: false, unknown: 0, accepted: [] as (string | null)[] };
@@ -24,7 +24,7 @@ function apiServer() {
         return new Response(new ReadableStream({ start: (stream) => definitions.resolve(stream) }));
       }
       if (isWatch) return new Response(new ReadableStream({ start: () => {} }));
-      if (asked.isServed) return list("web");
+      if (asked.isServed && pathname.includes("/v1alpha3/")) return list("web");
       asked.unknown++;
       return Response.json({ kind: "Status", code: 404, reason: "NotFound" }, { status: 404 });
     },
@@ -48,7 +48,7 @@ test("a kind that becomes known is listed at once, and its definition's schema i
   const emptied = Promise.withResolvers<void>();
   const listed = Promise.withResolvers<string[]>();
   const watch = new ListWatch({
-    ...{ client, type: TYPES.HTTPRoute, namespace: null, definitions, random: () => 1 },
+    ...{ client, type: TYPES.TLSRoute, namespace: null, definitions, random: () => 1 },
     listener: {
       onList: (objects) =>
         objects.length === 0 ? emptied.resolve() : listed.resolve(objects.map((one) => one.metadata.name ?? "")),
@@ -63,8 +63,8 @@ test("a kind that becomes known is listed at once, and its definition's schema i
   await emptied.promise;
   await tell("grpcroutes.gateway.networking.k8s.io");
   asked.isServed = true;
-  await tell("httproutes.gateway.networking.k8s.io");
+  await tell("tlsroutes.gateway.networking.k8s.io");
   expect(await listed.promise).toEqual(["web"]);
-  expect(asked.unknown).toBe(1);
+  expect(asked.unknown).toBe(3 + 1); // each version; then the newest again
   for (const accepted of asked.accepted) expect(accepted).toContain("as=PartialObjectMetadata");
 });

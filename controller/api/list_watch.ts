@@ -6,7 +6,7 @@ import { errorText } from "../../src/base/error.ts";
 import { ApiError } from "./api_error.ts";
 import type { KubeClient, KubeObject, Query } from "./client.ts";
 import type { Definitions } from "./definitions.ts";
-import type { ResourceType } from "./resource_type.ts";
+import { type ResourceType, typeVersions } from "./resource_type.ts";
 
 /** Objects in a page of a list: a page is what memory holds twice. */
 const PAGE = "500";
@@ -39,6 +39,7 @@ export interface PageListener extends ChangeListener {
 
 export interface ListWatchOptions {
   readonly client: KubeClient;
+  /** Followed at the newest of its versions that the cluster serves. */
   readonly type: ResourceType;
   /** null: all namespaces. */
   readonly namespace: string | null;
@@ -55,7 +56,10 @@ export interface ListWatchOptions {
 export class ListWatch {
   readonly #options: ListWatchOptions;
   readonly #listener: PageListener;
+  readonly #types: readonly ResourceType[];
   readonly #closing = new AbortController();
+  /** Which of the types the cluster serves, as far as is known. */
+  #at = 0;
   /** Version to resume from; "" lists again. */
   #version = "";
   #failures = 0;
@@ -68,6 +72,7 @@ export class ListWatch {
 
   constructor(options: ListWatchOptions) {
     this.#options = options;
+    this.#types = typeVersions(options.type);
     const { listener } = options;
     this.#listener = "onList" in listener ? gathering(listener) : listener;
     options.definitions?.tell(options.type, () => {
@@ -99,6 +104,9 @@ export class ListWatch {
           continue;
         }
         if (error instanceof ApiError && error.isNotFound && this.#options.definitions !== undefined) {
+          this.#version = "";
+          this.#at = (this.#at + 1) % this.#types.length;
+          if (this.#at > 0) continue;
           this.#listener.onListStart();
           this.#listener.onListEnd();
           await this.#wait(this.#backoffMs(++this.#unknown));
@@ -111,13 +119,17 @@ export class ListWatch {
     }
   }
 
+  get #type(): ResourceType {
+    return this.#types[this.#at] ?? this.#options.type;
+  }
+
   async #list(): Promise<void> {
-    const { client, type, namespace, query, metadataOnly = false } = this.#options;
+    const { client, namespace, query, metadataOnly = false } = this.#options;
     this.#listener.onListStart();
     let next = "";
     let version = "";
     do {
-      const page = await client.listPage(type, namespace, {
+      const page = await client.listPage(this.#type, namespace, {
         limit: PAGE,
         ...query,
         ...(next === "" ? {} : { continue: next }),
@@ -136,11 +148,11 @@ export class ListWatch {
 
   /** @returns events that came */
   async #watch(): Promise<number> {
-    const { client, type, namespace, query, metadataOnly = false } = this.#options;
+    const { client, namespace, query, metadataOnly = false } = this.#options;
     // Jitter, so that a fleet of watches does not come back in one moment.
     const seconds = Math.floor(WATCH_SECONDS * (0.75 + this.#options.random() / 4));
     const watch = client.watch(
-      type,
+      this.#type,
       namespace,
       {
         ...query,

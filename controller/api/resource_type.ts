@@ -8,6 +8,8 @@ export interface ResourceType {
   readonly plural: string;
   readonly kind: string;
   readonly namespaced: boolean;
+  /** Versions with the same fields that a cluster may serve instead, newest first. */
+  readonly older?: readonly string[];
 }
 
 function core(plural: string, kind: string, namespaced = true): ResourceType {
@@ -16,6 +18,11 @@ function core(plural: string, kind: string, namespaced = true): ResourceType {
 
 function of(group: string, version: string, plural: string, kind: string, namespaced = true): ResourceType {
   return { group, version, plural, kind, namespaced };
+}
+
+/** A kind of the Gateway API, which clusters have of many releases. */
+function gateway(plural: string, kind: string, ...older: readonly string[]): ResourceType {
+  return { group: "gateway.networking.k8s.io", version: "v1", plural, kind, namespaced: true, older };
 }
 
 /** What the mesh reads and writes, by kind. */
@@ -64,11 +71,11 @@ export const TYPES = {
     "CustomResourceDefinition",
     false,
   ),
-  HTTPRoute: of("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"),
-  GRPCRoute: of("gateway.networking.k8s.io", "v1", "grpcroutes", "GRPCRoute"),
-  TCPRoute: of("gateway.networking.k8s.io", "v1", "tcproutes", "TCPRoute"),
-  TLSRoute: of("gateway.networking.k8s.io", "v1", "tlsroutes", "TLSRoute"),
-  ReferenceGrant: of("gateway.networking.k8s.io", "v1beta1", "referencegrants", "ReferenceGrant"),
+  HTTPRoute: gateway("httproutes", "HTTPRoute", "v1beta1"),
+  GRPCRoute: gateway("grpcroutes", "GRPCRoute", "v1alpha2"),
+  TCPRoute: gateway("tcproutes", "TCPRoute", "v1alpha2"),
+  TLSRoute: gateway("tlsroutes", "TLSRoute", "v1alpha3", "v1alpha2"),
+  ReferenceGrant: gateway("referencegrants", "ReferenceGrant", "v1beta1"),
   Server: of("policy.tulle.dev", "v1alpha1", "servers", "Server"),
   AuthorizationPolicy: of("policy.tulle.dev", "v1alpha1", "authorizationpolicies", "AuthorizationPolicy"),
   MeshTLSAuthentication: of("policy.tulle.dev", "v1alpha1", "meshtlsauthentications", "MeshTLSAuthentication"),
@@ -83,6 +90,11 @@ export const TYPES = {
 /** `apiVersion` of objects of a type. */
 export function apiVersion(type: ResourceType): string {
   return type.group === "" ? type.version : `${type.group}/${type.version}`;
+}
+
+/** A type at each version that a cluster may serve, the newest first. */
+export function typeVersions(type: ResourceType): readonly ResourceType[] {
+  return [type, ...(type.older ?? []).map((version) => ({ ...type, version }))];
 }
 
 /**

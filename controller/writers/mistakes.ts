@@ -3,9 +3,9 @@
  * the rest.
  */
 import { createHash } from "node:crypto";
-import type { KubeClient } from "../api/client.ts";
+import type { KubeClient, KubeObject } from "../api/client.ts";
 import { writeEvent } from "../api/event.ts";
-import { apiVersion, type ResourceType, TYPES } from "../api/resource_type.ts";
+import { type ResourceType, TYPES, typeVersions } from "../api/resource_type.ts";
 import type { ConfigWarning } from "../index/world.ts";
 import type { Problem } from "../kube/problem.ts";
 import { EventTeller } from "./event_teller.ts";
@@ -70,9 +70,18 @@ export function mistakeEvents({ client, mistakes, isWriter, onTrouble, now }: Mi
 async function tell(client: KubeClient, { object, isRefused, text }: Mistake, nowMs: number): Promise<void> {
   const { kind, namespace, name } = placeOf(object);
   const type = (TYPES as Readonly<Record<string, ResourceType>>)[kind]; // by kind, as it is written
-  const found = type === undefined ? null : await client.find(type, namespace, name);
-  if (type === undefined || found === null) return;
-  const about = { apiVersion: apiVersion(type), kind, namespace: namespace ?? "", name, uid: found.metadata.uid ?? "" };
+  let found: KubeObject | null = null;
+  for (const version of type === undefined ? [] : typeVersions(type)) {
+    found ??= await client.find(version, namespace, name);
+  }
+  if (found === null) return;
+  const about = {
+    apiVersion: found.apiVersion ?? "",
+    kind,
+    namespace: namespace ?? "",
+    name,
+    uid: found.metadata.uid ?? "",
+  };
   const message = (isRefused ? `Refused; what was in force stays: ${text}` : text).slice(0, MAX_MESSAGE);
   const reason = isRefused ? "Refused" : "Mistake";
   const serial = createHash("sha256").update(message).digest("hex").slice(0, 8);

@@ -7,7 +7,7 @@ import { ApiError } from "../api/api_error.ts";
 import type { KubeClient, KubeObject } from "../api/client.ts";
 import type { Definitions } from "../api/definitions.ts";
 import { ListWatch } from "../api/list_watch.ts";
-import { apiVersion, TYPES } from "../api/resource_type.ts";
+import { TYPES } from "../api/resource_type.ts";
 import { type Kind, resourceKey } from "../kube/resources.ts";
 import type { ResourceSet } from "../kube/store.ts";
 import { Alarm } from "./_alarm.ts";
@@ -93,7 +93,7 @@ export class StatusWriter {
       listener: {
         onList: (objects) => {
           for (const [key, known] of this.#objects) if (known.kind === kind) this.#objects.delete(key);
-          for (const object of objects) take({ apiVersion: apiVersion(TYPES[kind]), kind, ...object });
+          for (const object of objects) take(object);
           this.look();
         },
         onChange: (object) => {
@@ -120,7 +120,8 @@ export class StatusWriter {
       try {
         // With its version: a change by somebody else is seen first.
         const patch = { metadata: { resourceVersion }, status };
-        const written = await client.mergePatch(TYPES[kind], namespace, name, patch, "status");
+        const version = object.apiVersion?.split("/").at(-1) ?? TYPES[kind].version;
+        const written = await client.mergePatch({ ...TYPES[kind], version }, namespace, name, patch, "status");
         if (this.#objects.get(key)?.object === object) this.#objects.set(key, { kind, object: written });
       } catch (error) {
         // What has changed or gone meanwhile is told by the watch.

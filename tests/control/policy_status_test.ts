@@ -104,6 +104,34 @@ describe.skipIf(TEST_BED === null)("status of policies", () => {
     expect(error).toContain("want a duration such as 500ms, 10s, 1m30s or 24h");
   });
 
+  test("a kind that a cluster comes to know, of an older version alone, is told all the same", async () => {
+    const type = { ...TYPES.TLSRoute, version: "v1alpha2" };
+    const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+    await api.client.create(TYPES.CustomResourceDefinition, null, {
+      metadata: {
+        name: "tlsroutes.gateway.networking.k8s.io",
+        annotations: { "api-approved.kubernetes.io": "unapproved, as the group is the API's own" },
+      },
+      spec: {
+        group: type.group,
+        scope: "Namespaced",
+        names: { kind: type.kind, plural: type.plural },
+        versions: [{ name: type.version, served: true, storage: true, schema, subresources: { status: {} } }],
+      },
+    });
+    const parentRefs = [{ group: "", kind: "Service", name: "svc-0", port: 80 }];
+    const rules = [{ backendRefs: [{ name: "svc-0", port: 80 }] }];
+    const object = {
+      metadata: { namespace: NAMESPACE, name: "t" },
+      spec: { parentRefs, hostnames: ["a.example"], rules },
+    };
+    await eventually(async () => await api.client.apply(type, object, "test"), WAIT_MS);
+    await eventually(async () => {
+      const { status } = await api.client.get(type, NAMESPACE, "t");
+      expect(status).toMatchObject({ parents: [{ controllerName: "tulle.dev/mesh-controller" }] });
+    }, WAIT_MS);
+  });
+
   test("what has been written is not written again", async () => {
     // A write that changes nothing leaves no trace in the object, so the API server is asked how many there were.
     const writes = async () => {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../../../src/base/error.ts";
 import { ApiError } from "../../api/api_error.ts";
-import { TYPES } from "../../api/resource_type.ts";
+import { TYPES, typeVersions } from "../../api/resource_type.ts";
 import type { KubeClient } from "../../api/client.ts";
 import { CONTROLLER, MESH_NAMESPACE, SIDECAR_CONTAINER } from "../../core/cluster_names.ts";
 import type { IndexOptions } from "../../index/world.ts";
@@ -186,13 +186,14 @@ export function stateOfMesh({ stateFolder, folders, trustDomain }: KnownMesh): M
  */
 export async function stateOfCluster(client: KubeClient): Promise<MeshState> {
   const lists = await Promise.all(FOLLOWED.map(async ({ kind, optional }) => {
-    try {
-      return await client.list(TYPES[kind], null);
-    } catch (error) {
-      // As for the controller: there are none of a kind that the cluster does not know.
-      if (optional && error instanceof ApiError && error.isNotFound) return [];
-      throw error;
+    for (const type of typeVersions(TYPES[kind])) {
+      try {
+        return await client.list(type, null);
+      } catch (error) {
+        if (!optional || !(error instanceof ApiError) || !error.isNotFound) throw error;
+      }
     }
+    return []; // as for the controller: there are none of a kind that the cluster does not know
   }));
   const resources = lists.flat().flatMap((object) => {
     const { resource } = decodeResource(object);
