@@ -5,6 +5,17 @@
  * same bytes again gives the same refusal, so none may be retried. After any of them the connection's framing is unknown:
  * answer (to a client) and close.
  */
+import {
+  MAX_CHUNK_EXTENSION_BYTES,
+  MAX_CHUNK_SIZE_DIGITS,
+  MAX_CONNECTION_OPTIONS,
+  MAX_EXTENSION_DEBT_BYTES,
+  MAX_FIELDS,
+  MAX_HEAD_BYTES,
+  MAX_METHOD_BYTES,
+  MAX_TARGET_BYTES,
+  MAX_TRAILER_BYTES,
+} from "./limits.ts";
 
 export const BAD_LINE_END = -1;
 export const CONTROL_BYTE = -2;
@@ -55,10 +66,10 @@ const CODES: readonly CodeInfo[] = [
   {
     name: "head_too_long",
     status: 431,
-    text: "start line and fields are longer than 65536 bytes; send fewer or smaller fields",
+    text: `start line and fields are longer than ${MAX_HEAD_BYTES} bytes; send fewer or smaller fields`,
   },
   { name: "bad_method", status: 400, text: "the request does not start with a method followed by one space" },
-  { name: "method_too_long", status: 501, text: "the method is longer than 64 bytes" },
+  { name: "method_too_long", status: 501, text: `the method is longer than ${MAX_METHOD_BYTES} bytes` },
   {
     name: "bad_target",
     status: 400,
@@ -68,7 +79,7 @@ const CODES: readonly CodeInfo[] = [
   {
     name: "target_too_long",
     status: 414,
-    text: "the request target is longer than 32768 bytes; move data into the body",
+    text: `the request target is longer than ${MAX_TARGET_BYTES} bytes; move data into the body`,
   },
   {
     name: "bad_version",
@@ -87,7 +98,7 @@ const CODES: readonly CodeInfo[] = [
     text: "a field name is empty or has a character that is not allowed in a token",
   },
   { name: "bad_field_value", status: 400, text: "a field value has a control character" },
-  { name: "too_many_fields", status: 431, text: "the message has more than 100 fields" },
+  { name: "too_many_fields", status: 431, text: `the message has more than ${MAX_FIELDS} fields` },
   { name: "bad_content_length", status: 400, text: "Content-Length is not one plain decimal number up to 2^53-1" },
   {
     name: "duplicate_content_length",
@@ -99,13 +110,17 @@ const CODES: readonly CodeInfo[] = [
   { name: "unknown_transfer_coding", status: 501, text: "Transfer-Encoding names a coding other than chunked" },
   { name: "transfer_encoding_in_1_0", status: 400, text: "HTTP/1.0 has no Transfer-Encoding" },
   { name: "framing_conflict", status: 400, text: "Content-Length and Transfer-Encoding exclude each other" },
-  { name: "too_many_connection_options", status: 400, text: "the Connection fields name more than 32 options" },
+  {
+    name: "too_many_connection_options",
+    status: 400,
+    text: `the Connection fields name more than ${MAX_CONNECTION_OPTIONS} options`,
+  },
   {
     name: "bad_status_line",
     status: 502,
     text: "the response does not start with HTTP/1.x and a status code of 100 to 999",
   },
-  { name: "bad_chunk_size", status: 400, text: "a chunk size is not 1 to 13 hexadecimal digits" },
+  { name: "bad_chunk_size", status: 400, text: `a chunk size is not 1 to ${MAX_CHUNK_SIZE_DIGITS} hexadecimal digits` },
   {
     name: "bad_chunk_extension",
     status: 400,
@@ -114,10 +129,11 @@ const CODES: readonly CodeInfo[] = [
   {
     name: "chunk_extension_too_long",
     status: 400,
-    text: "chunk extensions are longer than 1024 bytes, or outweigh the data by 16 KiB",
+    text:
+      `chunk extensions are longer than ${MAX_CHUNK_EXTENSION_BYTES} bytes, or outweigh the data by ${MAX_EXTENSION_DEBT_BYTES}`,
   },
   { name: "bad_chunk_end", status: 400, text: "the data of a chunk is not followed by CR LF" },
-  { name: "trailers_too_long", status: 431, text: "the trailer section is longer than 16384 bytes" },
+  { name: "trailers_too_long", status: 431, text: `the trailer section is longer than ${MAX_TRAILER_BYTES} bytes` },
   { name: "connection_field", status: 502, text: "a field that belongs to one connection only cannot be passed on" },
   { name: "not_http1", status: 502, text: "the message has parts that HTTP/1.1 cannot express" },
   {
