@@ -30,7 +30,12 @@ export const ANNOTATIONS: readonly Annotation[] = [
     "written by the injector",
     "Why the pod has no sidecar although it asks for one.",
   ),
-  annotation("tulle.dev/optional", ["service"], "true or false", "The Service may be missing."),
+  annotation(
+    "tulle.dev/optional",
+    ["workload"],
+    "true or false",
+    "A workload that `tulle up` runs is left out where its program is not installed.",
+  ),
   annotation("tulle.dev/skip-inbound-ports", WORKLOAD, PORTS, "Connections to these ports do not pass the sidecar."),
   annotation("tulle.dev/skip-outbound-ports", WORKLOAD, PORTS, "Connections to these ports leave as they are."),
   annotation(
@@ -93,7 +98,7 @@ export const ANNOTATIONS: readonly Annotation[] = [
     "tulle.dev/proxy-admin-allow",
     WORKLOAD,
     "networks such as 10.0.0.0/8",
-    "Who may read the sidecar's /config and /tap beside the pod itself.",
+    "Who may read the sidecar's /config, /flows and /tap beside the pod itself.",
   ),
   annotation("timeout.tulle.dev/request", TRAFFIC, DURATION, "Longest time of a request with all its tries."),
   annotation("timeout.tulle.dev/response", TRAFFIC, DURATION, "Longest time of one try."),

@@ -28,7 +28,7 @@ export function lintAnnotations({ state }: MeshView, say: Say): void {
         const near = suggest(key, ANNOTATION_KEYS);
         const fix = near === null ? "remove it; the README lists all keys" : `did you mean ${near}?`;
         say("error", "mistyped", object, `nobody reads its annotation ${key}`, fix);
-      } else if (known !== undefined && !known.places.includes(place) && key !== "tulle.dev/optional") {
+      } else if (known !== undefined && !known.places.includes(place)) {
         const where = known.places.join(" or ");
         say("warning", "mistyped", object, `annotation ${key} is not read on a ${place}`, `write it on a ${where}`);
       }
