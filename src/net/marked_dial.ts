@@ -66,6 +66,7 @@ export function markSocket(fd: number, mark: number): boolean {
 export class MarkedConnect implements SocketOwner {
   stats: ConnectionStats | null = null;
   readonly #owner: SocketOwner;
+  #socket: RawSocket | null = null;
 
   constructor(owner: SocketOwner) {
     this.#owner = owner;
@@ -97,6 +98,4 @@ export class MarkedConnect implements SocketOwner {
   onData(_buffer: Buffer): void {}
 
   onEnd(): void {}
-
-  #socket: RawSocket | null = null;
 }

@@ -61,6 +61,8 @@ export class DnsRelay implements LookupOwner, StreamOwner {
   readonly #listeners: Listener[] = [];
   /** So that what `open` has begun does not listen when `stop` came meanwhile. */
   #stops = 0;
+  /** After the last answer; nothing while it takes questions. */
+  #onIdle: () => void = () => {};
   #preferred = 0;
   #preferUntilMs = 0;
 
@@ -124,8 +126,6 @@ export class DnsRelay implements LookupOwner, StreamOwner {
     for (const stream of [...this.#streams]) stream.close();
     this.#look();
   }
-
-  #onIdle: () => void = () => {};
 
   // --- UDP
 
