@@ -49,6 +49,7 @@ test("lint finds slips of traffic policy, and what was meant where that can be t
       "warning shadowed HTTPRoute till/desk",
       "warning dangling MeshTLSAuthentication till/callers desk",
       "warning dangling MeshTLSAuthentication till/callers namespace till",
+      "warning mistyped Service till/books",
       "warning unused Service till/books",
       "warning dangling Service till/lost",
     ]);

@@ -150,6 +150,7 @@ function expand(
   const skips = readSkips(annotations, keyOf(workload), problems);
   const dns = readDns(annotations, keyOf(workload), problems);
   const workers = readWorkers(annotations, keyOf(workload), problems);
+  const optional = readOptional(meta.annotations, keyOf(workload), problems);
   return Array.from({ length: run.replicas }, (_, index) => {
     const fixedIps = declaredAddresses(workload, index);
     const name = instanceName(workload, index);
@@ -167,7 +168,7 @@ function expand(
       skips,
       dns,
       workers,
-      optional: meta.annotations[OPTIONAL] === "true",
+      optional,
       command: run.command,
       workingDir,
       env,
@@ -175,6 +176,15 @@ function expand(
       fingerprint: JSON.stringify(identity),
     };
   });
+}
+
+/** Of the workload itself: a namespace's word would make all of it optional. */
+function readOptional(annotations: Meta["annotations"], where: string, problems: string[]): boolean {
+  const text = annotations[OPTIONAL];
+  if (text !== undefined && text !== "true" && text !== "false") {
+    problems.push(`${where}: metadata.annotations["${OPTIONAL}"]: found ${JSON.stringify(text)}, want true or false`);
+  }
+  return text === "true";
 }
 
 function outsideOf(workload: ExternalWorkload): Outside[] {

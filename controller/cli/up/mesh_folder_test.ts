@@ -60,6 +60,20 @@ test.each([
   expect(problems).toEqual(wanted);
 });
 
+test.each([
+  ["{}", false, []],
+  ['{ tulle.dev/optional: "true" }', true, []],
+  ['{ tulle.dev/optional: "false" }', false, []],
+  ['{ tulle.dev/optional: "yes" }', false, [
+    'ExternalWorkload shop/web: metadata.annotations["tulle.dev/optional"]: found "yes", want true or false',
+  ]],
+])("read() takes from %s whether a workload may be left out", (annotations, optional, wanted) => {
+  write("a.yaml", workload("web", annotations, '{ command: ["x"] }'));
+  const { instances, problems } = new MeshFolderReader([folder]).read();
+  expect(instances[0]?.optional).toBe(optional);
+  expect(problems).toEqual(wanted);
+});
+
 test("read() resolves a relative working directory against the folder", () => {
   write("a.yaml", workload("web", "{}", '{ command: ["x"], workingDir: apps }'));
   expect(new MeshFolderReader([folder]).read().instances[0]?.workingDir).toBe(join(folder, "apps"));
