@@ -17,6 +17,7 @@ export function attachRoutes(set: ResourceSet, report: Report) {
   const toServers = new Map<string, Route[]>();
   const all: readonly AnyRoute[] = ROUTE_KINDS.flatMap((kind): readonly AnyRoute[] => set.list(kind));
   for (const route of all) {
+    warnOfDropped(route, report);
     for (const parent of route.parents) {
       const namespace = parent.namespace ?? route.meta.namespace;
       const key = `${namespace}/${parent.name}`;
@@ -43,6 +44,13 @@ export function attachRoutes(set: ResourceSet, report: Report) {
     }
   }
   return { toServices, toServers };
+}
+
+function warnOfDropped(route: AnyRoute, report: Report): void {
+  route.rules.forEach(({ dropped }, index) => {
+    if (dropped === undefined) return;
+    report.warn(keyOf(route), `rule ${index + 1} of ${route.rules.length} is dropped until it can be read: ${dropped}`);
+  });
 }
 
 function append<T>(map: Map<string, T[]>, key: string, value: T): void {

@@ -16,7 +16,7 @@ import { clientsRoute, serversAt, serversByNamespace, targetProblem } from "./_p
 import { protocolOf, serverProtocol } from "./_protocol.ts";
 import { buildRateLimits } from "./_rate_limits.ts";
 import type { Report } from "./_report.ts";
-import { type RankedRule, rankRules, type Route } from "./_routes.ts";
+import { type RankedRule, rankRules, type Route, routeRef } from "./_routes.ts";
 import type { IndexOptions, Instance } from "./_workloads.ts";
 
 export const POLICY_GROUP = "policy.tulle.dev";
@@ -64,7 +64,7 @@ export function inboundWorkload(
   const ports = new Map<number, InboundPort>();
   for (const { server, port, holder } of serversAt(workload, policies.servers.get(namespace) ?? [])) {
     if (port === null) report.warn(keyOf(server), `${keyOf(workload)} has no port named ${server.port}`);
-    else if (holder === null) ports.set(port, serverPort(server, port, instance, policies));
+    else if (holder === null) ports.set(port, serverPort(server, port, instance, policies, report));
     else {
       const detail = `port ${port} of ${keyOf(workload)} is selected by ${keyOf(holder)} already`;
       report.warn(keyOf(server), `${detail}, which is older or comes first by name: this one does not hold there`);
@@ -114,10 +114,17 @@ function declaredProtocol(instance: Instance, port: number): Protocol {
   return protocolOf(own?.appProtocol ?? null);
 }
 
-function serverPort(server: Server, port: number, instance: Instance, policies: PolicyIndex): InboundPort {
+function serverPort(
+  server: Server,
+  port: number,
+  instance: Instance,
+  policies: PolicyIndex,
+  report: Report,
+): InboundPort {
   const { namespace, name } = server.meta;
   const said = serverProtocol(server.proxyProtocol);
-  return {
+  const routes = policies.routes.get(`${namespace}/${name}`) ?? [];
+  const open: InboundPort = {
     port,
     protocol: said === "detect" ? declaredProtocol(instance, port) : said,
     server: { group: POLICY_GROUP, kind: "Server", namespace, name, section: String(port) },
@@ -125,13 +132,27 @@ function serverPort(server: Server, port: number, instance: Instance, policies: 
       ...policies.authorizations.get(`Server ${namespace}/${name}`) ?? [],
       ...policies.authorizations.get(`Namespace ${namespace}`) ?? [],
     ],
-    routes: rankRules(policies.routes.get(`${namespace}/${name}`) ?? []).map((ranked) =>
-      inboundRoute(ranked, policies)
-    ),
+    routes: rankRules(routes).map((ranked) => inboundRoute(ranked, policies)),
     defaultPolicy: server.accessPolicy,
     probePaths: probePaths(instance, port),
     rateLimit: policies.rateLimits.get(`Server ${namespace}/${name}`) ?? null,
   };
+  const unreadable = routes.filter((route) => route.unreadable !== undefined);
+  for (const route of unreadable) {
+    const detail = `it cannot be read, so it does not hold: ${keyOf(server)} refuses all requests until it can`;
+    report.warn(keyOf(route), `${detail}: ${route.unreadable}`);
+  }
+  return unreadable[0] === undefined ? open : closed(open, unreadable[0]);
+}
+
+/**
+ * A port one of whose routes is known to be there, and nothing more: any request may be the one that a denial of that route is
+ * for, or that another route must not admit. Probes are let in, as they are whatever is not denied.
+ */
+function closed(port: InboundPort, route: Route): InboundPort {
+  const everything = { route: routeRef(route, ""), hostnames: [], matches: [], authorizations: [], rateLimit: null };
+  const authorizations = port.authorizations.filter(({ action }) => action === "deny");
+  return { ...port, authorizations, routes: [everything], defaultPolicy: "deny" };
 }
 
 function inboundRoute({ route, ref, hostname, match }: RankedRule, policies: PolicyIndex): InboundRoute {

@@ -1,6 +1,7 @@
 /** From HTTPRoutes and GRPCRoutes to matches in order of precedence; shared by both directions. */
 import type { HttpMatch, ResourceRef, ValueMatch } from "../core/snapshot.ts";
 import type {
+  AnyRoute,
   GrpcRoute,
   GrpcRouteMatch,
   HttpRoute,
@@ -15,7 +16,7 @@ import { comparePrecedence, grpcPathRank, httpPathRank, type Ranked } from "./_p
 export type Route = HttpRoute | GrpcRoute;
 /** Routes of connections that are not HTTP. */
 export type StreamRoute = TcpRoute | TlsRoute;
-export type AnyRoute = Route | StreamRoute;
+export type { AnyRoute };
 
 /** One match of one rule, in its place. */
 export interface RankedRule extends Ranked {
@@ -32,6 +33,7 @@ export function rankRules(routes: readonly AnyRoute[]): RankedRule[] {
   for (const route of routes) {
     const hostnames = route.hostnames.length > 0 ? route.hostnames : [null];
     route.rules.forEach((rule, ruleIndex) => {
+      if (rule.dropped !== undefined) return;
       const ref = routeRef(route, rule.name ?? String(ruleIndex));
       const matches = matchesOf(route, ruleIndex);
       for (const hostname of hostnames) {

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { httpRoute, service, workload, world } from "./_testing.ts";
+import { parse } from "yaml";
+import { decodeResource } from "../kube/decode.ts";
+import { httpRoute, resources, service, workload, world } from "./_testing.ts";
 
 const WEB = workload("web", "10.77.0.5");
 
@@ -156,4 +158,35 @@ test("inbound() warns of a policy for a route that no Server has: clients carry 
   const text = WEB + service("web", "10.96.0.1") + httpRoute("web", "[{}]") +
     allow("d", "group: gateway.networking.k8s.io, kind: HTTPRoute, name: web", "[]", ", action: Deny");
   expect(warnings(text).join()).toContain("AuthorizationPolicy shop/d: its target HTTPRoute shop/web has no Server");
+});
+
+test("inbound() closes a Server whose route cannot be read: denials alone are left of what policies say", () => {
+  const admin = httpRoute("admin", "[{matches: [{path: {type: RegularExpression, value: '/(admin'}}]}]", {
+    parent: "kind: Server, name: web",
+  });
+  const rest = httpRoute("all", "[{}]", { parent: "kind: Server, name: web" });
+  const policies = allow("front", "kind: HTTPRoute, name: all", MESH) + allow("wide", "kind: Server, name: web", MESH) +
+    allow("no-admin", "kind: HTTPRoute, name: admin", "[]", ", action: Deny") +
+    allow("nobody", "kind: Server, name: web", MESH, ", action: Deny");
+  const text = WEB + SERVER + FRONT + rest + policies;
+  const broken = decodeResource(parse(admin.slice(4))).rest;
+  if (broken === null) throw new Error("nothing is known of the route");
+  const found = world(text, "{}", [...resources(text), broken]);
+  const port = found.inbound("shop", "web-0")?.ports[0];
+  expect(port).toMatchObject({
+    authorizations: [{ action: "deny", policy: { name: "nobody" } }],
+    routes: [{ route: { kind: "HTTPRoute", name: "admin" }, hostnames: [], matches: [], authorizations: [] }],
+    defaultPolicy: "deny",
+  });
+  expect(port?.routes.length).toBe(1);
+  expect(found.warnings().map(({ object, detail }) => `${object}: ${detail}`)).toContainEqual(
+    expect.stringContaining(
+      "HTTPRoute shop/admin: it cannot be read, so it does not hold: Server shop/web refuses all",
+    ),
+  );
+  const mended = world(text + admin.replace("/(admin", "/admin.*")).inbound("shop", "web-0")?.ports[0];
+  expect(mended?.routes.map(({ route, authorizations }) => [route.name, authorizations[0]?.policy.name])).toEqual([
+    ["admin", "no-admin"],
+    ["all", "front"],
+  ]);
 });

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { INVALID_BACKEND, type Protocol } from "../core/snapshot.ts";
+import { parse } from "yaml";
+import { decodeResource } from "../kube/decode.ts";
 import { httpRoute, outbound, resources, service, workload, world } from "./_testing.ts";
 
 const WEB = workload("web", "10.77.0.5") + service("web", "10.96.0.5");
@@ -313,4 +315,20 @@ test("the order of objects does not change what proxies are told", () => {
     }),
     { numRuns: 100, interruptAfterTimeLimit: 1500 },
   );
+});
+
+test("outbound() goes by the rules of a route that can be read, under their own numbers, and says which is dropped", () => {
+  const rules = "[{matches: [{path: {type: RegularExpression, value: '/(a'}}]}, " +
+    "{matches: [{path: {value: /b}}], backendRefs: [{name: v2, port: 80}]}]";
+  const { rest } = decodeResource(parse(httpRoute("split", rules).slice(4)));
+  if (rest === null) throw new Error("no rule is left");
+  const found = world(WEB + V2, "{}", [...resources(WEB + V2), rest]);
+  const { routes, backends } = outbound(found, "web:80");
+  expect(routes.map(({ route, matches }) => [route.section, matches[0]?.path?.value])).toEqual([["1", "/b"]]);
+  expect(backends.map(({ backend }) => backend.name)).toEqual(["web", "v2"]);
+  expect(found.warnings().map(({ object, detail }) => `${object}: ${detail}`)).toEqual([
+    expect.stringMatching(
+      /^HTTPRoute shop\/split: rule 1 of 2 is dropped until it can be read: spec\.rules\[0\]\.matches/,
+    ),
+  ]);
 });

@@ -28,7 +28,7 @@ export function isOurParent({ group, kind }: Pick<ParentRef, "group" | "kind">):
 export function routeConditions(route: AnyRoute, parent: ParentRef, set: ResourceSet): RouteCondition[] {
   const namespace = parent.namespace ?? route.meta.namespace;
   const missing = parentProblem(route, parent, namespace, set);
-  const refused = route.rules.map(unsupported).filter((detail) => detail !== "");
+  const refused = route.rules.map((rule, index) => refusal(rule, index, route)).filter((detail) => detail !== "");
   const isRefused = refused.length > 0 && refused.length === route.rules.length;
   const accepted = missing !== ""
     ? condition("Accepted", false, "NoMatchingParent", missing)
@@ -37,21 +37,23 @@ export function routeConditions(route: AnyRoute, parent: ParentRef, set: Resourc
     : condition("Accepted", true, "Accepted", "the route is in force");
   const conditions = [accepted, resolvedRefs(route, namespace, set)];
   if (refused.length > 0 && !isRefused) {
-    const message = `Dropped Rule: ${refused.join("; ")}; its requests are answered with 500`;
+    const message = `Dropped Rule: ${refused.join("; ")}`;
     conditions.push(condition("PartiallyInvalid", true, "UnsupportedValue", message));
   }
   return conditions;
 }
 
 /**
- * The conditions of a route that cannot be read. Nothing of it is taken, though other rules may be fine: without the match that
- * is wrong its requests would go to another rule, or past the policy of this one. What was read of the route before stays in
- * force, but not over a restart, so this is no "Fall Back" of the API, which must outlive one: the route is not accepted.
+ * The conditions of a route of which nothing is taken: no rule can be read, or it has a Server as a parent, where a rule that is
+ * missing would let its requests past the policies of the route. What was read of it before stays in force, but not over a
+ * restart, so this is no "Fall Back" of the API, which must outlive one: the route is not accepted.
  *
+ * @param isServer the parent is a Server
  * @param detail what is wrong
  */
-export function unreadableConditions(detail: string): RouteCondition[] {
-  const message = `no rule of it is taken, and what was in force before stays: ${detail}`;
+export function unreadableConditions(isServer: boolean, detail: string): RouteCondition[] {
+  const otherwise = isServer ? "; where nothing was, the Server refuses all requests" : "";
+  const message = `no rule of it is taken, and what was in force before stays${otherwise}: ${detail}`;
   return [condition("Accepted", false, "UnsupportedValue", message)];
 }
 
@@ -77,15 +79,21 @@ function portsOf({ ports }: Service): string {
     .map(({ port, name }) => (name === "" ? String(port) : `${port} (${name})`)).join(", ");
 }
 
-/** What of a rule is not carried out, "" for nothing. */
-function unsupported(rule: RouteRule<unknown>, index: number): string {
-  const name = rule.name ?? String(index);
+/** Why a rule is not carried out, and what becomes of its requests; "" for a good one. */
+function refusal(rule: RouteRule<unknown>, index: number, { rules }: AnyRoute): string {
+  const name = `rule ${rule.name === null ? "" : `${JSON.stringify(rule.name)} `}(${index + 1} of ${rules.length})`;
+  if (rule.dropped !== undefined) return `${name}, requests go by the others: ${rule.dropped}`;
   for (const filter of rule.filters) {
-    if (filter.kind === "unsupported") return `rule ${name}: the filter ${filter.type} is not supported`;
+    if (filter.kind === "unsupported") return `${name}, ${ANSWERED}: the filter ${filter.type} is not supported`;
   }
   const foreign = rule.backendRefs.find((ref) => !areShareFilters(ref.filters));
-  return foreign === undefined ? "" : `rule ${name}: a filter of the backend ${foreign.name} is not supported there`;
+  return foreign === undefined
+    ? ""
+    : `${name}, ${ANSWERED}: a filter of the backend ${foreign.name} is not supported there`;
 }
+
+/** The Gateway API has it so: what a filter was to do must not be passed over. */
+const ANSWERED = "requests are answered with 500";
 
 function resolvedRefs(route: AnyRoute, parentNamespace: string, set: ResourceSet): RouteCondition {
   const details = new Set<string>();

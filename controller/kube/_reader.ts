@@ -21,7 +21,7 @@ export interface Sink {
 }
 
 /** Most findings kept of one object: beyond it a file is simply not what it claims to be. */
-const MAX_FINDINGS = 50;
+export const MAX_FINDINGS = 50;
 
 export class Reader {
   readonly path: KeyPath;

@@ -1,5 +1,5 @@
 /** One object of Kubernetes, as plain data, to a typed resource. */
-import { type Finding, Reader, type Sink } from "./_reader.ts";
+import { type Finding, MAX_FINDINGS, Reader, type Sink } from "./_reader.ts";
 import { readEndpointSlice, readNamespace, readService, readServiceAccount } from "./_core_kinds.ts";
 import { readPod } from "./_pod_kind.ts";
 import {
@@ -15,15 +15,18 @@ import { readFaultInjection } from "./_fault_kind.ts";
 import { readRateLimitPolicy } from "./_rate_limit_kind.ts";
 import { readReferenceGrant } from "./_grant_kind.ts";
 import { GATEWAY_GROUP, readGrpcRoute, readHttpRoute } from "./_route_kinds.ts";
+import { restOfRoute } from "./_route_rest.ts";
 import { readTcpRoute, readTlsRoute } from "./_stream_route_kinds.ts";
 import { readExternalWorkload } from "./_workload_kinds.ts";
 import { suggest } from "../../src/base/suggest.ts";
 import type { KeyPath } from "./problem.ts";
-import { type Kind, type Resource, resourceKey } from "./resources.ts";
+import { type AnyRoute, type Kind, type Resource, resourceKey } from "./resources.ts";
 
 export interface Decoded {
   /** null when the kind is not ours to read, or when there was an error. */
   readonly resource: Resource | null;
+  /** Of a route with errors what may be in force all the same (see `restOfRoute`); null otherwise. */
+  readonly rest: AnyRoute | null;
   /** "Service shop/web" as far as it could be made out. */
   readonly object: string;
   readonly findings: readonly Finding[];
@@ -63,6 +66,8 @@ const KINDS: Readonly<Record<Kind, KindEntry>> = {
   ExternalWorkload: { group: WORKLOAD_GROUP, versions: ["v1alpha1"], own: true, read: readExternalWorkload },
 };
 
+const OVERFLOW = { severity: "error", atKey: false, detail: `found ${MAX_FINDINGS} mistakes or more` } as const;
+
 /** Groups in which a kind nobody knows is a mistake rather than somebody else's business. */
 const OWN_GROUPS = new Set([POLICY_GROUP, WORKLOAD_GROUP]);
 
@@ -74,20 +79,20 @@ const OWN_GROUPS = new Set([POLICY_GROUP, WORKLOAD_GROUP]);
 export function decodeResource(value: unknown, path: KeyPath = []): Decoded {
   const findings: Finding[] = [];
   const head = new Reader(value, path, { findings, unknownKeys: "warning" });
-  if (findings.length > 0) return { resource: null, object: "", findings };
+  if (findings.length > 0) return { resource: null, rest: null, object: "", findings };
   const kind = head.text("kind", `a kind such as ${Object.keys(KINDS).slice(2, 6).join(", ")}`);
   const apiVersion = head.text("apiVersion", "an API version such as v1 or policy.tulle.dev/v1alpha1");
-  if (findings.length > 0) return { resource: null, object: kind, findings };
+  if (findings.length > 0) return { resource: null, rest: null, object: kind, findings };
   const slash = apiVersion.indexOf("/");
   const group = slash < 0 ? "" : apiVersion.slice(0, slash);
   const entry = Object.hasOwn(KINDS, kind) ? KINDS[kind as Kind] : null; // hasOwn makes it a Kind
   if (entry === null || entry.group !== group) {
     refuseKind(head, kind, group, apiVersion);
-    return { resource: null, object: kind, findings };
+    return { resource: null, rest: null, object: kind, findings };
   }
   if (!entry.versions.includes(apiVersion.slice(slash + 1))) {
     head.bad("apiVersion", `${group === "" ? "" : `${group}/`}${entry.versions[0]}`);
-    return { resource: null, object: kind, findings };
+    return { resource: null, rest: null, object: kind, findings };
   }
   const sink: Sink = { findings, unknownKeys: entry.own ? "error" : "warning" };
   const root = new Reader(value, path, sink);
@@ -95,7 +100,11 @@ export function decodeResource(value: unknown, path: KeyPath = []): Decoded {
   const resource = entry.read(root);
   root.done();
   const object = resourceKey(kind, resource.meta.namespace, resource.meta.name);
-  return { resource: findings.some((finding) => finding.severity === "error") ? null : resource, object, findings };
+  const errors = findings.filter(({ severity }) => severity === "error");
+  if (errors.length === 0) return { resource, rest: null, object, findings };
+  // Not all may have been kept: then a rule without one is not known to be good.
+  const rest = restOfRoute(resource, findings.length < MAX_FINDINGS ? errors : [{ ...OVERFLOW, path }], path.length);
+  return { resource: null, rest, object, findings };
 }
 
 /** A kind that is not read: ignored with a warning, refused when it looks like one of ours. */

@@ -1,8 +1,9 @@
 /**
  * Takes objects of an API server into the store. An object that cannot be read is reported, and its last good state stays in
- * force. Changes that come close together are one for the store, since each makes a new world.
+ * force; of a route for clients the rules that can be read are taken. Changes that come close together are one for the store, since each makes a new world.
  */
 import type { Finding } from "./_reader.ts";
+import { isRoute } from "./_route_rest.ts";
 import { decodeResource } from "./decode.ts";
 import { formatPath, formatProblem, type Problem } from "./problem.ts";
 import { type Kind, type Resource, resourceKey } from "./resources.ts";
@@ -115,13 +116,23 @@ export class ObjectSink {
 
   #take(kind: Kind, object: ApiObject): string {
     const key = resourceKey(kind, object.metadata.namespace ?? "", object.metadata.name ?? "");
-    const { resource, findings } = decodeResource(object);
-    this.#note(key, findings);
-    if (resource !== null) {
-      this.#upserts.set(key, resource);
+    const { resource, rest, findings } = decodeResource(object);
+    const isTaken = rest !== null && (rest.unreadable === undefined || this.#hasNoGood(kind, key, object));
+    const found = resource ?? (isTaken ? rest : null);
+    // Whoever reads the store tells of rules that are dropped.
+    const isPart = found !== null && rest?.unreadable === undefined;
+    this.#note(key, isPart ? findings.filter(({ severity }) => severity === "warning") : findings);
+    if (found !== null) {
+      this.#upserts.set(key, found);
       this.#removed.delete(key);
     }
     return key;
+  }
+
+  /** Whether there is no last good state of an object that could stay in force. */
+  #hasNoGood(kind: Kind, key: string, { metadata: { namespace = "", name = "" } }: ApiObject): boolean {
+    const known = this.#upserts.get(key) ?? (this.#removed.has(key) ? null : this.#store.get(kind, namespace, name));
+    return known === null || isRoute(known) && known.unreadable !== undefined;
   }
 
   #drop(key: string): void {

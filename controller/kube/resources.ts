@@ -2,12 +2,30 @@
  * Kubernetes objects as far as the mesh reads them, already validated: what comes out of a decoder is what the types say,
  * whether it came from a file or from an API server.
  */
-import type { Cors, Fraction, HeaderEdit, Redirect, Rewrite, Session } from "../core/route_plan.ts";
-
 import type { BackendPolicy } from "./backend_policy.ts";
 import type { EgressNetwork } from "./egress_network.ts";
 import type { FaultInjection } from "./fault_injection.ts";
 import type { RateLimitPolicy } from "./rate_limits.ts";
+import type { GrpcRoute, HttpRoute, TcpRoute, TlsRoute } from "./route_resources.ts";
+
+export type {
+  AnyRoute,
+  BackendPort,
+  BackendRef,
+  GrpcRoute,
+  GrpcRouteMatch,
+  HttpRoute,
+  HttpRouteMatch,
+  NamedMatch,
+  ParentRef,
+  PathMatch,
+  RouteFilter,
+  RouteRetry,
+  RouteRule,
+  TcpRoute,
+  TextMatch,
+  TlsRoute,
+} from "./route_resources.ts";
 
 /** Metadata that the mesh reads. */
 export interface Meta {
@@ -95,114 +113,6 @@ export interface ObjectRef {
   readonly kind: string;
   readonly namespace: string | null;
   readonly name: string;
-}
-
-export interface ParentRef extends ObjectRef {
-  readonly port: number | null;
-  readonly sectionName: string | null;
-}
-
-/** A Service's port, or whatever else a reference may name. */
-export interface BackendPort extends ObjectRef {
-  readonly port: number | null;
-}
-
-export interface BackendRef extends BackendPort {
-  readonly weight: number;
-  readonly filters: readonly RouteFilter[];
-}
-
-export type RouteFilter =
-  | { readonly kind: "request_headers"; readonly edit: HeaderEdit }
-  | { readonly kind: "response_headers"; readonly edit: HeaderEdit }
-  | { readonly kind: "redirect"; readonly redirect: Redirect }
-  | { readonly kind: "rewrite"; readonly rewrite: Rewrite }
-  | { readonly kind: "mirror"; readonly backend: BackendPort; readonly fraction: Fraction }
-  | { readonly kind: "cors"; readonly cors: Cors }
-  /** A filter of the Gateway API that the mesh does not carry out; its rule answers 500 rather than ignore it. */
-  | { readonly kind: "unsupported"; readonly type: string };
-
-export type TextMatch =
-  | { readonly kind: "exact"; readonly value: string }
-  | { readonly kind: "regex"; readonly value: string };
-
-export type PathMatch =
-  | { readonly kind: "exact"; readonly value: string }
-  | { readonly kind: "prefix"; readonly value: string }
-  | { readonly kind: "regex"; readonly value: string };
-
-export interface NamedMatch {
-  readonly name: string;
-  readonly match: TextMatch;
-}
-
-export interface HttpRouteMatch {
-  readonly path: PathMatch | null;
-  readonly headers: readonly NamedMatch[];
-  readonly query: readonly NamedMatch[];
-  readonly method: string | null;
-}
-
-export interface GrpcRouteMatch {
-  /** null: any service (or method). Both null: any call. */
-  readonly service: TextMatch | null;
-  readonly method: TextMatch | null;
-  readonly headers: readonly NamedMatch[];
-}
-
-export interface RouteRetry {
-  readonly codes: readonly number[];
-  /** null: not said. */
-  readonly attempts: number | null;
-  /** Milliseconds; null: not said. */
-  readonly backoffMs: number | null;
-}
-
-export interface RouteRule<Match> {
-  readonly name: string | null;
-  /** Empty: everything matches. */
-  readonly matches: readonly Match[];
-  readonly filters: readonly RouteFilter[];
-  readonly backendRefs: readonly BackendRef[];
-  /** Milliseconds; null: not said; 0: no limit. */
-  readonly requestTimeoutMs: number | null;
-  readonly backendTimeoutMs: number | null;
-  readonly retry: RouteRetry | null;
-  readonly session: Session | null;
-}
-
-export interface HttpRoute {
-  readonly kind: "HTTPRoute";
-  readonly meta: Meta;
-  readonly parents: readonly ParentRef[];
-  readonly hostnames: readonly string[];
-  readonly rules: readonly RouteRule<HttpRouteMatch>[];
-}
-
-export interface GrpcRoute {
-  readonly kind: "GRPCRoute";
-  readonly meta: Meta;
-  readonly parents: readonly ParentRef[];
-  readonly hostnames: readonly string[];
-  readonly rules: readonly RouteRule<GrpcRouteMatch>[];
-}
-
-export interface TcpRoute {
-  readonly kind: "TCPRoute";
-  readonly meta: Meta;
-  readonly parents: readonly ParentRef[];
-  /** None: nothing tells connections apart. */
-  readonly hostnames: readonly string[];
-  readonly rules: readonly RouteRule<never>[];
-}
-
-export interface TlsRoute {
-  readonly kind: "TLSRoute";
-  readonly meta: Meta;
-  readonly parents: readonly ParentRef[];
-  /** Names that clients ask for by TLS, at least one. */
-  readonly hostnames: readonly string[];
-  readonly rules: readonly RouteRule<never>[];
 }
 
 /** Allows routes of other namespaces to refer to objects of its own. */

@@ -34,12 +34,13 @@ export function parentStatuses(object: KubeObject, set: ResourceSet, now: string
   const refs = spec.parentRefs ?? [];
   const wanted: RawParent[] = [];
   const read = decodeOnce(object);
-  const { resource } = read;
+  const { resource, rest } = read;
+  const route = resource !== null && isRoute(resource) ? resource : rest?.unreadable === undefined ? rest : null;
   refs.forEach((parentRef, index) => {
     if (!isOurParent({ group: parentRef.group ?? "", kind: parentRef.kind ?? "" })) return;
-    const conditions = resource !== null && isRoute(resource)
-      ? routeConditions(resource, resource.parents[index] ?? fail(index), set)
-      : unreadableConditions(routeErrors(read, object));
+    const conditions = route !== null
+      ? routeConditions(route, route.parents[index] ?? fail(index), set)
+      : unreadableConditions(parentRef.kind === "Server", routeErrors(read, object));
     const known = own.find((parent) => isSame(parent.parentRef, parentRef))?.conditions ?? [];
     wanted.push({
       parentRef,

@@ -95,13 +95,41 @@ test.each<[string, unknown, readonly unknown[], readonly string[]]>([
     [...FINE, "PartiallyInvalid True UnsupportedValue"],
   ],
   ["what cannot be read", SERVICE, [{ matches: [{ path: { value: "a" } }] }], ["Accepted False UnsupportedValue"]],
+  [
+    "… in one of two rules",
+    SERVICE,
+    [{}, { matches: [{ path: { type: "RegularExpression", value: "/(a" } }] }],
+    [...FINE, "PartiallyInvalid True UnsupportedValue"],
+  ],
+  [
+    "… in one of two rules, at a Server",
+    { group: "policy.tulle.dev", kind: "Server", name: "web" },
+    [{}, { matches: [{ path: { type: "RegularExpression", value: "/(a" } }] }],
+    ["Accepted False UnsupportedValue"],
+  ],
 ])("parentStatuses() of a route to %s", (_title, parent, rules, wanted) => {
   expect(reasons(route([parent], rules))).toEqual([[...wanted]]);
 });
 
-test("parentStatuses() of a route that cannot be read names rule and match of each mistake", () => {
+test("parentStatuses() of a route in part names each rule that is left out, and what is wrong with it", () => {
   const rules = [
     {},
+    { name: "old", matches: [{ path: { type: "RegularExpression", value: "/(a" } }] },
+    { filters: [{ type: "ExtensionRef", extensionRef: {} }] },
+  ];
+  const [parent] = parentStatuses(route([SERVICE], rules), store(), NOW) ?? [];
+  const { message = "" } = parent?.conditions?.find(({ type }) => type === "PartiallyInvalid") ?? {};
+  expect(message.split("; ")).toEqual([
+    expect.stringMatching(
+      /^Dropped Rule: rule "old" \(2 of 3\), requests go by the others: spec\.rules\[1\]\.matches\[0\]\.path\.value: found/,
+    ),
+    "rule (3 of 3), requests are answered with 500: the filter ExtensionRef is not supported",
+  ]);
+});
+
+test("parentStatuses() of a route of which nothing can be read names rule and match of each mistake", () => {
+  const rules = [
+    { timeouts: { request: "1" } },
     {
       name: "old",
       matches: [{ path: { value: "/a" } }, { path: { type: "RegularExpression", value: "/(a" } }],
@@ -111,11 +139,11 @@ test("parentStatuses() of a route that cannot be read names rule and match of ea
   const [parent] = parentStatuses(route([SERVICE], rules), store(), NOW) ?? [];
   const { message = "", ...accepted } = parent?.conditions?.[0] ?? {};
   expect(accepted).toMatchObject({ type: "Accepted", status: "False", reason: "UnsupportedValue" });
-  const [first = "", ...more] = message.split("; rule ");
+  const [first = "", second = "", ...more] = message.split("; rule ");
   expect(first).toStartWith(
-    'no rule of it is taken, and what was in force before stays: rule "old" (2 of 3), match 2: ' +
-      'spec.rules[1].matches[1].path.value: found "/(a"',
+    "no rule of it is taken, and what was in force before stays: rule (1 of 3): spec.rules[0].timeouts.request: found",
   );
+  expect(second).toStartWith('"old" (2 of 3), match 2: spec.rules[1].matches[1].path.value: found "/(a"');
   expect(more.map((text) => text.slice(0, text.indexOf(": found")))).toEqual([
     "(3 of 3), match 1: spec.rules[2].matches[0].headers[0].value",
     "(3 of 3): spec.rules[2].timeouts.request",

@@ -74,6 +74,10 @@ class Linter {
         this.#say("warning", "dangling", object, detail, "correct its selector, or the labels of the workload");
       }
       if (!OF_POLICY.test(object)) continue;
+      if (/is dropped until|cannot be read/.test(detail)) {
+        this.#say("error", "mistyped", object, detail, "correct what is named");
+        continue;
+      }
       if (/is selected by Server/.test(detail)) {
         const fix = "remove one of the two Servers, or select other workloads by their labels";
         this.#say("error", "shadowed", object, detail, fix);

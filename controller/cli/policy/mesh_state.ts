@@ -196,8 +196,8 @@ export async function stateOfCluster(client: KubeClient): Promise<MeshState> {
     return []; // as for the controller: there are none of a kind that the cluster does not know
   }));
   const resources = lists.flat().flatMap((object) => {
-    const { resource } = decodeResource(object);
-    return resource === null ? [] : [resource];
+    const { resource, rest } = decodeResource(object);
+    return resource ?? rest ?? [];
   });
   const addresses: Addresses = { workloads: new Map(), services: new Map() };
   const options = await optionsOfCluster(client);
