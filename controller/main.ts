@@ -18,7 +18,7 @@ import { ResourceStore } from "./kube/store.ts";
 import { mistakesOf } from "./writers/mistakes.ts";
 import { serveAdmin } from "./serve/admin.ts";
 import { DiscoveryHandler } from "./serve/discovery_service.ts";
-import { IdentityHandler } from "./serve/identity_service.ts";
+import { CERTIFY, IdentityHandler, MAX_IDENTITY_MESSAGE_BYTES } from "./serve/identity_service.ts";
 import { serveMetrics } from "./serve/metrics.ts";
 import { ControlServer } from "./serve/server.ts";
 
@@ -101,7 +101,13 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
       ...options.listen,
       identity: identityOf(own, authority),
       now: Date.now,
-      routes: (router) => void router.service(DiscoveryService, discovery).service(IdentityService, identity),
+      routes: (router) => {
+        router.service(DiscoveryService, discovery);
+        router.service(IdentityService, identity, { readMaxBytes: MAX_IDENTITY_MESSAGE_BYTES });
+      },
+      admit: (context) => identity.admit(context),
+      rooms: new Map([[CERTIFY, identity.certifying]]),
+      log,
     }));
   if (duties !== null) {
     opened.defer(() => duties.close());

@@ -18,9 +18,9 @@ export const OID_SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
  */
 export const BACKDATE_MS = 65 * 60 * 1000;
 
-/** 128 random bits, positive and not empty, in hex (RFC 5280 §4.1.2.2 allows 20 bytes). */
-export function randomSerial(): string {
+/** 128 random bits, positive and not empty, big-endian (RFC 5280 §4.1.2.2 allows 20 bytes). */
+export function randomSerial(): Uint8Array {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return Buffer.from(bytes).toString("hex");
+  return bytes;
 }

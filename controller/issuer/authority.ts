@@ -1,8 +1,9 @@
 /** The certificate authority: tokens in, leaves out, and the bundle that everybody verifies against. */
 import type { Authority, Bundle, IssuedLeaf, Refusal, TokenSource } from "../core/issuing.ts";
-import { BACKDATE_MS, KEY_ALGORITHM, randomSerial, SIGNING_ALGORITHM, x509 } from "./_x509.ts";
+import { BACKDATE_MS, KEY_ALGORITHM, randomSerial, x509 } from "./_x509.ts";
 import { checkCsr } from "./csr.ts";
 import type { Issuer } from "./issuer.ts";
+import { keyId, signLeaf } from "./leaf.ts";
 import { NO_TOKENS } from "./tokens.ts";
 
 /** DNS name in every leaf: clients whose TLS checks names natively use it as server name, and the SPIFFE ID decides. */
@@ -29,6 +30,9 @@ export class CertificateAuthority implements Authority {
   readonly #options: AuthorityOptions;
   readonly #listeners = new Set<() => void>();
   #issuer: Issuer;
+  /** Of what signs, as leaves name it: DER, and the identifier of its key. */
+  #issuerName: Uint8Array = new Uint8Array();
+  #issuerKeyId: Uint8Array = new Uint8Array();
   #bundle: Bundle;
   #bundlePem = "";
 
@@ -61,6 +65,8 @@ export class CertificateAuthority implements Authority {
   /** Signs with another issuer, or trusts other roots beside its own, from now on; tells the listeners when the bundle changed. */
   use(issuer: Issuer, furtherRoots: readonly x509.X509Certificate[]): void {
     this.#issuer = issuer;
+    this.#issuerName = new Uint8Array(issuer.certificate.subjectName.toArrayBuffer());
+    this.#issuerKeyId = keyIdOf(issuer.certificate);
     const ownPem = issuer.root.toString("pem");
     const others = new Map(furtherRoots.map((root) => [root.toString("pem"), root]));
     others.delete(ownPem);
@@ -112,40 +118,27 @@ export class CertificateAuthority implements Authority {
     // X.509 counts in seconds: both ends are what the certificate will say.
     const notBeforeMs = Math.floor((now - BACKDATE_MS) / 1000) * 1000;
     const notAfterMs = Math.ceil(Math.min(now + this.#options.leafLifetimeMs, issuer.notAfter.getTime()) / 1000) * 1000;
-    const { ExtendedKeyUsage, KeyUsageFlags } = x509;
-    const leaf = await x509.X509CertificateGenerator.create({
-      serialNumber: randomSerial(),
-      subject: [{ CN: [commonName.slice(0, 64)] }], // ub-common-name, RFC 5280 appendix A
-      issuer: issuer.subjectName.toJSON(),
-      notBefore: new Date(notBeforeMs),
-      notAfter: new Date(notAfterMs),
-      publicKey,
-      signingKey: key,
-      signingAlgorithm: SIGNING_ALGORITHM,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
-        new x509.SubjectAlternativeNameExtension([
-          { type: "url", value: spiffeId },
-          ...dnsNames.map((value) => ({ type: "dns" as const, value })),
-        ]),
-        await authorityKeyIdentifier(issuer),
-        await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      ],
-    });
-    const ders = [leaf, ...chain].map((certificate) => new Uint8Array(certificate.rawData));
-    return { chain: ders, spiffeId, notBeforeMs, notAfterMs };
+    const leaf = await signLeaf({
+      serial: randomSerial(),
+      issuerName: this.#issuerName,
+      issuerKeyId: this.#issuerKeyId,
+      notBeforeMs,
+      notAfterMs,
+      commonName,
+      uri: spiffeId,
+      dnsNames,
+      publicKey: new Uint8Array(publicKey.rawData),
+    }, key);
+    const above = chain.map((certificate) => new Uint8Array(certificate.rawData));
+    return { chain: [leaf, ...above], spiffeId, notBeforeMs, notAfterMs };
   }
 }
 
 /**
- * Names the issuer's key as its own certificate does (RFC 5280 §4.2.1.1): verifiers refuse another name, and not everybody
- * takes SHA-1 of the key as we do; Go's programs, such as cert-manager and Vault, take SHA-256.
+ * The issuer's key as its own certificate names it (RFC 5280 §4.2.1.1): verifiers refuse another name, and not everybody takes
+ * SHA-1 of the key as we do; Go's programs, such as cert-manager and Vault, take SHA-256.
  */
-async function authorityKeyIdentifier(issuer: x509.X509Certificate): Promise<x509.AuthorityKeyIdentifierExtension> {
+function keyIdOf(issuer: x509.X509Certificate): Uint8Array {
   const own = issuer.getExtension(x509.SubjectKeyIdentifierExtension);
-  return own === null
-    ? await x509.AuthorityKeyIdentifierExtension.create(issuer)
-    : new x509.AuthorityKeyIdentifierExtension(own.keyId);
+  return own === null ? keyId(new Uint8Array(issuer.publicKey.rawData)) : Buffer.from(own.keyId, "hex");
 }

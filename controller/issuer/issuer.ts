@@ -65,7 +65,7 @@ export async function createRoot(trustDomain: string, nowMs: number): Promise<Is
   const pair = await crypto.subtle.generateKey(KEY_ALGORITHM, true, ["sign", "verify"]);
   const { KeyUsageFlags } = x509;
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: randomSerial(),
+    serialNumber: Buffer.from(randomSerial()).toString("hex"),
     name: [{ CN: [`Tulle root of ${trustDomain}`.slice(0, 64)] }],
     notBefore: new Date(nowMs - BACKDATE_MS),
     notAfter: new Date(nowMs + ROOT_LIFETIME_MS),

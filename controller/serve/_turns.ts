@@ -1,37 +1,26 @@
 /** Work that is done for a few callers at a time, in turn: who asks for a thousand things waits for itself, and nobody else for it. */
-import { Shares } from "./_shares.ts";
 
 type Begin = () => void;
 
 export class Turns {
   readonly #atOnce: number;
-  readonly #waiting: Shares;
   /** What each caller waits with; callers in the order of their next turn. */
   readonly #callers = new Map<string, Begin[]>();
   #running = 0;
 
-  /**
-   * @param atOnce how much work is under way at a time
-   * @param most how much may be under way or wait
-   */
-  constructor(atOnce: number, most: number) {
+  /** @param atOnce how much work is under way at a time */
+  constructor(atOnce: number) {
     this.#atOnce = atOnce;
-    this.#waiting = new Shares(most);
   }
 
-  /** Does the work when it is the caller's turn; null, and nothing is done, when too much of the caller's waits already. */
-  async run<T>(caller: string, work: () => Promise<T>): Promise<T | null> {
-    if (!this.#waiting.enter(caller)) return null;
+  /** Does the work when it is the caller's turn. How much may wait is for who asks to bound. */
+  async run<T>(caller: string, work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#atOnce) await this.#wait(caller); // with the place of one that has ended
+    else this.#running++;
     try {
-      if (this.#running >= this.#atOnce) await this.#wait(caller); // with the place of one that has ended
-      else this.#running++;
-      try {
-        return await work();
-      } finally {
-        this.#next();
-      }
+      return await work();
     } finally {
-      this.#waiting.leave(caller);
+      this.#next();
     }
   }
 

@@ -6,7 +6,7 @@ import {
   type CertifyRequest,
   type CertifyResponse,
   CertifyResponseSchema,
-  type IdentityService,
+  IdentityService,
   type TrustBundle,
   TrustBundleSchema,
   type WatchTrustRequest,
@@ -16,16 +16,21 @@ import {
 import type { Logger } from "../../src/base/log.ts";
 import type { Authority, Bundle, Refusal } from "../core/issuing.ts";
 import type { ServeMetrics } from "./metrics.ts";
-import { CALLER } from "./peer.ts";
+import { CALLER, REFUSED } from "./peer.ts";
 import { Shares } from "./_shares.ts";
-import { Turns } from "./_turns.ts";
+import { WaitingRoom } from "./waiting_room.ts";
 
 /** Most watchers of the bundle, shared by callers: they need no certificate, so this is what strangers can make us keep. */
 const MAX_TRUST_STREAMS = 10_000;
-/** Certificates that are made at a time: each takes some milliseconds, and the API server a look at the token. */
-const MAX_CERTIFYING = 8;
-/** Requests for certificates that may wait, shared by callers: nodes with all their pods start at once. */
-const MAX_CERTIFY_WAITING = 8192;
+/** Path of the method that waits in `certifying`. */
+export const CERTIFY = `/${IdentityService.typeName}/${IdentityService.method.certify.name}`;
+/** Largest message of a caller, bytes: a token and a certificate request as large as are taken (`issuer/`), and room. */
+export const MAX_IDENTITY_MESSAGE_BYTES = 32 * 1024;
+/**
+ * Who asks for a certificate waits: each takes some milliseconds, and the API server a look at the token. Nodes with all
+ * their pods start at once, but more would wait for longer than proxies do (10 s, at some 300 a second).
+ */
+const CERTIFYING = { atOnce: 8, most: 2048, maxBytes: MAX_IDENTITY_MESSAGE_BYTES, readMs: 10_000 };
 
 const CODES: Readonly<Record<Refusal["code"], Code>> = {
   unauthenticated: Code.Unauthenticated,
@@ -35,12 +40,15 @@ const CODES: Readonly<Record<Refusal["code"], Code>> = {
 };
 
 export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
+  /** Where those wait that ask for certificates. */
+  readonly certifying = new WaitingRoom(CERTIFYING);
   readonly #authority: Authority;
   readonly #metrics: ServeMetrics;
   readonly #log: Logger;
   readonly #closing = new AbortController();
   readonly #watchers = new Shares(MAX_TRUST_STREAMS);
-  readonly #certifying = new Turns(MAX_CERTIFYING, MAX_CERTIFY_WAITING);
+  /** Streams that are told of the bundle. */
+  #open = 0;
 
   constructor(authority: Authority, metrics: ServeMetrics, log: Logger) {
     this.#authority = authority;
@@ -48,15 +56,28 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
     this.#log = log;
   }
 
-  async certify(request: CertifyRequest, context: HandlerContext): Promise<CertifyResponse> {
-    const answer = await this.#certifying.run(context.values.get(CALLER), () => {
-      context.signal.throwIfAborted(); // nobody waits for it any more
-      return this.#authority.certify(request.token, request.certificateSigningRequest);
-    });
-    if (answer === null) {
+  /**
+   * Judges a call before anything of its body is read, and takes the place of a watcher until its call ends: strangers may
+   * ask. Calls of other services pass. @throws ConnectError when the caller has its share
+   */
+  admit({ method, values, signal }: HandlerContext): void {
+    if (method === IdentityService.method.certify && values.get(REFUSED)) {
       this.#metrics.certify.add({ result: "resource_exhausted" });
       throw new ConnectError("too many requests of this caller wait: try again later", Code.ResourceExhausted);
     }
+    if (method !== IdentityService.method.watchTrust) return;
+    const caller = values.get(CALLER);
+    if (signal.aborted || !this.#watchers.enter(caller)) {
+      throw new ConnectError(
+        `found ${this.#watchers.used} watchers, and this caller's share of ${MAX_TRUST_STREAMS} used up: use another replica`,
+        Code.Unavailable,
+      );
+    }
+    signal.addEventListener("abort", () => this.#watchers.leave(caller));
+  }
+
+  async certify(request: CertifyRequest): Promise<CertifyResponse> {
+    const answer = await this.#authority.certify(request.token, request.certificateSigningRequest);
     if ("code" in answer) {
       this.#metrics.certify.add({ result: answer.code });
       this.#log.warn("refused to certify", { code: answer.code, reason: answer.detail });
@@ -73,19 +94,12 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
   }
 
   async *watchTrust(_request: WatchTrustRequest, context: HandlerContext): AsyncGenerator<WatchTrustResponse> {
-    const caller = context.values.get(CALLER);
-    if (!this.#watchers.enter(caller)) {
-      throw new ConnectError(
-        `found ${this.#watchers.used} watchers, and this caller's share of ${MAX_TRUST_STREAMS} used up: use another replica`,
-        Code.Unavailable,
-      );
-    }
     const signal = AbortSignal.any([context.signal, this.#closing.signal]);
     let wake: (() => void) | null = null;
     const onEvent = () => wake?.();
     const unsubscribe = this.#authority.onBundle(onEvent);
     signal.addEventListener("abort", onEvent);
-    this.#metrics.trustStreams.set(this.#watchers.used);
+    this.#metrics.trustStreams.set(++this.#open);
     try {
       let sent = -1;
       while (!signal.aborted) {
@@ -101,8 +115,7 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
         throw new ConnectError("the controller is shutting down: reconnect", Code.Unavailable);
       }
     } finally {
-      this.#watchers.leave(caller);
-      this.#metrics.trustStreams.set(this.#watchers.used);
+      this.#metrics.trustStreams.set(--this.#open);
       unsubscribe();
       signal.removeEventListener("abort", onEvent);
     }

@@ -15,6 +15,9 @@ export const CALLER = createContextKey("");
 /** Ends a call without a word, for handlers: what a peer does not read would wait for ever. */
 export const CUT = createContextKey<() => void>(() => {});
 
+/** Whether the caller has its share of a waiting room, for handlers: the call is to be refused. */
+export const REFUSED = createContextKey(false);
+
 /** Most certificates of a peer that are looked at: a leaf, and what stands between it and its root. */
 export const MAX_CHAIN = 5;
 /**

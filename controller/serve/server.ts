@@ -2,12 +2,14 @@
 import { X509Certificate } from "node:crypto";
 import { constants, createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
-import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { type ConnectRouter, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { Logger } from "../../src/base/log.ts";
 import { certificatesOf } from "../core/pem.ts";
 import { Connections } from "./_connections.ts";
 import { HANDSHAKE_TIMEOUT_MS, listeningPort, startListening } from "./_listen.ts";
 import { CALLER, CUT, MAX_CHAIN, PEER, type Peer, verifyPeer } from "./peer.ts";
+import { rpcHandler } from "./rpc_handler.ts";
+import type { WaitingRoom } from "./waiting_room.ts";
 
 /** Largest message of a proxy, bytes: a hello with MAX_TARGETS known versions has about 400 KB. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -32,6 +34,11 @@ export interface ServerOptions {
   readonly port: number;
   readonly identity: ServerIdentity;
   readonly routes: (router: ConnectRouter) => void;
+  /** Asked before a call is read. @throws ConnectError with which it is refused */
+  readonly admit: (context: HandlerContext) => void;
+  /** Where calls wait for their turn, by path of the method. */
+  readonly rooms: ReadonlyMap<string, WaitingRoom>;
+  readonly log: Logger;
   readonly now: () => number;
 }
 
@@ -42,11 +49,14 @@ export class ControlServer {
 
   private constructor(options: ServerOptions) {
     this.#roots = readRoots(options.identity.bundlePem);
-    const adapter = connectNodeAdapter({
+    const handler = rpcHandler({
       routes: options.routes,
+      rooms: options.rooms,
       grpcWeb: false,
       readMaxBytes: MAX_MESSAGE_BYTES,
-      contextValues: (request) => {
+      requestGate: options.admit,
+      onFault: (path, reason) => options.log.warn("a call failed", { path, reason }),
+      values: (request) => {
         const socket = "stream" in request ? request.stream.session?.socket : request.socket;
         const peer = this.#peer(socket as TLSSocket | undefined, options.now()); // the server speaks TLS only
         const caller = peer.kind === "verified" ? peer.spiffeId : socket?.remoteAddress ?? "";
@@ -62,7 +72,7 @@ export class ControlServer {
       requestCert: true,
       rejectUnauthorized: false, // a proxy that asks for its first certificate has none; handlers check by verifyPeer
       settings: { maxConcurrentStreams: MAX_STREAMS_PER_CONNECTION },
-    }, adapter);
+    }, handler);
     this.#connections = new Connections(this.#server, pingUntilClosed);
     this.#server.on("secureConnection", limitHttp1);
   }

@@ -15,7 +15,7 @@ import {
   readElement,
   SEQUENCE,
   UTC_TIME,
-} from "./der.ts";
+} from "../base/der.ts";
 
 /** Facts of one certificate. */
 export interface CertificateFacts {

@@ -1,6 +1,15 @@
 /** Key pairs and certificate requests (PKCS#10, RFC 2986), written by hand: a library for it costs 19 MB of memory. */
 import { SUBJECT_ALT_NAME, URI_NAME } from "./certificate.ts";
-import { BIT_STRING, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE, SET, writeElement, writeUnsigned } from "./der.ts";
+import {
+  BIT_STRING,
+  INTEGER,
+  OBJECT_ID,
+  OCTET_STRING,
+  SEQUENCE,
+  SET,
+  writeEcdsaSignature,
+  writeElement,
+} from "../base/der.ts";
 import { toPem } from "./pem.ts";
 
 /** A private key in memory, and its public half. */
@@ -47,7 +56,7 @@ export async function makeCsr(key: WorkloadKey, spiffeId: string | null): Promis
     SEQUENCE,
     info,
     writeElement(SEQUENCE, writeElement(OBJECT_ID, ECDSA_WITH_SHA256)),
-    writeElement(BIT_STRING, new Uint8Array(1), ecdsaSignature(raw)),
+    writeElement(BIT_STRING, new Uint8Array(1), writeEcdsaSignature(raw)),
   );
 }
 
@@ -63,10 +72,4 @@ function sanRequest(uri: string): Uint8Array {
     writeElement(OBJECT_ID, EXTENSION_REQUEST),
     writeElement(SET, writeElement(SEQUENCE, extension)),
   );
-}
-
-/** From the two halves in a row, as WebCrypto gives them, to Ecdsa-Sig-Value (RFC 3279 §2.2.3). */
-function ecdsaSignature(raw: Uint8Array): Uint8Array {
-  const half = raw.length / 2;
-  return writeElement(SEQUENCE, writeUnsigned(raw.subarray(0, half)), writeUnsigned(raw.subarray(half)));
 }

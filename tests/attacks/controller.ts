@@ -162,9 +162,10 @@ const certificates: Attack = {
       peers.push(peer);
     }
     await newcomer(rig);
-    const answers = peers.reduce((sum, peer) => sum + peer.heads, 0);
+    const metrics = await rig.mesh.controller.metrics();
+    const of = (result: string) => sumOf(metrics, "identity_certify_total", { result });
     for (const peer of peers) peer.close();
-    return `${answers} were answered`;
+    return `${of("issued")} were issued, ${of("resource_exhausted")} refused`;
   },
 };
 

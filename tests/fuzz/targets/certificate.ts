@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { readChildren, readElement } from "../../../src/identity/der.ts";
+import { readChildren, readElement } from "../../../src/base/der.ts";
 import { parseCertificate } from "../../../src/identity/certificate.ts";
 import { verifyCertificate } from "../../../src/identity/verify.ts";
 import { createCa } from "../../support/certificates.ts";

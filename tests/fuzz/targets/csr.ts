@@ -1,7 +1,7 @@
 import { verify } from "node:crypto";
 import { checkCsr } from "../../../controller/issuer/csr.ts";
 import { generateKey, makeCsr } from "../../../src/identity/csr.ts";
-import { type Element, readChildren, readElement } from "../../../src/identity/der.ts";
+import { type Element, readChildren, readElement } from "../../../src/base/der.ts";
 import { holds, type Target } from "../target.ts";
 
 /** Of P-256. */

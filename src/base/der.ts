@@ -86,3 +86,9 @@ export function writeUnsigned(value: Uint8Array): Uint8Array {
   const pad = (digits[0] ?? 0) >= 0x80; // would read as negative
   return pad ? writeElement(INTEGER, new Uint8Array(1), digits) : writeElement(INTEGER, digits);
 }
+
+/** Writes an Ecdsa-Sig-Value (RFC 3279 §2.2.3). @param raw its two numbers in a row, as WebCrypto gives them */
+export function writeEcdsaSignature(raw: Uint8Array): Uint8Array {
+  const half = raw.length / 2;
+  return writeElement(SEQUENCE, writeUnsigned(raw.subarray(0, half)), writeUnsigned(raw.subarray(half)));
+}
