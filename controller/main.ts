@@ -1,5 +1,6 @@
 /** `tulle controller`: flags → parts, wired together; waits for a signal. */
 import { errorText, UsageError } from "../src/base/error.ts";
+import { hostPort } from "../src/base/ip.ts";
 import type { Logger } from "../src/base/log.ts";
 import { VERSION } from "../src/base/version.ts";
 import { DiscoveryService } from "../proto/gen/tulle/discovery/v1/discovery_pb.ts";
@@ -126,7 +127,10 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
   });
   ready = true;
   return {
-    addresses: { listen: at(options.listen.host, server.port), admin: at(options.admin.host, admin.port ?? 0) },
+    addresses: {
+      listen: hostPort(options.listen.host, server.port),
+      admin: hostPort(options.admin.host, admin.port ?? 0),
+    },
     async stop() {
       ready = false;
       if (duties !== null) await Bun.sleep(HANDOVER_MS);
@@ -217,7 +221,7 @@ async function listening<T>(endpoint: Endpoint, flag: string, listen: () => Prom
     return await listen();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code; // of the socket; undefined otherwise
-    const where = at(endpoint.host, endpoint.port);
+    const where = hostPort(endpoint.host, endpoint.port);
     if (code === "EADDRINUSE") {
       throw new UsageError(
         `${where} is in use: stop what listens there (ss -ltnp), or give another address with ${flag}`,
@@ -229,8 +233,4 @@ async function listening<T>(endpoint: Endpoint, flag: string, listen: () => Prom
     if (code === "EACCES") throw new UsageError(`${where} needs a privilege: give a port above 1023 with ${flag}`);
     throw new Error(`cannot listen on ${where}: ${errorText(error)}`);
   }
-}
-
-function at(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

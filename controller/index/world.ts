@@ -3,7 +3,7 @@ import { ADMIN_PORT, INBOUND_PORT, MESH_PORT, OUTBOUND_PORT } from "../core/side
 import type { Directory } from "../core/directory.ts";
 import type { Egress, InboundWorkload, OutboundTarget } from "../core/snapshot.ts";
 import type { Target } from "../core/target.ts";
-import { socketAddress } from "../core/ip.ts";
+import { hostPort } from "../../src/base/ip.ts";
 import type { Addresses } from "../kube/addresses.ts";
 import { type EndpointSlice, keyOf, type Service } from "../kube/resources.ts";
 import type { Change, ResourceSet } from "../kube/store.ts";
@@ -196,7 +196,7 @@ export class World implements Directory {
       ports: service.ports.filter(({ protocol }) => protocol === "TCP").map(({ port }) => {
         const { protocol, backends } = this.#serviceTarget(service, port, service.meta.namespace);
         const endpoints = backends[0]?.endpoints ?? [];
-        return { port, protocol, endpoints: endpoints.map((endpoint) => socketAddress(endpoint.ip, endpoint.port)) };
+        return { port, protocol, endpoints: endpoints.map((endpoint) => hostPort(endpoint.ip, endpoint.port)) };
       }),
     }));
   }
@@ -347,7 +347,7 @@ function instanceTarget(instance: Instance, ip: string, port: number): OutboundT
   };
   const endpoints = [instanceEndpoint(instance, ip, port, "")];
   const backend = { backend: parent, port, protocol, endpoints, breaker: null, resilience: null };
-  const authority = socketAddress(ip, port);
+  const authority = hostPort(ip, port);
   return {
     known: true,
     parent,

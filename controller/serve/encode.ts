@@ -4,7 +4,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import * as pb from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
-import { parseIp } from "../core/ip.ts";
+import { ipBytes } from "../../src/base/ip.ts";
 import type * as core from "../core/snapshot.ts";
 import { duration, headerEdit, routePlan, weightedBackend } from "./_encode_plan.ts";
 
@@ -199,7 +199,7 @@ function consistentHash(value: core.ConsistentHash): Init<typeof pb.ConsistentHa
 
 function endpoint(value: core.Endpoint): Init<typeof pb.EndpointSchema> {
   const { port, identity, meshPort, zone, workload } = value;
-  const ip = parseIp(value.ip) ?? new Uint8Array(); // canonical by type; empty bytes would be refused by the proxy
+  const ip = ipBytes(value.ip) ?? new Uint8Array(); // canonical by type; empty bytes would be refused by the proxy
   return { ip, port, identity, meshPort, zone, ...(workload === null ? {} : { workload }) };
 }
 

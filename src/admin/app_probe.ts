@@ -5,6 +5,7 @@
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { dial, type RawSocket, type SocketOwner } from "../net/socket.ts";
 import { errorText } from "../base/error.ts";
+import { hostPort } from "../base/ip.ts";
 
 /** What to ask of the application. */
 export type AppProbe =
@@ -21,9 +22,8 @@ export async function askApplication(probe: AppProbe, host: string): Promise<str
 
 /** As the kubelet judges: any status from 200 to 399, whatever the certificate. */
 async function answers(host: string, port: number, path: string): Promise<string> {
-  const authority = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   try {
-    const response = await fetch(`https://${authority}${path}`, {
+    const response = await fetch(`https://${hostPort(host, port)}${path}`, {
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
       tls: { rejectUnauthorized: false },

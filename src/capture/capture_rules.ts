@@ -1,7 +1,7 @@
 /** A capture plan as rules, in the order in which the kernel tries them. Pure: no socket, no namespace. */
 import { ADMIN_PORT, type CapturePlan, MESH_PORT, type PortRange } from "./capture_plan.ts";
 import { SELF_TEST_IPV4, SELF_TEST_IPV6, SELF_TEST_PORT } from "./capture_plan.ts";
-import { AF_INET, ipBytes, prefixMask } from "./ip_bytes.ts";
+import { AF_INET, blockBytes, prefixMask } from "./ip_bytes.ts";
 import { Base, type Expression, Meta, portBytes } from "./nft_batch.ts";
 
 /** One rule of a chain. */
@@ -108,7 +108,7 @@ function toPorts(range: PortRange): Expression[] {
 
 /** Destination address: at byte 16 of the IPv4 header, at byte 24 of the IPv6 header. */
 function toBlock(text: string): Expression[] {
-  const { family, bytes, prefixLength } = ipBytes(text);
+  const { family, bytes, prefixLength } = blockBytes(text);
   const v4 = family === AF_INET;
   const mask = prefixMask(bytes.length, prefixLength);
   const value = bytes.map((byte, i) => byte & (mask[i] as number)); // same length

@@ -1,5 +1,5 @@
 /** Addresses and blocks as the kernel takes them: bytes in network order. */
-import { formatIp, type IpAddress, parseIp } from "../model/ip.ts";
+import { ipBytes } from "../base/ip.ts";
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -19,20 +19,19 @@ export interface IpBytes {
  *
  * @throws RangeError for anything else: these texts come from our own code or were checked at the edge
  */
-export function ipBytes(text: string): IpBytes {
+export function blockBytes(text: string): IpBytes {
   const slash = text.indexOf("/");
-  const ip = parseIp(slash < 0 ? text : text.slice(0, slash));
-  if (ip === null) {
+  const bytes = ipBytes(slash < 0 ? text : text.slice(0, slash));
+  if (bytes === null) {
     throw new RangeError(`bad_address: found ${JSON.stringify(text)}, want an IP address or a CIDR block`);
   }
-  const bytes = addressBytes(ip);
   const bits = bytes.length * 8;
   const digits = slash < 0 ? String(bits) : text.slice(slash + 1);
   const prefixLength = /^\d{1,3}$/.test(digits) ? Number(digits) : -1;
   if (prefixLength < 0 || prefixLength > bits) {
     throw new RangeError(`bad_address: found ${JSON.stringify(text)}, want a prefix length of 0–${bits}`);
   }
-  return { family: ip.v4 ? AF_INET : AF_INET6, bytes, prefixLength };
+  return { family: bytes.length === 4 ? AF_INET : AF_INET6, bytes, prefixLength };
 }
 
 /** The bytes in which the leading `prefixLength` bits are one. */
@@ -43,27 +42,4 @@ export function prefixMask(length: number, prefixLength: number): Uint8Array<Arr
     mask[i] = (0xff << (8 - bits)) & 0xff;
   }
   return mask;
-}
-
-/** Text of an address given as bytes, "" when they are no address. */
-export function ipText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join(".");
-  if (bytes.length !== 16) return "";
-  const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
-  const word = (i: number) => view.getUint32(4 * i);
-  return formatIp({ v4: false, a: word(0), b: word(1), c: word(2), d: word(3) });
-}
-
-function addressBytes(ip: IpAddress): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(new ArrayBuffer(ip.v4 ? 4 : 16));
-  const view = new DataView(bytes.buffer);
-  if (ip.v4) {
-    view.setUint32(0, ip.d);
-  } else {
-    view.setUint32(0, ip.a);
-    view.setUint32(4, ip.b);
-    view.setUint32(8, ip.c);
-    view.setUint32(12, ip.d);
-  }
-  return bytes;
 }

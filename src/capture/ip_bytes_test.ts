@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { AF_INET, AF_INET6, ipBytes, ipText, prefixMask } from "./ip_bytes.ts";
+import { ipText } from "../base/ip.ts";
+import { AF_INET, AF_INET6, blockBytes, prefixMask } from "./ip_bytes.ts";
 
 test.each([
   ["10.77.0.1", AF_INET, 32, "10.77.0.1"],
@@ -7,15 +8,15 @@ test.each([
   ["0.0.0.0/0", AF_INET, 0, "0.0.0.0"],
   ["fd00:77::1", AF_INET6, 128, "fd00:77::1"],
   ["::/0", AF_INET6, 0, "::"],
-])("ipBytes() reads %s", (text, family, prefixLength, ip) => {
-  const read = ipBytes(text);
+])("blockBytes() reads %s", (text, family, prefixLength, ip) => {
+  const read = blockBytes(text);
   expect([read.family, read.prefixLength, ipText(read.bytes)]).toEqual([family, prefixLength, ip]);
 });
 
 test.each(["", "10.0.0", "10.0.0.0/33", "fd00::/129", "10.0.0.0/x", "10.0.0.0/-1", "web"])(
-  "ipBytes() refuses %p",
+  "blockBytes() refuses %p",
   (text) => {
-    expect(() => ipBytes(text)).toThrow("bad_address");
+    expect(() => blockBytes(text)).toThrow("bad_address");
   },
 );
 

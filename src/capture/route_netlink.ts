@@ -2,7 +2,8 @@
  * Links, addresses and routes over rtnetlink (linux/rtnetlink.h, if_link.h): what `ip link|address|route` do, without the
  * binary. Every call acts in the namespace in which the socket was opened.
  */
-import { AF_INET, AF_INET6, ipBytes, ipText } from "./ip_bytes.ts";
+import { ipText } from "../base/ip.ts";
+import { AF_INET, AF_INET6, blockBytes } from "./ip_bytes.ts";
 import { readAttributes, readText, readU32 } from "./message_reader.ts";
 import { MessageWriter } from "./message_writer.ts";
 import {
@@ -154,7 +155,7 @@ export class RouteNetlink implements Disposable {
    * @throws SystemError, EEXIST when the link has it already
    */
   addAddress(link: string, cidr: string): void {
-    const { family, bytes, prefixLength } = ipBytes(cidr);
+    const { family, bytes, prefixLength } = blockBytes(cidr);
     const index = this.linkIndex(link);
     const writer = new MessageWriter();
     const start = writer.beginMessage(RTM_NEWADDR, CREATE, this.#socket.sequence(1));
@@ -173,14 +174,14 @@ export class RouteNetlink implements Disposable {
    * @throws SystemError
    */
   addRoute(destination: string, link: string, gateway: string | null): void {
-    const { family, bytes, prefixLength } = ipBytes(destination);
+    const { family, bytes, prefixLength } = blockBytes(destination);
     const index = this.linkIndex(link);
     const writer = new MessageWriter();
     const start = writer.beginMessage(RTM_NEWROUTE, CREATE, this.#socket.sequence(1));
     const scope = gateway === null && family === AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     writer.u8(family).u8(prefixLength).u8(0).u8(0).u8(RT_TABLE_MAIN).u8(RTPROT_BOOT).u8(scope).u8(RTN_UNICAST).u32(0);
     if (prefixLength > 0) writer.attrBytes(RTA_DST, bytes);
-    if (gateway !== null) writer.attrBytes(RTA_GATEWAY, ipBytes(gateway).bytes);
+    if (gateway !== null) writer.attrBytes(RTA_GATEWAY, blockBytes(gateway).bytes);
     writer.attrU32(RTA_OIF, index);
     writer.endMessage(start);
     this.#socket.request(`add route ${destination} over ${link}`, writer.bytes(), 1);

@@ -1,6 +1,7 @@
 /** OutboundTarget of tulle/discovery/v1/discovery.proto → model. Field numbers are the proto's. */
 import type { HeaderEdit, HttpMatch } from "../model/http_match.ts";
-import { formatIp, hostPort, ipFromBytes } from "../model/ip.ts";
+import { hostPort } from "../base/ip.ts";
+import { formatIp, ipFromBytes } from "../model/ip.ts";
 import {
   type Backend,
   type Breaker,

@@ -4,6 +4,7 @@
  * An IPv4 address and its IPv4-mapped IPv6 form (RFC 4291 §2.5.5.2) are the same address: a listener on `::` reports the
  * latter. They belong to IPv4 blocks only, so `::/0` does not silently cover IPv4.
  */
+import { ipBytes, ipText } from "../base/ip.ts";
 import { bad, ok, type Result } from "../base/result.ts";
 
 /** An address: IPv4 in `d` alone (a, b 0, c 0xffff), or IPv6 in four words of 32 bits. */
@@ -31,18 +32,10 @@ export interface IpBlock {
   readonly prefixBits: number;
 }
 
-/**
- * Reads an address in text form (RFC 4291 §2.2, RFC 6943 strict dotted decimal). Zone identifiers are refused.
- *
- * @returns the address, or null when the text is none
- */
+/** Reads an address in text form, see ipBytes. @returns null when the text is none */
 export function parseIp(text: string): IpAddress | null {
-  if (text.length > 45) return null; // longest form: 8 groups with an embedded IPv4 address
-  if (!text.includes(":")) {
-    const d = parseIpv4(text);
-    return d < 0 ? null : new IpAddress(0, 0, 0xffff, d);
-  }
-  return parseIpv6(text);
+  const bytes = ipBytes(text);
+  return bytes === null ? null : ipFromBytes(bytes);
 }
 
 /** @returns the address of 4 or 16 bytes, or null when there are neither */
@@ -53,30 +46,24 @@ export function ipFromBytes(bytes: Uint8Array): IpAddress | null {
   return new IpAddress(view.getUint32(0), view.getUint32(4), view.getUint32(8), view.getUint32(12));
 }
 
-/** Canonical text: dotted decimal, or RFC 5952 for IPv6. */
-export function formatIp(ip: IpAddress): string {
-  if (ip.v4) return `${ip.d >>> 24}.${(ip.d >>> 16) & 255}.${(ip.d >>> 8) & 255}.${ip.d & 255}`;
-  const groups: number[] = [];
-  for (const word of [ip.a, ip.b, ip.c, ip.d]) groups.push(word >>> 16, word & 0xffff);
-  let start = -1;
-  let length = 1; // a single zero group is not shortened (RFC 5952 §4.2.2)
-  for (let i = 0; i < 8; i++) {
-    let n = 0;
-    while (i + n < 8 && groups[i + n] === 0) n++;
-    if (n > length) {
-      start = i;
-      length = n;
-    }
-    i += n;
+/** @returns the 4 or 16 bytes of an address, in network order */
+export function bytesOfIp(ip: IpAddress): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(ip.v4 ? 4 : 16);
+  const view = new DataView(bytes.buffer);
+  if (ip.v4) {
+    view.setUint32(0, ip.d);
+    return bytes;
   }
-  const hex = groups.map((g) => g.toString(16));
-  if (start < 0) return hex.join(":");
-  return `${hex.slice(0, start).join(":")}::${hex.slice(start + length).join(":")}`;
+  view.setUint32(0, ip.a);
+  view.setUint32(4, ip.b);
+  view.setUint32(8, ip.c);
+  view.setUint32(12, ip.d);
+  return bytes;
 }
 
-/** "ip:port", with IPv6 in brackets. */
-export function hostPort(ip: string, port: number): string {
-  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+/** Canonical text, see ipText. */
+export function formatIp(ip: IpAddress): string {
+  return ipText(bytesOfIp(ip));
 }
 
 /**
@@ -108,46 +95,4 @@ export function blockContains(block: IpBlock, ip: IpAddress): boolean {
 function sameBits(x: number, y: number, bits: number): boolean {
   if (bits <= 0) return true;
   return bits >= 32 ? x === y : (x ^ y) >>> (32 - bits) === 0;
-}
-
-/** @returns the address as a number, -1 when malformed. Leading zeros are refused: others read them as octal. */
-function parseIpv4(text: string): number {
-  const parts = text.split(".");
-  if (parts.length !== 4) return -1;
-  let value = 0;
-  for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return -1;
-    value = value * 256 + Number(part);
-  }
-  return value;
-}
-
-function parseIpv6(text: string): IpAddress | null {
-  const halves = text.split("::");
-  if (halves.length > 2) return null;
-  const head = groupsOf(halves[0] as string, halves.length === 1); // split gives at least one part
-  const tail = halves.length === 2 ? groupsOf(halves[1] as string, true) : []; // two parts
-  if (head === null || tail === null) return null;
-  const missing = 8 - head.length - tail.length;
-  if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
-  const all = [...head, ...new Array<number>(missing).fill(0), ...tail];
-  const word = (i: number) => (((all[i] as number) << 16) | (all[i + 1] as number)) >>> 0; // eight groups, checked above
-  return new IpAddress(word(0), word(2), word(4), word(6));
-}
-
-/** @param last whether an embedded IPv4 address may end these groups */
-function groupsOf(text: string, last: boolean): number[] | null {
-  if (text === "") return [];
-  const out: number[] = [];
-  const parts = text.split(":");
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i] as string; // in range
-    if (part.includes(".")) {
-      const v4 = last && i === parts.length - 1 ? parseIpv4(part) : -1;
-      if (v4 < 0) return null;
-      out.push(v4 >>> 16, v4 & 0xffff);
-    } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) out.push(parseInt(part, 16));
-    else return null;
-  }
-  return out;
 }

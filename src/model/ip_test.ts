@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { isIPv4, isIPv6 } from "node:net";
-import { blockContains, formatIp, hostPort, type IpBlock, ipFromBytes, parseBlock, parseIp } from "./ip.ts";
+import { blockContains, formatIp, type IpBlock, ipFromBytes, parseBlock, parseIp } from "./ip.ts";
 
 test.each([
   ["10.0.0.1", "10.0.0.1"],
@@ -88,7 +88,3 @@ test.each(["10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129", "x/8", "10.0.0.0
     expect(result.ok ? "" : result.error).toStartWith(`networks[0].cidr: found ${JSON.stringify(text)}, want `);
   },
 );
-
-test("hostPort() puts IPv6 in brackets", () => {
-  expect([hostPort("10.0.0.1", 80), hostPort("::1", 80)]).toEqual(["10.0.0.1:80", "[::1]:80"]);
-});

@@ -3,8 +3,8 @@
  * its application are the same user (rootless). The runtime offers no hook before connect, hence the C library.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
+import { ipBytes } from "../base/ip.ts";
 import { libc } from "./_libc.ts";
-import { ipBytes } from "./ip_bytes.ts";
 import type { ConnectionStats } from "./connection_stats.ts";
 import type { RawSocket, SocketOwner } from "./socket.ts";
 

@@ -1,5 +1,6 @@
 /** The answer of `tulle explain`, as a value: the client's sidecar, then the sidecar of each endpoint. */
 import { UsageError } from "../../../src/base/error.ts";
+import { hostPort } from "../../../src/base/ip.ts";
 import { blockOf, explainFaults, explainOutbound, type InboundJudge } from "../../../src/proxy/explain.ts";
 import { faultText, ratesText, resilienceTexts } from "./limits.ts";
 import type { MeshView, Subject, TargetSnapshot } from "./mesh_view.ts";
@@ -299,7 +300,7 @@ function readTo(view: MeshView, { to, namespace }: Question): { key: string; sub
   if (subject === undefined || number === null) throw new UsageError(`say the port of ${to}, as ${to}:8080`);
   if (subject.address === "") throw new UsageError(`${to} has no address yet`);
   return {
-    key: subject.address.includes(":") ? `[${subject.address}]:${number}` : `${subject.address}:${number}`,
+    key: hostPort(subject.address, number),
     subjects,
   };
 }

@@ -1,4 +1,5 @@
 /** What becomes of a connection to what the mesh does not know: an address as it is, or a name whose address is not known. */
+import { hostPort } from "../../../src/base/ip.ts";
 import { dependsOnHost, explainOutbound } from "../../../src/proxy/explain.ts";
 import { cidrContains } from "../../core/ip.ts";
 import { parseTarget } from "../../core/target.ts";
@@ -48,7 +49,7 @@ function ofName(view: MeshView, question: Question, host: string, port: number):
   const blocks = [...new Set(networks.flatMap(({ cidr, except }) => [cidr, ...except]))];
   const verdicts = new Map<string, Verdict>();
   const ask = (where: string, ip: string) => {
-    const target = view.target(ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`, client);
+    const target = view.target(hostPort(ip, port), client);
     if (!target.known) verdicts.set(where, verdictOn(view, question, target, question.authority ?? host));
   };
   for (const block of blocks) ask(`in ${block}`, block.replace(/\/.*$/, ""));

@@ -1,4 +1,5 @@
 /** The application beside this proxy, port by port: it is dialled at the pod's own address, never at loopback. */
+import { hostPort } from "../../base/ip.ts";
 import { type Backend, DEFAULT_DECAY_MS, DEFAULT_RTT_MS, type Endpoint } from "../../model/outbound.ts";
 import { NO_RESOURCE } from "../../model/resource.ts";
 import { EndpointState } from "../upstream/endpoint_state.ts";
@@ -22,7 +23,7 @@ export class Applications {
 
   /** The application on an address of this pod. */
   get(ip: string, port: number): EndpointState {
-    const key = ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+    const key = hostPort(ip, port);
     let state = this.#states.get(key);
     if (state === undefined) {
       if (this.#states.size >= MAX_APPLICATIONS) this.#dropOldest();

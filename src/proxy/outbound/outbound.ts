@@ -6,6 +6,7 @@
  *     └ anything else    → a tunnel to one endpoint
  */
 import { ExpiringSet } from "../../base/expiring_set.ts";
+import { hostPort } from "../../base/ip.ts";
 import { resetConnection } from "../../net/reset.ts";
 import type { Refusal } from "../../http/refusal.ts";
 import { Http1Server } from "../../http/http1_server.ts";
@@ -126,7 +127,9 @@ class OutboundConnection
     const refusal = deps.live.refusal(socket.fd) ?? this.#shareRefusal();
     if (refusal !== null) {
       deps.observer.onTcpError(refusal.code);
-      const protocol = address === null ? "opaque" : deps.targets.get(keyOf(address))?.current.target.protocol;
+      const protocol = address === null
+        ? "opaque"
+        : deps.targets.get(hostPort(address.ip, address.port))?.current.target.protocol;
       return refuseConnection(socket, refusal, protocol !== "opaque");
     }
     deps.live.add(this);
@@ -140,7 +143,7 @@ class OutboundConnection
       deps.observer.onTcpError("bad_request");
       return this.#refuse();
     }
-    const key = keyOf(address);
+    const key = hostPort(address.ip, address.port);
     const entry = deps.targets.get(key);
     if (entry !== null) return this.#known(entry);
     socket.pause();
@@ -376,7 +379,3 @@ class OutboundConnection
 }
 
 const NOTHING = new Uint8Array(0);
-
-function keyOf({ ip, port }: SocketAddress): string {
-  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
-}
