@@ -349,11 +349,11 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     this.fail(code.ENHANCE_YOUR_CALM, detail, reason);
   }
 
-  /** Closes because of what the peer did: GOAWAY with the code, then the end for all streams. */
+  /** Closes because of what the peer did: GOAWAY with the code and the detail (ASCII), then the end for all streams. */
   fail(h2Code: number, detail: string, reason: Refusal = "protocol_error"): void {
     if (this.closed) return;
     this.owner.onRefused(this, reason, detail);
-    writeGoAway(this.outbox, this.#reader.lastPeerId, h2Code);
+    writeGoAway(this.outbox, this.#reader.lastPeerId, h2Code, detail);
     this.outbox.flush();
     this.#lost(detail);
     this.outbox.close(); // a peer that does not read is not waited for

@@ -236,18 +236,6 @@ for (
   });
 }
 
-test("a section that is too large is answered with 431, and the connection goes on", async () => {
-  const { peer, owner } = await server();
-  const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`x-${i}`, "y"]));
-  peer.send(request(1, many));
-  const frames = await peer.frames();
-  expect(brief(frames)).toEqual(["HEADERS 1 END", "RST_STREAM 1:0"]);
-  const answer = peer.section(frames[0] as never, "response");
-  expect([answer.status, answer.get("tulle-error")]).toEqual([431, "bad_request"]);
-  peer.send(request(3));
-  expect(owner.of(0)).toEqual(["head GET end"]);
-});
-
 test("streams beyond the limit are refused unprocessed", async () => {
   const { peer, owner } = await server();
   for (let i = 0; i < 1001; i++) peer.send(request(2 * i + 1));

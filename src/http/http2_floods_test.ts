@@ -20,7 +20,13 @@ import {
 import { requestHead, response } from "../../tests/support/legs.ts";
 import { client, open, server } from "./http2_connection_fixture.ts";
 import type { Http2Stream } from "./http2_stream.ts";
-import { CONTROL_FRAME_BURST, MAX_CONTINUATIONS, MAX_OUTBOX_BYTES, MAX_SETTINGS } from "./limits.ts";
+import {
+  CONTROL_FRAME_BURST,
+  MAX_CONTINUATIONS,
+  MAX_HEADER_BLOCK_BYTES,
+  MAX_OUTBOX_BYTES,
+  MAX_SETTINGS,
+} from "./limits.ts";
 
 const CALM = 11;
 /** 150 fields of 500 bytes from the table, which make more than 64 KiB. */
@@ -86,7 +92,8 @@ test("a flood of CONTINUATIONs ends the connection, by number and by size", asyn
   small.peer.send(frame(1, 0, 1), ...Array.from({ length: MAX_CONTINUATIONS + 1 }, () => frame(9, 0, 1)));
   expect(goawayCode(await small.peer.frames())).toBe(CALM);
   const large = await server();
-  large.peer.send(frame(1, 0, 1), ...Array.from({ length: 5 }, () => frame(9, 0, 1, Buffer.alloc(16_384))));
+  const most = MAX_HEADER_BLOCK_BYTES / 16_384;
+  large.peer.send(frame(1, 0, 1), ...Array.from({ length: most + 1 }, () => frame(9, 0, 1, Buffer.alloc(16_384))));
   expect(goawayCode(await large.peer.frames())).toBe(CALM);
 });
 

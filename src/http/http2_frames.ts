@@ -48,11 +48,12 @@ export function writeRstStream(outbox: Outbox, streamId: number, h2Code: number)
 }
 
 /** Appends the announcement that streams above `lastId` are not served. */
-export function writeGoAway(outbox: Outbox, lastId: number, h2Code: number): void {
+export function writeGoAway(outbox: Outbox, lastId: number, h2Code: number, detail = ""): void {
   const sink = outbox.begin();
-  frame.putFrameHeader(sink, 8, frame.GOAWAY, 0, 0);
+  frame.putFrameHeader(sink, 8 + detail.length, frame.GOAWAY, 0, 0);
   sink.put4(lastId);
   sink.put4(h2Code);
+  for (let i = 0; i < detail.length; i++) sink.put1(detail.charCodeAt(i));
 }
 
 /** Appends a header section, split into CONTINUATIONs when it is longer than a frame may be. */

@@ -21,6 +21,9 @@ import {
 
 /** A head beyond the limits is read to its end, for the table's sake: as much work as so many frames without data. */
 const TOO_LARGE_COST = 20;
+const TOO_LARGE_DETAIL = `header section of more than ${MAX_HEADER_LIST_BYTES} bytes or ${MAX_HEADER_FIELDS} fields`;
+const BLOCK_TOO_LARGE =
+  `header block of more than ${MAX_HEADER_BLOCK_BYTES} bytes or ${MAX_CONTINUATIONS} CONTINUATION frames`;
 /** First size of the buffer that collects fragments, bytes. */
 const FIRST_BLOCK_BYTES = 4096;
 
@@ -85,7 +88,7 @@ export class SectionReader {
     const { connection } = this.#reader;
     if (this.continued === 0) return connection.fail(code.PROTOCOL_ERROR, "CONTINUATION without HEADERS");
     if (++this.#continuations > MAX_CONTINUATIONS || this.#blockLength + length > MAX_HEADER_BLOCK_BYTES) {
-      return connection.calm("head_too_large", "header block too large");
+      return connection.calm("head_too_large", BLOCK_TOO_LARGE);
     }
     this.#collect(buffer, at, at + length);
     if ((flags & frame.END_HEADERS) === 0) return;
@@ -137,7 +140,7 @@ export class SectionReader {
     const { connection } = reader;
     reader.lastPeerId = id;
     if (head === TOO_LARGE) {
-      if (reader.spend(TOO_LARGE_COST)) this.#answer(id, TOO_LARGE_RESPONSE, code.NO_ERROR, "header section too large");
+      if (reader.spend(TOO_LARGE_COST)) this.#answer(id, TOO_LARGE_RESPONSE, code.NO_ERROR, TOO_LARGE_DETAIL);
       return;
     }
     if (this.#selfDependent) return reader.spend() ? connection.refuse(id, code.PROTOCOL_ERROR) : undefined;
@@ -176,6 +179,7 @@ export class SectionReader {
   #sectionOn(stream: Http2Stream, head: HeaderBlock | number, ends: boolean): void {
     const reader = this.#reader;
     if (stream.recvEnd) return void reader.streamError(stream, code.STREAM_CLOSED, "HEADERS after END_STREAM");
+    if (head === TOO_LARGE) return void reader.streamError(stream, code.INTERNAL_ERROR, TOO_LARGE_DETAIL);
     if (typeof head === "number" || this.#selfDependent) {
       return void reader.streamError(stream, code.PROTOCOL_ERROR, "malformed header section");
     }
@@ -217,9 +221,7 @@ function refusal(detail: string): string[] {
 
 const TOO_LARGE_RESPONSE = headerBlock(
   { ...NO_START, status: 431 },
-  refusal(
-    "the request's fields are larger than this side takes (SETTINGS_MAX_HEADER_LIST_SIZE); send fewer or smaller ones",
-  ),
+  refusal(`${TOO_LARGE_DETAIL} (SETTINGS_MAX_HEADER_LIST_SIZE); send fewer or smaller ones`),
 );
 const MALFORMED_RESPONSE = headerBlock(
   { ...NO_START, status: 400 },
