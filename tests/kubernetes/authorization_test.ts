@@ -147,7 +147,9 @@ describe.skipIf(TEST_BED === null)("a cluster whose namespaces deny by default",
     expect(deny).toBeGreaterThan(0);
     expect(sumOf(metrics, "inbound_http_route_not_found_total", bar, 'srv_name="http"')).toBeGreaterThan(0);
     const log = await cluster.kubectl(["-n", "shop", "logs", "deployment/web", "-c", "tulle-proxy", "--tail=200"]);
-    expect(log).toContain('"reason":"no policy allows it"');
+    expect(log).toContain(
+      '"reason":"no policy of Server shop/http or HTTPRoute shop/metrics allows it to spiffe://cluster.local/ns/bar/',
+    );
   });
 
   test("probes stay let in where policies and default deny, and nothing beside them is", async () => {

@@ -203,7 +203,7 @@ test.skipIf(isDirect)("what a change forbids is ended with the reason, and what 
     raw: "ECONNRESET",
     webSocket: "ECONNRESET",
     response: "ECONNRESET",
-    gRPC: expect.stringMatching(/^7 revoked: .*no policy allows it/),
+    gRPC: expect.stringMatching(/^7 revoked: .*no policy of Server shop\/grpc allows it to spiffe:/),
   });
   for (const each of kept.values()) await each.use();
 
@@ -213,7 +213,7 @@ test.skipIf(isDirect)("what a change forbids is ended with the reason, and what 
   expect(sumOf(metrics, "inbound_http_authz_terminate_total", client)).toBe(3);
   expect(sumOf(metrics, "inbound_http_authz_terminate_total", { client_id: spiffeId("front") })).toBe(0);
   expect(mesh.sidecar("web").child().output()).toMatch(
-    /"connection ended: policy does not admit it any more".*"reason":"no policy allows it"/,
+    /"connection ended: policy does not admit it any more".*"reason":"no policy of Server shop\/raw allows it to spiffe:/,
   );
 });
 

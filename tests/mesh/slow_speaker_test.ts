@@ -4,7 +4,7 @@ import { eventually } from "../support/eventually.ts";
 import { fetchOnce, Http1Client, type HttpApp, reply, serveHttp } from "../support/http1.ts";
 import { isDirect, type Mesh, startMesh } from "../support/mesh.ts";
 import { sumOf } from "../support/prometheus.ts";
-import { allowAccounts, httpRoute, server, service, workload } from "../support/resources.ts";
+import { allowAccounts, httpRoute, server, service, spiffeId, workload } from "../support/resources.ts";
 import { connectTcp } from "../support/tcp.ts";
 
 setDefaultTimeout(90_000);
@@ -67,7 +67,10 @@ test.skipIf(isDirect)("a request after a pause is refused with its reason where 
   using late = await Http1Client.connect(mesh.to("front", `closed:${CLOSED}`));
   await refusedAhead(CLOSED, before);
   const answer = await late.get("/open");
-  expect([answer.status, answer.body.toString()]).toEqual([403, "forbidden: no policy allows it\n"]);
+  expect([answer.status, answer.body.toString()]).toEqual([
+    403,
+    `forbidden: no policy of Server shop/closed allows it to ${spiffeId("front")}\n`,
+  ]);
 });
 
 test.skipIf(isDirect)(

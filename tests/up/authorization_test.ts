@@ -180,12 +180,24 @@ test.skipIf(!isPossible).each(VARIATIONS)(
       expect(JSON.parse(answer.body)).toMatchObject({ method, path });
       return await eventually(() => expect(reached(answer.id)).toBe(true));
     }
-    const reason = isRoute ? "no policy allows it" : "no route";
-    expect([answer.status, answer.body]).toEqual([403, `forbidden: ${reason}\n`]);
-    expect(answer.head).toContain("tulle-error: forbidden\r\n");
-    expect(answer.head).toContain(`tulle-error-detail: ${reason}`);
-    expect(reached(answer.id)).toBe(false);
     const who = way === "plaintext" ? "" : `spiffe://cluster.local/ns/${namespace}/sa/authz-${namespace}`;
+    const port = `Server shop/${version === "HTTP/2" ? "http2" : "http1"}`;
+    const address = "[0-9.]+, which has no mesh identity";
+    const [told, logged] = isRoute
+      ? [
+        `no policy ${who === "" ? "" : `of ${port} or HTTPRoute shop/metrics `}allows it to ${
+          who === "" ? address : who
+        }`,
+        `no policy of ${port} or HTTPRoute shop/metrics allows it to ${who === "" ? address : who}`,
+      ]
+      : [`no route ${who === "" ? "" : `of ${port} `}matches it`, `no route of ${port} matches it`];
+    expect([answer.status, answer.body]).toEqual([
+      403,
+      expect.stringMatching(new RegExp(`^forbidden: ${told}\n$`)),
+    ]);
+    expect(answer.head).toContain("tulle-error: forbidden\r\n");
+    expect(answer.head).toMatch(new RegExp(`^tulle-error-detail: ${told}\r?$`, "m"));
+    expect(reached(answer.id)).toBe(false);
     const labels = {
       ...(who === "" ? { tls: "no_identity" } : { client_id: who }),
       srv_name: version === "HTTP/2" ? "http2" : "http1",
@@ -197,7 +209,9 @@ test.skipIf(!isPossible).each(VARIATIONS)(
       expect(sumOf(await metrics(), name, { ...labels, ...more })).toBeGreaterThanOrEqual(1)
     );
     const log = folder.log("shop.authz-web-0/sidecar.log");
-    expect(log).toMatch(new RegExp(`"request refused by policy".*"client_id":"${who}".*"reason":"${reason}"`));
+    expect(log).toMatch(
+      new RegExp(`"request refused by policy".*"client_id":"${who}".*"reason":"${logged}","method":"[A-Z]+","path":"/`),
+    );
   },
 );
 

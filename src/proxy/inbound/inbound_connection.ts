@@ -196,7 +196,7 @@ export class InboundConnection implements Drainable, SnifferOwner, DownstreamOwn
     const verdict = this.#opaqueVerdict();
     this.#inbound.deps.observer.onTcpVerdict(this.#client, verdict);
     if (verdict.kind === "permit") return null;
-    return unsent(verdict.cause === "unclassified" ? "unclassified" : "forbidden", verdict.reason);
+    return unsent(verdict.cause === "unclassified" ? "unclassified" : "forbidden", verdict.told);
   }
 
   #opaqueVerdict(): Verdict {
@@ -208,7 +208,7 @@ export class InboundConnection implements Drainable, SnifferOwner, DownstreamOwn
     const verdict = this.#opaqueVerdict();
     if (verdict.kind === "permit") return;
     this.#inbound.deps.observer.onTcpRevoked(this.#client, verdict);
-    tunnel.end(failure("revoked", verdict.reason));
+    tunnel.end(failure("revoked", verdict.told));
   }
 
   // --- tunnel of a plain connection

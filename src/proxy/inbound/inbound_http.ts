@@ -48,7 +48,7 @@ export class InboundHttp implements HttpPipeline {
     const verdict = verdictOn(client, head);
     exchange.verdict = verdict;
     this.#observer.onVerdict(exchange, verdict);
-    if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.reason));
+    if (verdict.kind === "deny") return exchange.fail(unsent("forbidden", verdict.told));
     const { rateLimit, routeLimits } = client.portPolicy().spec;
     const ofRoute = routeLimits === undefined || verdict.route === null ? null : routeLimits.get(verdict.route) ?? null;
     const isLimited = rateLimit !== null || ofRoute !== null;
@@ -64,7 +64,7 @@ export class InboundHttp implements HttpPipeline {
     const verdict = verdictOn(client, inboundRequest(exchange.request, client.mark, client.isMesh));
     if (verdict.kind === "permit" || exchange.finished) return;
     this.#observer.onRevoked(exchange, verdict);
-    exchange.fail(failure("revoked", verdict.reason));
+    exchange.fail(failure("revoked", verdict.told));
   }
 
   retry(exchange: Exchange, error: Failure): boolean {

@@ -118,7 +118,7 @@ export class MeshAccept implements SocketOwner, TimerOwner {
     const verdict = client.policy().connection;
     if (verdict.kind === "deny" && client.portPolicy().spec.protocol === "opaque") {
       deps.observer.onTcpVerdict(client, verdict);
-      return this.#reply(CODE_DENIED, verdict.reason, false);
+      return this.#reply(CODE_DENIED, verdict.told, false);
     }
     if (!this.#inbound.mayEnter(identity)) {
       return this.#reply(CODE_OVERLOADED, "too many of the connections there may be are this client's", true);

@@ -15,6 +15,7 @@ const DENY: Verdict = {
   route: null,
   needsRequest: false,
   reason: "no policy allows it",
+  told: "",
 };
 
 /** As far as a flow table looks at a client. */

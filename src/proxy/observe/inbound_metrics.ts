@@ -49,7 +49,7 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
     const client = clientOf(exchange);
     const series = this.#of(client, verdict);
     exchange.series = series;
-    series.verdict.decided(client, this.#log);
+    series.verdict.decided(client, exchange.request, this.#log);
     series.http.onRequest();
     this.#flows.request(client, exchange.request, verdict, exchange.startedMs);
   }
@@ -97,7 +97,7 @@ export class InboundMetrics implements InboundHttpObserver, InboundObserver {
 
   onTcpVerdict(client: InboundClient, verdict: Verdict): void {
     const make = () => new VerdictSeries(this.#metrics, "tcp", client, verdict);
-    seriesOf(this.#tcpSeries, client, verdict, make).decided(client, this.#log);
+    seriesOf(this.#tcpSeries, client, verdict, make).decided(client, null, this.#log);
     this.#flows.connection(client, verdict, this.#clock());
   }
 

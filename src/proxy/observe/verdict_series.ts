@@ -1,6 +1,7 @@
 /** What is counted and said about decisions of policy: made once per verdict and client, kept as long as the policy. */
 import type { Logger } from "../../base/log.ts";
 import type { ResourceRef } from "../../model/resource.ts";
+import type { HeaderBlock } from "../../wire/header_block.ts";
 import { turnMs } from "../../net/turn_clock.ts";
 import type { PolicyLabels } from "../../telemetry/proxy_labels.ts";
 import type { AuthzKind, ProxyMetrics } from "../../telemetry/proxy_metrics.ts";
@@ -8,6 +9,9 @@ import type { CounterSeries } from "../../telemetry/series.ts";
 import type { InboundClient } from "../inbound/inbound_client.ts";
 import { Occasional } from "./occasional.ts";
 import type { Verdict } from "../policy/verdict.ts";
+
+/** Most of a path in a line, characters. */
+const MAX_PATH = 200;
 
 /** What the metrics of a client's view of a verdict are told apart by. */
 export function labelsOf(client: InboundClient, verdict: Verdict): PolicyLabels {
@@ -50,20 +54,20 @@ export class VerdictSeries {
     this.#line = isPermit && audited === null ? null : new Occasional();
   }
 
-  /** It was decided so. */
-  decided(client: InboundClient, log: Logger): void {
+  /** It was decided so. @param request null for a connection */
+  decided(client: InboundClient, request: HeaderBlock | null, log: Logger): void {
     this.#decision.add(1);
     this.#audit?.add(1);
     if (this.#line === null) return;
     const times = this.#line.happened(turnMs());
-    if (times > 0) this.#say(client, log, times);
+    if (times > 0) this.#say(client, request, log, times);
   }
 
-  #say(client: InboundClient, log: Logger, times: number): void {
+  #say(client: InboundClient, request: HeaderBlock | null, log: Logger, times: number): void {
     const verdict = this.#verdict;
     const what = this.#kind === "http" ? "request" : "connection";
     const { auditPolicy } = verdict;
-    const fields = { ...whoAndWhere(client, verdict), times };
+    const fields = { ...whoAndWhere(client, verdict), ...(request === null ? {} : askedFor(request)), times };
     if (verdict.kind === "deny") log.warn(`${what} refused by policy`, fields);
     if (auditPolicy === null) return;
     const would = verdict.kind === "permit" ? "would-deny" : "would-allow";
@@ -83,6 +87,12 @@ export function whoAndWhere(client: InboundClient, verdict: Verdict) {
     cause: verdict.cause,
     reason: verdict.reason,
   };
+}
+
+/** One request of those that a line stands for; without its query, which may hold secrets. */
+function askedFor({ method, path }: HeaderBlock) {
+  const query = path.indexOf("?");
+  return { method, path: (query < 0 ? path : path.slice(0, query)).slice(0, MAX_PATH) };
 }
 
 function nameOf({ kind, namespace, name }: ResourceRef): string {

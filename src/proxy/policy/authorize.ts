@@ -25,6 +25,7 @@ import {
   type RuleSet,
 } from "./decide.ts";
 import type { Cause, Verdict } from "./verdict.ts";
+import { denied, noRoute, notAllowed, type Words } from "./wording.ts";
 
 /** Clients remembered per port. A port has few distinct ones in a mesh; a scan from many addresses must not fill memory. */
 export const MAX_REMEMBERED_CLIENTS = 512;
@@ -104,7 +105,6 @@ export class PortPolicy {
   /** For requests that no route matches, and whose readings differ; null when all are refused, whoever asks. */
   readonly #noRouteTrial: Fallback | null;
   readonly #ambiguousTrial: Fallback | null;
-  readonly #noRoute: Verdict;
   readonly #ambiguous: Verdict;
   readonly #matcher: RequestMatcher<InboundRoute>;
   readonly #probeNetworks: readonly IpBlock[];
@@ -127,12 +127,11 @@ export class PortPolicy {
     this.#noRouteTrial = all.trial === null ? null : all;
     const guards = [...this.#routes.values()].some((route) => route.rules.deny.length > 0);
     this.#ambiguousTrial = guards ? null : this.#noRouteTrial;
-    this.unclassified = this.#refusal("unclassified", "the port has routes, and the bytes are not HTTP");
-    this.probe = this.verdict(PROBE, null, false);
-    this.#noRoute = this.#refusal("no_route", "no route");
+    this.unclassified = this.#refusal("unclassified", same("the port has routes, and the bytes are not HTTP"));
+    this.probe = this.#verdict(PROBE, same(PROBE.reason), null, false);
     this.#ambiguous = this.#refusal(
       "ambiguous_path",
-      "ambiguous path: its readings lead to different routes; send it normalised",
+      same("ambiguous path: its readings lead to different routes; send it normalised"),
     );
   }
 
@@ -171,14 +170,14 @@ export class PortPolicy {
    * @param isAmbiguous the readings of its path differ: then denials of routes are not known to be respected
    */
   withoutRoute(caller: Caller, found: Findings, isAmbiguous: boolean): Verdict {
-    const refusal = isAmbiguous ? this.#ambiguous : this.#noRoute;
+    const refusal = isAmbiguous ? this.#ambiguous : this.#refusal("no_route", noRoute(this.server, caller));
     const trial = isAmbiguous ? this.#ambiguousTrial : this.#noRouteTrial;
     if (trial === null) return refusal;
     // An allow of the Server is not one of a route: the refusal on trial is that of the missing route.
     const decision = decide({ ...found, allow: null, auditAllow: null }, trial, caller);
-    if (!decision.permit) return this.verdict(decision, null, false);
+    if (!decision.permit) return this.verdict(decision, caller, null, false);
     const reason = `${refusal.reason}; what would refuse it only audits`;
-    return this.verdict({ ...decision, cause: refusal.cause, reason }, null, false);
+    return this.verdict({ ...decision, cause: refusal.cause, reason }, caller, null, false);
   }
 
   /**
@@ -210,7 +209,17 @@ export class PortPolicy {
   }
 
   /** Puts a decision into the words of this port. */
-  verdict(decision: Decision, route: InboundRoute | null, needsRequest: boolean): Verdict {
+  verdict(decision: Decision, caller: Caller, route: InboundRoute | null, needsRequest: boolean): Verdict {
+    const ref = route === null ? null : route.ref;
+    const words = decision.permit
+      ? same(decision.reason)
+      : decision.cause === "policy"
+      ? denied(this.server, ref, caller)
+      : notAllowed(this.server, ref, caller, decision.reason);
+    return this.#verdict(decision, words, ref, needsRequest);
+  }
+
+  #verdict(decision: Decision, words: Words, route: ResourceRef | null, needsRequest: boolean): Verdict {
     return {
       kind: decision.permit ? "permit" : "deny",
       cause: decision.cause,
@@ -218,14 +227,16 @@ export class PortPolicy {
       audit: decision.auditPolicy !== null,
       auditPolicy: decision.auditPolicy,
       server: this.server,
-      route: route === null ? null : route.ref,
+      route,
       needsRequest,
-      reason: decision.reason,
+      reason: words.reason,
+      told: words.told,
     };
   }
 
-  #refusal(cause: Cause, reason: string): Verdict {
-    return this.verdict({ permit: false, cause, policy: this.server, auditPolicy: null, reason }, null, false);
+  #refusal(cause: Cause, words: Words): Verdict {
+    const { reason } = words;
+    return this.#verdict({ permit: false, cause, policy: this.server, auditPolicy: null, reason }, words, null, false);
   }
 }
 
@@ -246,7 +257,7 @@ export class ClientPolicy {
     const decision = port.decideConnection(caller, this.#found);
     // A deny of the Server holds for every route; anything else is for each request to decide.
     const open = port.needsRequest && (decision.permit || decision.cause === "default");
-    this.connection = port.verdict(open ? { ...OPEN, policy: port.server } : decision, null, port.needsRequest);
+    this.connection = port.verdict(open ? { ...OPEN, policy: port.server } : decision, caller, null, port.needsRequest);
   }
 
   /** The verdict about a request; remembered on its block. */
@@ -275,7 +286,7 @@ export class ClientPolicy {
     if (verdict === undefined) {
       verdict = route === null || route === "ambiguous"
         ? this.#port.withoutRoute(this.#caller, this.#found, route !== null)
-        : this.#port.verdict(this.#port.decideRoute(this.#caller, this.#found, route), route, false);
+        : this.#port.verdict(this.#port.decideRoute(this.#caller, this.#found, route), this.#caller, route, false);
       this.#byRoute.set(route, verdict);
     }
     return verdict;
@@ -293,6 +304,10 @@ const PROBE: Decision = {
 };
 /** Path of a gRPC probe; the proto's package grpc.health.v1. */
 const GRPC_HEALTH_CHECK = "/grpc.health.v1.Health/Check";
+
+function same(reason: string): Words {
+  return { reason, told: reason };
+}
 
 /** Policies are those of a whole route: between its own rules the readings of a path make no difference. */
 function isSameRoute({ ref: a }: InboundRoute, { ref: b }: InboundRoute): boolean {

@@ -241,6 +241,49 @@ test.each<[string, string | null, string, string, string]>([
   if (name === "web") expect(verdict.reason).toStartWith(why);
 });
 
+const bare = view([port({ server: null, authorizations: [], defaultPolicy: "cluster-authenticated" })]);
+const ROUTE = "Server shop/web or HTTPRoute shop//";
+
+test.each<[string, InboundView, string, string | null, string, string]>([
+  ["of a route", routed, "/closed", FRONT, `no policy of ${ROUTE}closed allows it to ${FRONT}`, ""],
+  ["that denies", routed, "/no-back", BACK, `a policy of ${ROUTE}no-back denies it to ${BACK}`, ""],
+  ["of no route", routed, "/none", FRONT, "no route of Server shop/web matches it", ""],
+  [
+    "to a stranger",
+    routed,
+    "/closed",
+    null,
+    `no policy of ${ROUTE}closed allows it to ${INSIDE}, which has no mesh identity`,
+    `no policy allows it to ${INSIDE}, which has no mesh identity`,
+  ],
+  [
+    "of no route, to a stranger",
+    routed,
+    "/none",
+    null,
+    "no route of Server shop/web matches it",
+    "no route matches it",
+  ],
+  [
+    "that denies a stranger",
+    view([port({ authorizations: [policy("banned", "deny", [])] })]),
+    "/",
+    "",
+    `a policy of Server shop/web denies it to ${INSIDE}, which has no mesh identity`,
+    `a policy denies it to ${INSIDE}, which has no mesh identity`,
+  ],
+  ["without a Server", bare, "/", null, `no policy allows it to ${INSIDE}, which has no mesh identity`, ""],
+])("authorizeRequest() names who is refused and where, but to a stranger nothing of it: %s", (...row) => {
+  const [_title, by, path, identity, reason, told] = row;
+  const verdict = authorizeRequest(by.port(80), client(identity), request(path));
+  expect([verdict.reason, verdict.told]).toEqual([reason, told === "" ? reason : told]);
+});
+
+test("authorizeRequest() says that a member of the mesh asks from outside of the cluster's networks", () => {
+  const { told } = authorizeRequest(bare.port(80), client(FRONT, OUTSIDE), request("/"));
+  expect(told).toBe(`no policy allows it to ${FRONT}, from outside of the cluster's networks`);
+});
+
 test("authorizeConnection() leaves a port with routes to its requests, except for a deny of the Server", () => {
   const open = authorizeConnection(routed, 80, client(null));
   const banned = authorizeConnection(routed, 80, client(BACK, OUTSIDE));

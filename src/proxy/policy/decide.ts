@@ -52,6 +52,7 @@ export interface Decision {
   readonly cause: Cause;
   readonly policy: ResourceRef;
   readonly auditPolicy: ResourceRef | null;
+  /** Of a permit: why. Of a refusal: what there is to add to who is refused, and where. */
   readonly reason: string;
 }
 
@@ -111,7 +112,7 @@ export function joinFindings(a: Findings, b: Findings): Findings {
  */
 export function decide(found: Findings, fallback: Fallback, caller: Caller): Decision {
   const { deny, allow } = found;
-  if (deny !== null) return decision(false, "policy", deny.policy, null, "denied by policy");
+  if (deny !== null) return decision(false, "policy", deny.policy, null, "");
   const auditDeny = found.auditDeny?.policy ?? null;
   if (allow !== null) return decision(true, "policy", allow.policy, auditDeny, "allowed by policy");
   const auditAllow = found.auditAllow?.policy ?? null;
@@ -137,28 +138,27 @@ function decision(
   return { permit, cause, policy, auditPolicy, reason };
 }
 
-/** @returns why the default refuses the caller, or null */
+/** @returns whether the default refuses the caller: what there is to add, or null if it does not */
 function defaultRefusal({ policy, clusterNetworks }: Fallback, caller: Caller): string | null {
   switch (policy) {
     case "all-unauthenticated":
     case "audit":
       return null;
     case "all-authenticated":
-      return caller.identity === "" ? NO_IDENTITY : null;
+      return caller.identity === "" ? "" : null;
     case "cluster-unauthenticated":
       return isInside(clusterNetworks, caller) ? null : NOT_INSIDE;
     case "cluster-authenticated":
-      if (caller.identity === "") return NO_IDENTITY;
+      if (caller.identity === "") return "";
       return isInside(clusterNetworks, caller) ? null : NOT_INSIDE;
     case "deny":
-      return "no policy allows it";
+      return "";
     default:
       return policy satisfies never;
   }
 }
 
-const NO_IDENTITY = "no policy allows it, and the client has no mesh identity";
-const NOT_INSIDE = "no policy allows it, and the client is outside of the cluster's networks";
+const NOT_INSIDE = ", from outside of the cluster's networks";
 
 function isInside(networks: readonly IpBlock[], caller: Caller): boolean {
   const ip = caller.ip;

@@ -40,6 +40,8 @@ export interface Verdict {
    * are not HTTP must be refused (`PortPolicy.unclassified`).
    */
   readonly needsRequest: boolean;
-  /** For people: why. */
+  /** For people who run the mesh: why. */
   readonly reason: string;
+  /** For the client; of a permit nobody is told. */
+  readonly told: string;
 }
