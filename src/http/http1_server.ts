@@ -6,21 +6,22 @@
  * Pipelined requests are served in order: bytes of later ones are kept, bounded, and reading is paused.
  */
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
-import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { resetConnection } from "../net/reset.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
 import { arm, disarm } from "../net/ticker.ts";
 import type { HeaderBlock } from "../wire/header_block.ts";
-import { HeadCache } from "../wire/http1/head_cache.ts";
+import type { HeadCache } from "../wire/http1/head_cache.ts";
 import { skipLeadingCrlf } from "../wire/http1/head_end.ts";
 import { statusForCode, textForCode } from "../wire/http1/error_code.ts";
-import { parseRequestHead, type RequestHead } from "../wire/http1/request_head.ts";
+import type { RequestHead } from "../wire/http1/request_head.ts";
 import { FRAMING_NONE } from "../wire/http1/framing.ts";
 import * as serialize from "../wire/http1/serialize.ts";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
+import { requestHead } from "./_request_heads.ts";
 import type { Http1ServerOwner } from "./http1_server_owner.ts";
+import { IdleConnection } from "./idle_connections.ts";
 import type { Leg, LegListener } from "./leg.ts";
 import {
   HALF_CLOSED_MS,
@@ -45,7 +46,7 @@ const CLOSED = 3;
 const EMPTY = new Uint8Array(0);
 
 // long-file: one state machine, whose reading and responding halves share all of their state
-export class Http1Server extends Connected
+export class Http1Server extends IdleConnection
   implements Leg, SocketOwner, OutboxOwner, TimerOwner, TcpLegOwner, BytesReader {
   readonly reason = "";
   readonly socket: RawSocket;
@@ -89,7 +90,7 @@ export class Http1Server extends Connected
     this.outbox = new Outbox(socket, this, share, BLAME.own);
     this.stats = statsOf(socket);
     socket.data = this;
-    arm(this.#timer, HEAD_TIMEOUT_MS);
+    this.#rest(HEAD_TIMEOUT_MS);
   }
 
   /** No request is being served. */
@@ -102,6 +103,12 @@ export class Http1Server extends Connected
     this.closing = true;
     if (this.isIdle && patient && this.#held.length === 0) arm(this.#timer, RETIRED_IDLE_MS);
     else if (this.isIdle && !patient) this.#close();
+  }
+
+  closeIdle(): boolean {
+    if (this.outbox.pending > 0) return false;
+    this.socket.end(); // onClose follows
+    return true;
   }
 
   // --- socket events
@@ -194,11 +201,11 @@ export class Http1Server extends Connected
     const isResumed = this.#held.isResumed;
     const headEnd = this.#held.findHead(buffer, at, end, at - start);
     if (headEnd === 0) {
-      if (!isResumed) arm(this.#timer, HEAD_TIMEOUT_MS); // the time counts from the first byte
+      if (!isResumed) this.#rest(HEAD_TIMEOUT_MS); // the time counts from the first byte
       this.#held.keepHead(buffer, at, end);
       return -1;
     }
-    const head = headEnd < 0 ? headEnd : this.#parse(buffer, at, headEnd);
+    const head = headEnd < 0 ? headEnd : requestHead(this.#cache, buffer, at, headEnd);
     if (typeof head === "number") {
       this.#refuse(statusForCode(head), textForCode(head));
       return -1;
@@ -208,15 +215,14 @@ export class Http1Server extends Connected
     return headEnd;
   }
 
-  #parse(buffer: Uint8Array, start: number, end: number): RequestHead | number {
-    const known = this.#cache.get(buffer, start, end);
-    if (known !== null) return known;
-    const head = parseRequestHead(buffer, start, end);
-    if (typeof head !== "number") this.#cache.put(buffer, start, end, head);
-    return head;
+  /** Waits for a request, or the rest of its head. */
+  #rest(ms: number): void {
+    arm(this.#timer, ms);
+    this.share.idle.add(this);
   }
 
   #begin(head: RequestHead): void {
+    this.share.idle.delete(this);
     this.#request = head;
     this.#keepAlive = head.keepAlive;
     this.#headSent = false;
@@ -243,7 +249,8 @@ export class Http1Server extends Connected
         this.#breaksOff(event);
         return end;
       }
-      if (!this.#responded) this.#account(body.dataEnd - body.dataStart);
+      if (!this.#responded) this.#unconsumed += body.dataEnd - body.dataStart;
+      if (this.#unconsumed > waitingBudget.pauseBytes) this.#pause();
       if (event === LAST) this.#bodyDone(buffer, body.dataStart, body.dataEnd);
       else if (event === DATA) this.listener?.onData(this, buffer, body.dataStart, body.dataEnd, false);
     }
@@ -281,11 +288,6 @@ export class Http1Server extends Connected
     this.#received = true;
     this.#state = WAIT;
     if (this.#responded) this.#next();
-  }
-
-  #account(bytes: number): void {
-    this.#unconsumed += bytes;
-    if (this.#unconsumed > waitingBudget.pauseBytes) this.#pause();
   }
 
   /** Keeps bytes that must not be read yet, and stops more from coming. */
@@ -347,7 +349,7 @@ export class Http1Server extends Connected
       if (this.outbox.hasRoom) this.listener?.onConsumed(this, bytes);
       else this.#owed += bytes;
     }
-    if (!fin || this.#isClosed()) return;
+    if (!fin || this.#state === CLOSED) return; // a write may have ended the connection
     if (this.#out.end(this.outbox)) this.#finishResponse();
     else this.#misframed("shorter");
   }
@@ -428,7 +430,7 @@ export class Http1Server extends Connected
     this.#unconsumed = 0;
     if (!this.#keepAlive || this.closing || (this.#peerEnded && this.#held.length === 0)) return this.#close();
     this.#state = HEAD;
-    arm(this.#timer, IDLE_TIMEOUT_MS);
+    this.#rest(IDLE_TIMEOUT_MS);
     this.#goOn();
   }
 
@@ -468,6 +470,7 @@ export class Http1Server extends Connected
   #close(): void {
     if (this.#state === CLOSED) return;
     this.#state = CLOSED;
+    this.share.idle.delete(this);
     disarm(this.#timer);
     this.outbox.endWhenFlushed(); // over only then: a client may take its time
   }
@@ -486,13 +489,9 @@ export class Http1Server extends Connected
     this.#owner.onClosed(this);
   }
 
-  /** For the places where a write may have ended the connection. */
-  #isClosed(): boolean {
-    return this.#state === CLOSED;
-  }
-
   #gone(): void {
     this.#state = CLOSED;
+    this.share.idle.delete(this);
     disarm(this.#timer);
     this.#held.clear();
     this.outbox.close();

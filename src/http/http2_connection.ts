@@ -6,7 +6,6 @@
  * each other cannot block each other. Writing: everything goes to the outbox, which leaves once per turn of the loop.
  */
 import { Timer, type TimerOwner } from "../base/timer_wheel.ts";
-import { Connected } from "../net/connected.ts";
 import { Outbox, type OutboxOwner } from "../net/outbox.ts";
 import type { ConnectionStats } from "../net/connection_stats.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../net/socket.ts";
@@ -24,6 +23,7 @@ import {
   writeRstStream,
   writeWindowUpdate,
 } from "./http2_frames.ts";
+import { IdleConnection } from "./idle_connections.ts";
 import { Http2KeepAlive } from "./http2_keep_alive.ts";
 import type { Http2Owner } from "./http2_owner.ts";
 import { Http2Reader } from "./http2_reader.ts";
@@ -56,7 +56,7 @@ const GRACE = 1;
 const GOAWAY_PING = 1;
 
 // long-file: what reading, sending and ending share is the state of one connection
-export class Http2Connection extends Connected implements SocketOwner, OutboxOwner, TimerOwner {
+export class Http2Connection extends IdleConnection implements SocketOwner, OutboxOwner, TimerOwner {
   readonly isServer: boolean;
   readonly mesh: boolean;
   readonly socket: RawSocket;
@@ -228,8 +228,10 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
 
   /** Starts or stops the clock of a header section that is not complete. */
   expectHead(pending: boolean): void {
-    if (pending) arm(this.#head, HEAD_TIMEOUT_MS);
-    else disarm(this.#head);
+    if (pending) {
+      arm(this.#head, HEAD_TIMEOUT_MS);
+      this.#rest();
+    } else disarm(this.#head);
   }
 
   // --- streams
@@ -300,6 +302,24 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     listener?.onAbort(stream, code.ENHANCE_YOUR_CALM, false, "its receiver does not read");
   }
 
+  /** A client has begun a stream. */
+  accepted(stream: Http2Stream): void {
+    if (this.streams.size === 0) this.share.idle.delete(this);
+    this.streams.add(stream);
+  }
+
+  closeIdle(): boolean {
+    if (this.outbox.pending > 0) return false;
+    this.#goAway(code.NO_ERROR, "idle for longest, and there was no room for another");
+    this.socket.end();
+    return true;
+  }
+
+  /** Idle from now on. A header section that is not complete is no request yet, and as good as a new beginning. */
+  #rest(): void {
+    if (this.isServer && !this.closed && this.streams.size === 0) this.share.idle.add(this);
+  }
+
   // --- end
 
   /**
@@ -353,11 +373,15 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
   fail(h2Code: number, detail: string, reason: Refusal = "protocol_error"): void {
     if (this.closed) return;
     this.owner.onRefused(this, reason, detail);
+    this.#goAway(h2Code, detail);
+    this.socket.end();
+  }
+
+  #goAway(h2Code: number, detail: string): void {
     writeGoAway(this.outbox, this.#reader.lastPeerId, h2Code, detail);
     this.outbox.flush();
     this.#lost(detail);
     this.outbox.close(); // a peer that does not read is not waited for
-    this.socket.end();
   }
 
   /** Closes because the peer is gone without a word. */
@@ -379,7 +403,10 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
       this.#lost("drained");
       this.outbox.flush();
       this.outbox.endWhenFlushed();
-    } else this.owner.onIdle(this);
+    } else {
+      this.#rest();
+      this.owner.onIdle(this);
+    }
   }
 
   #lost(detail: string): void {
@@ -387,6 +414,7 @@ export class Http2Connection extends Connected implements SocketOwner, OutboxOwn
     this.closed = true;
     this.draining = true;
     this.#keepAlive.stop();
+    this.share.idle.delete(this);
     this.windows.close();
     this.#reader.release();
     disarm(this.#head);

@@ -153,7 +153,7 @@ export class SectionReader {
     const bodyLeft = head.method === "CONNECT" ? -1 : head.contentLength;
     if (ends && bodyLeft > 0) return this.#malformed(id, "announced body is missing");
     const stream = new Http2Stream(connection, id, connection.peerInitialWindow, connection.windows.first);
-    connection.streams.add(stream);
+    connection.accepted(stream);
     stream.headReceived = true;
     stream.bodyLeft = bodyLeft;
     stream.recvEnd = ends;

@@ -15,6 +15,8 @@ export type Refusal =
   | "memory_share"
   /** More connections than its share of the descriptors. */
   | "connection_share"
+  /** Idle for longest, when there was no room for a further connection of the same client. */
+  | "idle_closed"
   /** More handshakes under way than its share. */
   | "handshake_share"
   /** More of its requests are under way than its share. */

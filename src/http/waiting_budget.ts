@@ -26,6 +26,7 @@ import {
   WAITING_BYTES_BUDGET,
   WRITE_IDLE_MS,
 } from "./limits.ts";
+import { IdleConnections } from "./idle_connections.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** How often it is looked for what makes no progress. */
@@ -105,6 +106,8 @@ export class PeerShare implements Linked<PeerShare> {
   readonly direction: "inbound" | "outbound";
   /** Who the peer is, for the log. */
   readonly peer: string;
+  /** Its connections on which it asks for nothing. */
+  readonly idle = new IdleConnections();
   /** Holdings in the order in which they last made progress. */
   readonly #holdings = new LinkedList<Holding>();
 

@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Http1Server } from "../../src/http/http1_server.ts";
 import { Http2Connection } from "../../src/http/http2_connection.ts";
+import { COMMON_SHARE } from "../../src/http/waiting_budget.ts";
 import { listen, type Listener } from "../../src/net/listener.ts";
 import type { RawSocket, SocketOwner, TlsOptions } from "../../src/net/socket.ts";
 import { Downstream, type DownstreamOwner } from "../../src/proxy/exchange/downstream.ts";
@@ -107,7 +108,7 @@ const tls: TlsOptions | null = values.cert === undefined || values.key === undef
 };
 const listener: Listener = listen(
   { host, port },
-  (socket): SocketOwner => new Sniffer(socket, client, "http1", false),
+  (socket): SocketOwner => new Sniffer(socket, client, "http1", false, COMMON_SHARE.idle),
   tls,
 );
 console.log(JSON.stringify({ port: listener.port }));

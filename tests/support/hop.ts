@@ -1,6 +1,7 @@
 /** The engine as a reverse proxy inside the test's process: a listener, detection, and the outbound data path to one target. */
 import { Http1Server } from "../../src/http/http1_server.ts";
 import { Http2Connection } from "../../src/http/http2_connection.ts";
+import { COMMON_SHARE } from "../../src/http/waiting_budget.ts";
 import { listen } from "../../src/net/listener.ts";
 import type { RawSocket } from "../../src/net/socket.ts";
 import { Downstream, type DownstreamOwner } from "../../src/proxy/exchange/downstream.ts";
@@ -56,7 +57,7 @@ export class Hop implements Disposable, SnifferOwner, DownstreamOwner {
     this.#entry = targets.put(unrouted, "127.0.0.1", upstreamPort);
     const listener = listen({ host: "127.0.0.1", port: 0 }, (socket) => {
       this.open++;
-      return new Sniffer(socket, this, "http1", false);
+      return new Sniffer(socket, this, "http1", false, COMMON_SHARE.idle);
     });
     this.#listener = listener;
     this.port = listener.port;

@@ -6,6 +6,7 @@
 import { resetConnection } from "../../net/reset.ts";
 import { Timer, type TimerOwner } from "../../base/timer_wheel.ts";
 import { arm, disarm } from "../../net/ticker.ts";
+import { IdleConnection, type IdleConnections } from "../../http/idle_connections.ts";
 import { PartialBytes } from "../../http/partial_bytes.ts";
 import type { ConnectionStats } from "../../net/connection_stats.ts";
 import { type RawSocket, type SocketOwner, statsOf } from "../../net/socket.ts";
@@ -41,11 +42,12 @@ export interface SnifferOwner {
   closed(sniffer: Sniffer): void;
 }
 
-export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
+export class Sniffer extends IdleConnection implements SocketOwner, SoonOwner, TimerOwner {
   readonly socket: RawSocket;
   stats: ConnectionStats | null;
   readonly #owner: SnifferOwner;
   readonly #declared: Protocol;
+  readonly #idle: IdleConnections;
   readonly #early = new PartialBytes();
   readonly #undecided = new Timer(this, 0);
   #tunnel: Tunnel | null = null;
@@ -56,13 +58,23 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
    * @param declared what the port is said to speak; on a port of HTTP what is not HTTP is a malformed request, and is
    *   answered as one
    * @param serverFirst the server is known to speak first here: it is asked at once
+   * @param idle the client's connections on which it asks for nothing: this is one of them until it says something
    */
-  constructor(socket: RawSocket, owner: SnifferOwner, declared: Protocol, serverFirst: boolean) {
+  constructor(
+    socket: RawSocket,
+    owner: SnifferOwner,
+    declared: Protocol,
+    serverFirst: boolean,
+    idle: IdleConnections,
+  ) {
+    super();
+    this.#idle = idle;
     this.socket = socket;
     this.#owner = owner;
     this.#declared = declared;
     this.stats = statsOf(socket);
     socket.data = this;
+    idle.addSilent(this);
     if (serverFirst) queueMicrotask(() => this.onSoon()); // the owner does not hold this object yet
     else soon.add(this);
   }
@@ -90,11 +102,13 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
     if (!this.#decided && silenceMs > 0 && this.#undecided.tick < 0) arm(this.#undecided, silenceMs);
   }
 
-  onOpen(_socket: RawSocket): void {}
-
-  onHandshake(_socket: RawSocket, _ok: boolean, _error: Error | null): void {}
-
-  onConnectFailed(_error: Error): void {}
+  closeIdle(): boolean {
+    this.#decide();
+    this.#tunnel?.cancel();
+    this.socket.end();
+    this.#owner.closed(this);
+    return true;
+  }
 
   onDrain(): void {}
 
@@ -104,6 +118,7 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
     const early = this.#early.length === 0 ? buffer : this.#keep(buffer);
     const kind = classify(early, early.length);
     if (kind === "more") {
+      this.#idle.deleteSilent(this);
       if (early === buffer) this.#early.append(buffer, 0, buffer.length);
       if (this.#undecided.tick < 0) arm(this.#undecided, UNDECIDED_MS);
       return;
@@ -156,6 +171,7 @@ export class Sniffer implements SocketOwner, SoonOwner, TimerOwner {
 
   #decide(): void {
     this.#decided = true;
+    this.#idle.deleteSilent(this);
     disarm(this.#undecided);
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { FakeSocket, turn } from "../../../tests/support/fake_socket.ts";
 import { PREFACE } from "../../../tests/support/h2_peer.ts";
+import { IdleConnections } from "../../http/idle_connections.ts";
 import type { RawSocket, SocketOwner } from "../../net/socket.ts";
 import { Sniffer, type SnifferOwner } from "./sniffer.ts";
 import type { Tunnel } from "./tunnel.ts";
@@ -54,7 +55,7 @@ class Owner implements SnifferOwner {
 function sniff(serverFirst = false): { socket: FakeSocket; owner: Owner; sniffer: Sniffer } {
   const socket = new FakeSocket();
   const owner = new Owner();
-  return { socket, owner, sniffer: new Sniffer(socket.raw, owner, "detect", serverFirst) };
+  return { socket, owner, sniffer: new Sniffer(socket.raw, owner, "detect", serverFirst, new IdleConnections()) };
 }
 
 for (

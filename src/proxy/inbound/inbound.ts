@@ -20,6 +20,7 @@ import type { InboundHttp } from "./inbound_http.ts";
 import type { Live } from "../exchange/live.ts";
 import type { InboundObserver } from "../observe/observe.ts";
 import { Handshakes } from "../connection/handshakes.ts";
+import { makeRoom } from "../connection/admission.ts";
 import { Peers } from "../connection/peers.ts";
 import { refuseConnection } from "../connection/refused_connection.ts";
 
@@ -48,10 +49,14 @@ export class Inbound {
     this.deps = deps;
   }
 
-  /** Whether a peer may have one more connection, or stream that is one; says so when it may not. */
+  /**
+   * Whether a peer may have one more connection, or stream that is one, if need be for idle ones of its own that are
+   * closed; says so when it may not.
+   */
   mayEnter(key: string): boolean {
-    const { live, observer } = this.deps;
-    if (this.peers.mayEnter(key, live.sockets, live.mostSockets)) return true;
+    const { peers, deps: { live, observer } } = this;
+    makeRoom(peers.idle(key), () => peers.isNearlyFull(key, live.sockets, live.mostSockets), observer, key);
+    if (peers.mayEnter(key, live.sockets, live.mostSockets)) return true;
     observer.onRefused("connection_share", "too many of the connections there may be are this client's", key);
     return false;
   }
@@ -99,6 +104,7 @@ class PlainAccept implements SocketOwner {
   onOpen(socket: RawSocket): void {
     const { deps } = this.#inbound;
     const peer = plainIp(socket.remoteAddress);
+    makeRoom(this.#inbound.peers.idle(peer), () => deps.live.refusal(socket.fd) !== null, deps.observer, peer);
     const refusal = deps.live.refusal(socket.fd);
     if (refusal !== null) {
       deps.observer.onTcpError(refusal.code);

@@ -101,7 +101,7 @@ export class InboundConnection implements Drainable, SnifferOwner, DownstreamOwn
   startPlain(): void {
     const { protocol } = this.#client.portPolicy().spec;
     if (protocol === "opaque") return this.opaque(this.#socket, null, NOTHING, false);
-    this.#sniffer = new Sniffer(this.#socket, this, protocol, false);
+    this.#sniffer = new Sniffer(this.#socket, this, protocol, false, this.#peer.share.idle);
   }
 
   // --- what it turned out to be

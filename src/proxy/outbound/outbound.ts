@@ -33,7 +33,8 @@ import { isFailure, streamBackend } from "./stream_backend.ts";
 import type { TargetEntry } from "./outbound_targets.ts";
 import { StreamEgress } from "./stream_egress.ts";
 import { looksAtNames, NameReader, type NameReaderOwner } from "../connection/name_reader.ts";
-import { mayHaveConnection } from "../connection/peers.ts";
+import { makeRoom } from "../connection/admission.ts";
+import { isNearlyFull, mayHaveConnection } from "../connection/peers.ts";
 import { MAX_OUTBOUND_REQUESTS, RequestBudget, RequestShare } from "../exchange/request_share.ts";
 import { refuseConnection } from "../connection/refused_connection.ts";
 import { REFUSED_SILENCE_MS, Sniffer, type SnifferOwner } from "../connection/sniffer.ts";
@@ -66,6 +67,19 @@ export class Outbound {
 
   constructor(deps: OutboundDeps) {
     this.deps = deps;
+  }
+
+  /** Why a connection accepted as this descriptor is not taken, although idle ones were closed for it; null when it is. */
+  refusal(fd: number): Failure | null {
+    const { live, observer } = this.deps;
+    const isTight = () => live.refusal(fd) !== null || isNearlyFull(this.connections, live.sockets, live.mostSockets);
+    makeRoom(this.share.idle, isTight, observer, "workload");
+    const lack = live.refusal(fd);
+    // Programs of the workload together leave some of the connections for others.
+    if (lack !== null || mayHaveConnection(this.connections, live.sockets, live.mostSockets)) return lack;
+    const detail = `too many connections of this workload's own programs: ${this.connections}`;
+    observer.onRefused("connection_share", detail, "workload");
+    return unsent("overloaded", detail);
   }
 
   /**
@@ -124,7 +138,7 @@ class OutboundConnection
     const { deps } = this.#outbound;
     const isIPv6 = socket.remoteAddress.includes(":") && !socket.remoteAddress.startsWith("::ffff:");
     const address = this.#fixed ?? originalDestination(socket.fd, isIPv6);
-    const refusal = deps.live.refusal(socket.fd) ?? this.#shareRefusal();
+    const refusal = this.#outbound.refusal(socket.fd);
     if (refusal !== null) {
       deps.observer.onTcpError(refusal.code);
       const protocol = address === null
@@ -167,20 +181,11 @@ class OutboundConnection
     const { protocol } = entry.current.target;
     if (protocol === "opaque") return this.opaque(this.#socket, null, NOTHING, false);
     const isServerFirst = protocol === "detect" && serverFirst.has(entry.key, deps.clock());
-    this.#sniffer = new Sniffer(this.#socket, this, protocol, isServerFirst);
+    this.#sniffer = new Sniffer(this.#socket, this, protocol, isServerFirst, this.#outbound.share.idle);
   }
 
   #refuse(): void {
     resetConnection(this.#socket);
-  }
-
-  /** Programs of the workload together leave some of the connections for others. */
-  #shareRefusal(): Failure | null {
-    const { deps, connections } = this.#outbound;
-    if (mayHaveConnection(connections, deps.live.sockets, deps.live.mostSockets)) return null;
-    const detail = `too many connections of this workload's own programs: ${connections}`;
-    deps.observer.onRefused("connection_share", detail, "workload");
-    return unsent("overloaded", detail);
   }
 
   // --- what it turned out to be
