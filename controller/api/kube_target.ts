@@ -30,12 +30,12 @@ export interface KubeTarget {
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** True in a pod with a ServiceAccount token. */
-export function isInCluster(env: Readonly<Record<string, string | undefined>>): boolean {
+function isInCluster(env: Readonly<Record<string, string | undefined>>): boolean {
   return env["KUBERNETES_SERVICE_HOST"] !== undefined && existsSync(join(SERVICE_ACCOUNT, "token"));
 }
 
 /** The pod's own API server and ServiceAccount. @throws UsageError outside a pod */
-export function inClusterTarget(env: Readonly<Record<string, string | undefined>>): KubeTarget {
+function inClusterTarget(env: Readonly<Record<string, string | undefined>>): KubeTarget {
   const host = env["KUBERNETES_SERVICE_HOST"];
   if (host === undefined) throw new UsageError("this is no pod: KUBERNETES_SERVICE_HOST is not set; give --kubeconfig");
   const port = env["KUBERNETES_SERVICE_PORT"] ?? "443";

@@ -59,7 +59,7 @@ export function namespaceOf(client: KubeClient, { namespace, allNamespaces }: Sc
 }
 
 /** Whether a word is a kind of workloads, alone or before a name. */
-export function isKindWord(word: string): boolean {
+function isKindWord(word: string): boolean {
   return Object.hasOwn(KINDS, word.split("/")[0] ?? "");
 }
 

@@ -79,7 +79,7 @@ export async function readLiveCertificate(
 }
 
 /** Certificates of a PEM text, in order; what is none is passed over. */
-export function splitPem(pem: string): X509Certificate[] {
+function splitPem(pem: string): X509Certificate[] {
   return certificatesOf(pem).map((block) => new X509Certificate(block));
 }
 

@@ -18,8 +18,6 @@ export const VALIDATE_PATH = "/validate";
 /** Names of the webhook configurations; cluster-wide objects carry the mesh's name. */
 export const INJECT_WEBHOOK = "tulle-inject";
 export const VALIDATE_WEBHOOK = "tulle-validate";
-/** Secret with `tls.crt`, `tls.key` and `ca.crt` of the webhook's server. */
-export const WEBHOOK_SECRET = "webhook-tls";
 
 /** Secret (type kubernetes.io/tls, so that cert-manager can own it) with the issuer: `tls.crt`, `tls.key`, `ca.crt`. */
 export const ISSUER_SECRET = "issuer";

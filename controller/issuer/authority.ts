@@ -7,7 +7,7 @@ import { keyId, signLeaf } from "./leaf.ts";
 import { NO_TOKENS } from "./tokens.ts";
 
 /** DNS name in every leaf: clients whose TLS checks names natively use it as server name, and the SPIFFE ID decides. */
-export const MESH_DNS_NAME = "mesh.tulle.dev";
+const MESH_DNS_NAME = "mesh.tulle.dev";
 
 export interface AuthorityOptions {
   readonly trustDomain: string;

@@ -3,7 +3,7 @@ import { KEY_ALGORITHM, OID_SUBJECT_ALTERNATIVE_NAME, x509 } from "./_x509.ts";
 import type { Refusal } from "../core/issuing.ts";
 
 /** Largest request, bytes: one with a P-256 key and a name has about 400. */
-export const MAX_CSR_BYTES = 16 * 1024;
+const MAX_CSR_BYTES = 16 * 1024;
 
 /**
  * Checks a request: its form, its signature (the caller has the key), the kind of key, and that it asks for no other name.

@@ -46,7 +46,7 @@ export class TokenReviews implements TokenSource {
 }
 
 /** What a review says. Pure. */
-export function readReview(status: ReviewStatus): TokenSubject | Refusal {
+function readReview(status: ReviewStatus): TokenSubject | Refusal {
   if (status.authenticated !== true) {
     return refused(`the API server does not accept the token: ${status.error ?? "it is invalid, expired or revoked"}`);
   }

@@ -7,7 +7,7 @@ import { describeFound } from "./problem.ts";
 import type { LabelSelector, Meta, ObjectRef } from "./resources.ts";
 
 /** Namespace of objects that do not say theirs, as kubectl has it. */
-export const DEFAULT_NAMESPACE = "default";
+const DEFAULT_NAMESPACE = "default";
 
 /** RFC 1123 label: names of Namespaces, Services and ports. */
 export function isLabelName(text: string): boolean {

@@ -1,31 +1,10 @@
-/** Reads the YAML files of a folder, once. */
+/** Finds and reads the configuration files of a folder. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type FileStatus, FolderState } from "./folder_state.ts";
 import { fileProblem, MAX_FILE_BYTES, type ParsedFile, parseFile } from "./parse_file.ts";
-import type { Resource } from "./resources.ts";
 
 /** Most files of one folder: beyond it the folder is most likely the wrong one. */
 export const MAX_FILES = 1000;
-
-export interface FolderContent {
-  readonly resources: readonly Resource[];
-  /** Every file with its errors and warnings; files with errors contribute nothing. */
-  readonly files: readonly FileStatus[];
-}
-
-/**
- * Reads all *.yaml, *.yml and *.json files of the folders, not of folders inside them.
- * @throws Error that names the folder and the remedy, when a folder cannot be listed
- */
-export function readFolders(folders: readonly string[]): FolderContent {
-  const state = new FolderState();
-  for (const folder of folders) {
-    for (const file of listFiles(folder)) state.set(readConfigFile(file));
-  }
-  state.settle();
-  return { resources: state.resources, files: state.status() };
-}
 
 /** Paths of the configuration files of a folder, sorted. @throws Error when it cannot be listed */
 export function listFiles(folder: string): string[] {

@@ -5,19 +5,19 @@
 import { Shares } from "./_shares.ts";
 
 /** Largest review, bytes: objects are limited to 1.5 MiB by etcd, and an update carries two. */
-export const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
+const MAX_REVIEW_BYTES = 4 * 1024 * 1024;
 /**
  * Most reviews under way. An API server has 600 requests under way at most, as it is installed; one alone may have half of
  * these, two a third each.
  */
-export const MAX_REVIEWS = 2048;
+const MAX_REVIEWS = 2048;
 /**
  * Most bytes of all reviews under way: the pods of 2,048 reviews with 32 KB each. Read into objects they take some five times
  * as much, of the 1 GiB that a controller has.
  */
-export const MAX_HELD_BYTES = 64 * 1024 * 1024;
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
 /** Time for a review to arrive, milliseconds. An API server asks for five seconds at most (TIMEOUT_SECONDS of the manifests). */
-export const ARRIVAL_MS = 10_000;
+const ARRIVAL_MS = 10_000;
 
 /** Why a review is not answered, with the HTTP status that says so. An API server then does what failurePolicy says. */
 export type Refusal =

@@ -11,7 +11,7 @@ import { BUNDLE_CONFIG_MAP, BUNDLE_KEY, CONTROL_PLANE_LABEL } from "../core/clus
 import { WriterLoop } from "./_writer_loop.ts";
 
 /** Label of the ConfigMaps, so that one watch sees them all and an uninstall finds them. */
-export const BUNDLE_LABEL = "tulle.dev/trust-bundle";
+const BUNDLE_LABEL = "tulle.dev/trust-bundle";
 const MANAGER = "tulle-controller";
 
 export interface BundleOptions {

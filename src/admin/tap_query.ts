@@ -2,9 +2,9 @@
 import type { AccessEntry } from "../telemetry/access_log.ts";
 
 /** Events when the caller names no limit. */
-export const DEFAULT_TAP_LIMIT = 100;
+const DEFAULT_TAP_LIMIT = 100;
 /** Most events of one call: tap is for looking, not for recording. */
-export const MAX_TAP_LIMIT = 100_000;
+const MAX_TAP_LIMIT = 100_000;
 
 /** Which events are wanted; what is null matches all. */
 export interface TapQuery {

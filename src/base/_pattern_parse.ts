@@ -2,7 +2,7 @@
 import { bad, ok, type Result } from "./result.ts";
 
 /** Longest pattern: the CRD's own limit for paths and headers. */
-export const MAX_PATTERN_LENGTH = 1024;
+const MAX_PATTERN_LENGTH = 1024;
 /** Highest count in {n,m}, as in RE2. */
 const MAX_REPEAT = 1000;
 

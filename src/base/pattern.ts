@@ -16,7 +16,7 @@ import { bad, ok, type Result } from "./result.ts";
 import { toWire } from "./wire_text.ts";
 
 /** Instructions per pattern: bounds the work per byte at its worst, and what `((a{99}){99}){99}` may expand to. */
-export const MAX_INSTRUCTIONS = 1024;
+const MAX_INSTRUCTIONS = 1024;
 /** State sets kept per pattern, which bounds memory (about 0.2 KB each); one that has more is walked without (`Bits`). */
 const MAX_CACHED_STATES = 128;
 

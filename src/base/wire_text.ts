@@ -24,7 +24,7 @@ export function toWirePath(path: string): string {
 }
 
 /** Whether each character is below U+0080. */
-export function isAscii(text: string): boolean {
+function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
   return true;
 }

@@ -104,7 +104,7 @@ export function mountProc(target: string): void {
 }
 
 /** No mount made from now on reaches other namespaces, nor theirs this one. @throws SystemError */
-export function makeMountsPrivate(): void {
+function makeMountsPrivate(): void {
   mount("make mounts private", "none", "/", null, MS_REC | MS_PRIVATE);
 }
 

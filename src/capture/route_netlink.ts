@@ -52,7 +52,7 @@ const CREATE = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
 const CHANGE = NLM_F_REQUEST | NLM_F_ACK;
 
 /** Longest name of a link: IFNAMSIZ without the zero. */
-export const MAX_LINK_NAME = 15;
+const MAX_LINK_NAME = 15;
 
 /** A block of addresses in use, as "10.0.0.0/8", and the link that uses it. */
 export interface UsedBlock {

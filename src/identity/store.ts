@@ -17,7 +17,7 @@ export const RENEW_AT = 0.7;
 /** Renewals are spread by this share to both sides, because a controller signs some 300 a second. */
 const RENEW_JITTER = 0.05;
 /** Time over which proxies renew when another root signs, milliseconds: a controller signs some 300 a second. */
-export const ROTATION_SPREAD_MS = 10_000;
+const ROTATION_SPREAD_MS = 10_000;
 /** Shortest time between renewals, whatever the lifetime. */
 const MIN_RENEW_MS = 1000;
 const TRUST_BACKOFF: BackoffLimits = { firstMs: 500, maxMs: 30_000 };

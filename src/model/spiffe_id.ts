@@ -8,7 +8,7 @@ export interface SpiffeId {
 }
 
 /** Longest ID (SPIFFE-ID §2.3). */
-export const MAX_SPIFFE_ID_BYTES = 2048;
+const MAX_SPIFFE_ID_BYTES = 2048;
 /** Longest trust domain (SPIFFE-ID §2.1). */
 const MAX_TRUST_DOMAIN_BYTES = 255;
 const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
@@ -27,11 +27,6 @@ export function parseSpiffeId(text: string): SpiffeId | null {
   const path = slash < 0 ? "" : text.slice(slash);
   if (path !== "" && !path.slice(1).split("/").every(isSegment)) return null;
   return { trustDomain, path };
-}
-
-/** ID of a workload: its service account in its namespace. */
-export function workloadId(trustDomain: string, namespace: string, serviceAccount: string): string {
-  return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`;
 }
 
 /** Whether an ID is the controller's, in whatever trust domain the roots vouch for. */

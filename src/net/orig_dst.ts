@@ -4,6 +4,7 @@
  * The buffers are backed by an ArrayBuffer of their own, and pinned: otherwise the kernel would write to memory that is
  * no longer ours (seen as misrouting, and as a broken heap).
  */
+import { ipText } from "../base/ip.ts";
 import { libc, pinnedPtr } from "./_libc.ts";
 
 const SOL_IP = 0;
@@ -38,24 +39,5 @@ export function originalDestination(fd: number, isIPv6: boolean): SocketAddress 
   if (libc.getsockopt(fd, level, SO_ORIGINAL_DST, addressPtr, lengthPtr) !== 0) return null;
   const port = addressView.getUint16(2);
   if (!isIPv6) return { ip: `${address[4]}.${address[5]}.${address[6]}.${address[7]}`, port };
-  return { ip: ipv6Text(addressView, 8), port };
-}
-
-/** Writes 16 bytes as RFC 5952 asks: lower case, the longest run of zero groups as "::". */
-export function ipv6Text(view: DataView, offset: number): string {
-  const groups: number[] = [];
-  for (let i = 0; i < 8; i++) groups.push(view.getUint16(offset + 2 * i));
-  let bestStart = -1;
-  let bestLength = 1; // a single zero group is not shortened
-  for (let i = 0; i < 8; i++) {
-    let n = 0;
-    while (i + n < 8 && groups[i + n] === 0) n++;
-    if (n > bestLength) {
-      bestStart = i;
-      bestLength = n;
-    }
-    i += n;
-  }
-  const hex = (from: number, to: number) => groups.slice(from, to).map((g) => g.toString(16)).join(":");
-  return bestStart < 0 ? hex(0, 8) : `${hex(0, bestStart)}::${hex(bestStart + bestLength, 8)}`;
+  return { ip: ipText(address.subarray(8, 24)), port };
 }

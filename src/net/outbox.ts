@@ -10,7 +10,7 @@ import type { RawSocket } from "./socket.ts";
 /** Above this an outbox takes no more body bytes until it has drained: 256 KiB fill a socket at 1 GB/s for 0.25 ms. */
 export const HIGH_WATER_BYTES = 256 * 1024;
 /** Below this producers are asked for more. */
-export const LOW_WATER_BYTES = 64 * 1024;
+const LOW_WATER_BYTES = 64 * 1024;
 /** Buffers come in three sizes: a turn of an HTTP/1 connection writes little, one of a busy HTTP/2 connection more, bulk most. */
 const SMALL_BYTES = 4 * 1024;
 const LARGE_BYTES = 64 * 1024;

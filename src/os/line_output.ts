@@ -35,7 +35,7 @@ type Way =
   | "socket";
 
 /** What a LineQueue (base/line_queue.ts) writes to. */
-export class DescriptorOutput {
+class DescriptorOutput {
   /** Most bytes that leave as one. */
   readonly atomicBytes: number;
   readonly #fd: number;

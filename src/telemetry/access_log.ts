@@ -5,9 +5,9 @@ export const MAX_BUFFERED_CHARS = 1 << 20;
 /** Lines leave together: one system call carries many. */
 export const FLUSH_CHARS = 16 * 1024;
 /** … or after this time, milliseconds, so that a quiet service shows its requests too. */
-export const FLUSH_AFTER_MS = 200;
+const FLUSH_AFTER_MS = 200;
 /** Time for the last lines, milliseconds: a log that nobody reads must not keep a process from its end. */
-export const FLUSH_AT_END_MS = 500;
+const FLUSH_AT_END_MS = 500;
 
 /** One line. Facts only: no header and no body, and of the path no query, which may carry secrets. */
 export interface AccessEntry {

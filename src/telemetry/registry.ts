@@ -15,7 +15,7 @@ export type Across = "sum" | "max";
 /** Series per counter or gauge. A line is about 300 bytes: ten full families are a scrape of 3 MB, which Prometheus takes well. */
 export const MAX_SERIES = 1000;
 /** Series per histogram: each is 28 lines. */
-export const MAX_HISTOGRAM_SERIES = 200;
+const MAX_HISTOGRAM_SERIES = 200;
 
 /** Room at the start, numbers; doubles when it is full. */
 const INITIAL_VALUES = 512;

@@ -117,7 +117,7 @@ function lagsText({ older, silent }: Lags): string {
 }
 
 /** For a terminal. */
-export function explanationText(answer: Explanation): string {
+function explanationText(answer: Explanation): string {
   const { route, backends } = answer;
   const rows: string[][] = [["from", answer.from], ["to", answer.to]];
   if (route !== null) {

@@ -32,7 +32,7 @@ export function errorOfResponse(status: number, body: Uint8Array): RpcError {
 }
 
 /** Reads `{"code": …, "message": …}`; null when it is none. */
-export function errorOfJson(body: Uint8Array): RpcError | null {
+function errorOfJson(body: Uint8Array): RpcError | null {
   const value = parseObject(body);
   if (value === null || typeof value["code"] !== "string") return null;
   const message = typeof value["message"] === "string" ? value["message"] : "";

@@ -11,7 +11,7 @@ import { arm, disarm } from "../../net/ticker.ts";
 import { serverName } from "../../wire/tls/client_hello.ts";
 
 /** How long a client may take to ask for a name, milliseconds: it speaks first, in one or two segments. */
-export const NAME_MS = 5_000;
+const NAME_MS = 5_000;
 
 /** Whether the routes of a target look at names. */
 export function looksAtNames({ streamRoutes }: OutboundTarget): boolean {

@@ -2,7 +2,7 @@
 import { Bucket } from "./bucket.ts";
 
 /** Buckets of one table: at some 200 bytes each, below a megabyte. */
-export const MAX_BUCKETS = 4096;
+const MAX_BUCKETS = 4096;
 /** Longer keys are kept as their hash: a header may have kilobytes. */
 const MAX_KEY_LENGTH = 128;
 /** Old buckets that are looked at when a new one needs room. */

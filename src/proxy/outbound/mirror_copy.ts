@@ -18,7 +18,7 @@ import { HEAVY, type Waiter } from "../upstream/waiter.ts";
 /** Bytes of a copied body that may wait for its endpoint: what is kept of a body for a second try. */
 export const MAX_MIRROR_WAITING = 64 * 1024;
 /** How long a copy may take, milliseconds; copies of endless streams end then, too. */
-export const MIRROR_MS = 60_000;
+const MIRROR_MS = 60_000;
 /** Copies under way in this thread: with the bytes above, 64 MiB at most. */
 export const MAX_MIRRORS = 1024;
 

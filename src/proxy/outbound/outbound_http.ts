@@ -37,7 +37,7 @@ import { type Failure, failure, unsent } from "../upstream/failure.ts";
 import type { Upstreams } from "../upstream/upstreams.ts";
 
 /** A failed answer counts as one that took this long, so that an endpoint that fails fast does not attract requests. */
-export const FAILURE_PENALTY_MS = 1000;
+const FAILURE_PENALTY_MS = 1000;
 /** Pause before the same endpoint is asked once more, where the rule does not say how long: Linkerd's. */
 const SAME_ENDPOINT_PAUSE_MS = 25;
 /** Pauses double up to this many times the first. */

@@ -17,7 +17,7 @@ export function applyEdit(block: HeaderBlock, edit: HeaderEdit): HeaderBlock {
 }
 
 /** The plain meaning, on a list of fields [name, value, …]. */
-export function editFields(fields: readonly string[], edit: HeaderEdit): string[] {
+function editFields(fields: readonly string[], edit: HeaderEdit): string[] {
   const out: string[] = [];
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string; // pairs

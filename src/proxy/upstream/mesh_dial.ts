@@ -22,7 +22,7 @@ import type { LifeSpan } from "../../net/connection_life.ts";
 import { type Failure, ownFailure, unsent } from "./failure.ts";
 
 /** From the first SYN to the reply. Linkerd's connect timeout is 1 s for TCP alone; the handshake under load takes its own. */
-export const MESH_CONNECT_TIMEOUT_MS = 3000;
+const MESH_CONNECT_TIMEOUT_MS = 3000;
 
 const CLOSED =
   "closed before it replied: it does not trust this proxy's certificate, or has no room; its log says which";

@@ -12,7 +12,7 @@ const SLOTS = 128;
 /** Slots that a hash may be in: as many blocks live side by side that differ only in bytes the hash does not see. */
 const WAYS = 4;
 
-export class CachedBlock {
+class CachedBlock {
   readonly bytes: Uint8Array;
   readonly kind: number;
   /** Table epoch it holds for, -1: any, since it refers to no dynamic entry. */

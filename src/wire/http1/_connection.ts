@@ -44,7 +44,7 @@ export function addConnectionOptions(value: string, out: ConnectionOptions): num
 }
 
 /** Whether a field survives being named by Connection: its loss would change the message for its recipient. */
-export function isProtectedField(name: string): boolean {
+function isProtectedField(name: string): boolean {
   const known = knownFieldByName(name);
   if (known !== undefined) return (known.flags & IS_PROTECTED) !== 0;
   return hasProtectedPrefix(name);

@@ -100,7 +100,7 @@ export function putTrailers(sink: ByteSink, block: HeaderBlock): number {
 }
 
 /** Appends text that is checked already or our own. */
-export function putText(sink: ByteSink, text: string): void {
+function putText(sink: ByteSink, text: string): void {
   putChecked(sink, text, ANY_BYTE);
 }
 

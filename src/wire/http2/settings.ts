@@ -9,8 +9,8 @@ import {
 } from "./frame_type.ts";
 
 /** Smallest and largest value of SETTINGS_MAX_FRAME_SIZE, bytes; the smallest is the default. */
-export const MIN_MAX_FRAME_BYTES = 16_384;
-export const MAX_MAX_FRAME_BYTES = 16_777_215;
+const MIN_MAX_FRAME_BYTES = 16_384;
+const MAX_MAX_FRAME_BYTES = 16_777_215;
 
 /**
  * Whether a setting's value is allowed.
