@@ -187,7 +187,6 @@ export class Proxy {
     this.#policy.current = compileInbound(policy, compileRoutes);
     this.#revocation.changed();
     this.upstreams.zone = policy.zone;
-    this.outboundHttp.identity = policy.identity;
     this.upstreams.self.identity = policy.identity;
   }
 

@@ -1,7 +1,5 @@
 /** A request of the pod's own processes: route → backend → endpoint → (another attempt) → response. */
 import { backoffMs } from "../../model/backoff.ts";
-import type { Fault } from "../../model/fault.ts";
-import { chooseFault, faultFailure } from "../exchange/fault.ts";
 import type { Egress } from "../../model/egress.ts";
 import type { Backend, Protocol, RouteRule } from "../../model/outbound.ts";
 import { type HeaderBlock, IS_GRPC } from "../../wire/header_block.ts";
@@ -21,6 +19,7 @@ import {
 import { Hedge, type HedgeOwner, isHedged, type Shot } from "../exchange/hedge.ts";
 import { pickFor } from "./hash_key.ts";
 import { Holds } from "./hold.ts";
+import { InjectedFaults } from "./injected_faults.ts";
 import type { CompiledTarget, TargetEntry } from "./outbound_targets.ts";
 import type { OutboundHttpObserver } from "../observe/observe.ts";
 import { egressFailure, EgressGate } from "./egress_gate.ts";
@@ -29,7 +28,6 @@ import { type Account, accountOf, accountOfResponse } from "../exchange/retry.ts
 import { mirrorRequest } from "./mirror.ts";
 import { answerOf, editedRequest, editedResponse } from "./route_filters.ts";
 import { hostOf } from "../route/host.ts";
-import { throttle } from "../exchange/throttled_leg.ts";
 import { noBackendReason, noRouteReason, pickBackend } from "../route/pick.ts";
 import { keptEndpoint, withToken } from "./sessions.ts";
 import type { EndpointState } from "../upstream/endpoint_state.ts";
@@ -45,10 +43,7 @@ const MAX_PAUSE_FACTOR = 10;
 
 export class OutboundHttp implements HttpPipeline, HedgeOwner {
   readonly holds: Holds;
-  /** SPIFFE ID of this workload; faults may be for some callers alone. */
-  identity = "";
-  /** What becomes of requests once their injected delay is over. */
-  readonly #delayed = new WeakMap<Exchange, Fault>();
+  readonly #faults: InjectedFaults;
   readonly #upstreams: Upstreams;
   readonly #observer: OutboundHttpObserver;
   readonly #gate: EgressGate;
@@ -69,6 +64,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     this.#observer = observer;
     this.#gate = gate;
     this.holds = new Holds(holdMs, clock);
+    this.#faults = new InjectedFaults(upstreams.self, observer);
   }
 
   route(exchange: Exchange): void {
@@ -84,7 +80,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
       if (answer !== null) return exchange.answer(answer, NOTHING);
     }
     exchange.limit(rule.requestTimeoutMs, grpcTimeoutMs(exchange.request));
-    if (rule.faults !== undefined && this.#spoils(exchange, rule.faults)) return;
+    if (rule.faults !== undefined && this.#faults.spoil(exchange, rule.faults)) return;
     this.#send(exchange, current, rule, false);
     if (rule.plan !== null || (exchange.via !== null && exchange.via.filters !== null)) this.#mirror(exchange, rule);
   }
@@ -122,30 +118,8 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     return true;
   }
 
-  /** Injects a fault, if one is for this request. @returns true when the request does not go on now */
-  #spoils(exchange: Exchange, faults: readonly Fault[]): boolean {
-    const fault = chooseFault(faults, this.identity, Date.now(), () => exchange.context.random());
-    if (fault === null) return false;
-    this.#observer.onFault(fault);
-    throttle(exchange, fault);
-    if (fault.delayMs > 0) {
-      this.#delayed.set(exchange, fault);
-      exchange.pause(fault.delayMs);
-      return true;
-    }
-    return this.#aborts(exchange, fault);
-  }
-
-  #aborts(exchange: Exchange, fault: Fault): boolean {
-    const failure = faultFailure(fault);
-    if (failure !== null) exchange.fail(failure);
-    return failure !== null;
-  }
-
   resume(exchange: Exchange): void {
-    const fault = this.#delayed.get(exchange);
-    this.#delayed.delete(exchange);
-    if (fault !== undefined && this.#aborts(exchange, fault)) return;
+    if (this.#faults.resume(exchange)) return;
     exchange.history?.rested();
     this.#resend(exchange, false);
   }
