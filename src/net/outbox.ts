@@ -5,7 +5,9 @@ import { type BufferPool, ByteSink, uninitialised } from "../base/byte_sink.ts";
 import { copyBytes } from "../base/latin1.ts";
 import { dirtyOutboxes } from "./flush.ts";
 import { freeBuffer } from "./lent_buffer.ts";
+import { hasBytes } from "./peer_ended.ts";
 import type { RawSocket } from "./socket.ts";
+import { Soon, type SoonOwner } from "./soon.ts";
 
 /** Above this an outbox takes no more body bytes until it has drained: 256 KiB fill a socket at 1 GB/s for 0.25 ms. */
 export const HIGH_WATER_BYTES = 256 * 1024;
@@ -24,6 +26,10 @@ const DIRECT_BYTES = 64 * 1024;
 /** Longest plaintext of a TLS record (RFC 8446 §5.1): what is written together beyond it leaves in several. */
 const MAX_RECORD_BYTES = 16 * 1024;
 
+/** How long a socket that cannot be written any more may still be read: some turns of the event loop. */
+const LAST_WORDS_MS = 20;
+
+const failed = new Soon(LAST_WORDS_MS);
 const small: Uint8Array[] = [];
 const large: Uint8Array[] = [];
 const bulk: Uint8Array[] = [];
@@ -59,7 +65,7 @@ export interface OutboxHolding {
   release(): void;
 }
 
-export class Outbox {
+export class Outbox implements SoonOwner {
   /** Append here after `begin()`; the engines' writers take it as their sink. */
   readonly sink: ByteSink = new ByteSink(0, POOL);
   /** Bytes written to the socket since the start. */
@@ -267,9 +273,17 @@ export class Outbox {
     }
   }
 
+  /**
+   * The peer takes no more. What it said before it closed (413, GOAWAY) may still be in the kernel: then the socket stays
+   * open until it is read, and as a rule ends by itself.
+   */
   #fail(): void {
-    this.#closed = true;
-    this.#release();
+    this.close();
+    if (hasBytes(this.#socket)) failed.add(this);
+    else this.#socket.terminate();
+  }
+
+  onSoon(): void {
     this.#socket.terminate();
   }
 }

@@ -11,6 +11,11 @@ export function peerHasEnded(socket: RawSocket): boolean {
   return libc.recv(socket.fd, bytePtr, 1, MSG_PEEK_DONTWAIT) === 0;
 }
 
+/** True when bytes wait to be read. One system call. */
+export function hasBytes(socket: RawSocket): boolean {
+  return libc.recv(socket.fd, bytePtr, 1, MSG_PEEK_DONTWAIT) > 0;
+}
+
 /** True when anything waits to be read, a FIN included: before a request was sent nothing should. One system call. */
 export function hasInput(socket: RawSocket): boolean {
   return libc.recv(socket.fd, bytePtr, 1, MSG_PEEK_DONTWAIT) >= 0;
