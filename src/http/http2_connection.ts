@@ -39,7 +39,7 @@ import {
 } from "./limits.ts";
 import { ReceiveWindows } from "./receive_windows.ts";
 import type { Refusal } from "./refusal.ts";
-import { BLAME, COMMON_SHARE, type PeerShare } from "./waiting_budget.ts";
+import { BLAME, COMMON_SHARE, type HeldConnection, type PeerShare } from "./waiting_budget.ts";
 import { StreamTable } from "./stream_table.ts";
 import { WaitingStreams } from "./waiting_streams.ts";
 
@@ -56,7 +56,7 @@ const GRACE = 1;
 const GOAWAY_PING = 1;
 
 // long-file: what reading, sending and ending share is the state of one connection
-export class Http2Connection extends IdleConnection implements SocketOwner, OutboxOwner, TimerOwner {
+export class Http2Connection extends IdleConnection implements SocketOwner, OutboxOwner, TimerOwner, HeldConnection {
   readonly isServer: boolean;
   readonly mesh: boolean;
   readonly socket: RawSocket;
@@ -78,6 +78,7 @@ export class Http2Connection extends IdleConnection implements SocketOwner, Outb
   settingsReceived = false;
   sendWindow = DEFAULT_WINDOW_BYTES;
   recvCredit = 0;
+  heldBytes = 0;
   /** No new streams from us (client) or to us (server). */
   draining = false;
   closed = false;

@@ -103,7 +103,7 @@ export class Http2Reader implements Holder {
   count(): void {
     const partial = this.#partial === null || this.#partial.length < MIN_COUNTED_BYTES ? 0 : this.#partial.length;
     const bytes = partial + this.#sections.heldBytes;
-    if (bytes > 0) (this.#holding ??= this.connection.share.hold(this)).set(bytes, BLAME.own);
+    if (bytes > 0) (this.#holding ??= this.connection.share.hold(this, this.connection)).set(bytes, BLAME.own);
     else if (this.#holding !== null) {
       this.#holding.release();
       this.#holding = null;

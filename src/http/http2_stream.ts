@@ -159,7 +159,9 @@ export class Http2Stream implements Leg, Holder {
   #count(): void {
     const bytes = this.#queue === null ? 0 : this.#queue.memory;
     if (bytes > 0) {
-      (this.#holding ??= this.connection.share.hold(this)).set(bytes, this.sendWindow <= 0 ? BLAME.own : BLAME.unclear);
+      const { connection } = this;
+      this.#holding ??= connection.share.hold(this, connection);
+      this.#holding.set(bytes, this.sendWindow <= 0 ? BLAME.own : BLAME.unclear);
     } else if (this.#holding !== null) {
       this.#holding.release();
       this.#holding = null;

@@ -4,7 +4,8 @@
  * A peer (the workload's own programs, a client by its identity or address, an endpoint) may hold as many as are free of
  * WAITING_BYTES_BUDGET: see base/fair_share.ts. Who holds more loses what occupied most for longest without progress,
  * until the rest fits: a stream is reset, a connection is ended. So those who stop reading pay, before those who are slow
- * and those who wait behind them on a connection, and never another peer. Nobody is refused credit meanwhile, for a connection
+ * and those who wait behind them on a connection, and never another peer. Of several connections of one peer (programs of a
+ * pod, clients behind a gateway) the one that holds most pays first. Nobody is refused credit meanwhile, for a connection
  * carries the streams of many.
  *
  * What makes no progress for WRITE_IDLE_MS is ended whoever holds it, and sooner while much waits.
@@ -45,6 +46,12 @@ export interface Holder {
   onHeldTooLong(): void;
 }
 
+/** A connection of which several parts may hold something. */
+export interface HeldConnection {
+  /** What they hold together. */
+  heldBytes: number;
+}
+
 /** How much it is up to the receiver alone that something waits. */
 export const BLAME = {
   /** A connection that carries many streams: they go first. */
@@ -66,19 +73,24 @@ export class Holding implements Linked<Holding> {
   after: Holding | null = null;
   readonly holder: Holder;
   readonly share: PeerShare;
+  readonly #connection: HeldConnection | null;
   #moved = 0;
 
-  constructor(holder: Holder, share: PeerShare) {
+  constructor(holder: Holder, share: PeerShare, connection: HeldConnection | null) {
     this.holder = holder;
     this.share = share;
+    this.#connection = connection;
+  }
+
+  /** What is held on its whole connection. */
+  get connectionBytes(): number {
+    return this.#connection === null ? this.bytes : this.#connection.heldBytes;
   }
 
   /** It occupies so many bytes now. @param blame of BLAME */
   set(bytes: number, blame: number): void {
-    const more = bytes - this.bytes;
-    this.bytes = bytes;
     this.blame = blame;
-    if (more !== 0) this.share.add(more);
+    if (bytes !== this.bytes) this.#add(bytes - this.bytes);
   }
 
   /** The peer took bytes. Progress is PROGRESS_BYTES of them: a peer that takes one at a time makes none. */
@@ -92,9 +104,14 @@ export class Holding implements Linked<Holding> {
 
   /** Nothing waits any more: it was taken, or given up. */
   release(): void {
-    this.share.add(-this.bytes);
-    this.bytes = 0;
+    this.#add(-this.bytes);
     this.share.remove(this);
+  }
+
+  #add(bytes: number): void {
+    this.bytes += bytes;
+    if (this.#connection !== null) this.#connection.heldBytes += bytes;
+    this.share.add(bytes);
   }
 }
 
@@ -117,23 +134,29 @@ export class PeerShare implements Linked<PeerShare> {
     this.peer = peer;
   }
 
-  /** The holder has bytes from here on; it ends with `release`. */
-  hold(holder: Holder): Holding {
+  /**
+   * The holder has bytes from here on; it ends with `release`.
+   *
+   * @param connection that it shares with others, null when it has one of its own
+   */
+  hold(holder: Holder, connection: HeldConnection | null = null): Holding {
     if (this.#holdings.size === 0) waitingBudget.enter(this);
-    const holding = new Holding(holder, this);
+    const holding = new Holding(holder, this, connection);
     this.#holdings.add(holding);
     return holding;
   }
 
   /**
-   * All, in the order in which they must go: by blame × bytes × (time without progress)³. Bytes are what their end makes
-   * room for; time is what tells those who do not read from those who will in a moment.
+   * All, in the order in which they must go: by blame × bytes × bytes of its connection × (time without progress)³. Bytes
+   * are what their end makes room for; those of the connection tell a client that piles them up from one beside it that
+   * waits for its turn; time tells those who do not read from those who will in a moment.
    */
   worstFirst(): Holding[] {
     const nowMs = performance.now();
     const all: { readonly holding: Holding; readonly cost: number }[] = [];
     for (let holding = this.#holdings.first; holding !== null; holding = holding.after) {
-      all.push({ holding, cost: holding.blame * holding.bytes * (nowMs - holding.sinceMs) ** 3 });
+      const { blame, bytes, connectionBytes, sinceMs } = holding;
+      all.push({ holding, cost: blame * bytes * connectionBytes * (nowMs - sinceMs) ** 3 });
     }
     return all.sort((a, b) => b.cost - a.cost).map(({ holding }) => holding);
   }

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { turn } from "../../tests/support/fake_socket.ts";
 import { PROGRESS_BYTES, WAITING_BYTES_BUDGET } from "./limits.ts";
 import type { Refusal } from "./refusal.ts";
-import { BLAME, type Holder, type Holding, PeerShare, waitingBudget } from "./waiting_budget.ts";
+import { BLAME, type HeldConnection, type Holder, type Holding, PeerShare, waitingBudget } from "./waiting_budget.ts";
 
 const MB = 1024 * 1024;
 const ended: string[] = [];
@@ -12,9 +12,9 @@ class Stream implements Holder {
   readonly holding: Holding;
   isEnded = false;
 
-  constructor(share: PeerShare, bytes: number) {
-    this.holding = share.hold(this);
-    this.holding.set(bytes, BLAME.own);
+  constructor(share: PeerShare, bytes: number, connection: HeldConnection | null = null, blame: number = BLAME.own) {
+    this.holding = share.hold(this, connection);
+    this.holding.set(bytes, blame);
   }
 
   onHeldTooLong(): void {
@@ -67,6 +67,31 @@ test("who is not to blame goes last", async () => {
   expect(alive(streams.slice(0, 1))).toBe("x");
   expect(streams.filter((stream) => stream.isEnded).length).toBe(1);
   release(streams);
+});
+
+test("of the connections of a peer the one that holds most gives up first, before a stream of another that just waits", async () => {
+  const share = new PeerShare("inbound", "a pod");
+  const greedy: HeldConnection = { heldBytes: 0 };
+  const other: HeldConnection = { heldBytes: 0 };
+  // As it was seen: one program's streams fill the window of their connection, so that none is to blame for itself, while
+  // another's has used up its own, and waits for its credit because the receiver is busy with the former.
+  const piece = 144 * 1024;
+  const streams = Array.from(
+    { length: Math.floor(WAITING_BYTES_BUDGET / 2 / piece) },
+    () => new Stream(share, piece, greedy, BLAME.unclear),
+  );
+  for (const stream of streams) stream.holding.sinceMs -= 350;
+  const bystander = new Stream(share, 96 * 1024, other);
+  bystander.holding.sinceMs -= 200;
+  expect([greedy.heldBytes, other.heldBytes]).toEqual([streams.length * piece, 96 * 1024]);
+  for (let n = 0; n < 5; n++) {
+    streams.push(...Array.from({ length: 32 }, () => new Stream(share, piece, greedy, BLAME.unclear)));
+    await turn();
+  }
+  expect(bystander.isEnded).toBe(false);
+  expect(ended.length).toBeGreaterThan(100);
+  release([bystander, ...streams]);
+  expect([greedy.heldBytes, other.heldBytes]).toEqual([0, 0]);
 });
 
 test("a peer that wants more than its share loses its own streams, and never those of another", async () => {
