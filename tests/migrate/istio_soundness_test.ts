@@ -181,7 +181,11 @@ test("what is migrated from Istio never admits what was refused", () => {
         fc.array(peer, { maxLength: 3 }),
         (policies, peers) => {
           const { objects } = parseObjects("in.yaml", manifests(policies, peers));
-          const { outputs, items } = translate(objects, { trustDomain: TRUST_DOMAIN, rootNamespace: ROOT });
+          const { outputs, items } = translate(objects, {
+            trustDomain: TRUST_DOMAIN,
+            rootNamespace: ROOT,
+            faultsUntil: "2031-01-31T12:00:00Z",
+          });
           const file = join(folder, "out.yaml");
           const isWritten = (name: string) =>
             outputs.some(({ value }) =>

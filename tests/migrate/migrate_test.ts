@@ -11,7 +11,11 @@ import { document } from "../../controller/cli/migrate/migrate.ts";
 import { translate, type Translated } from "../../controller/cli/migrate/translate.ts";
 
 const CASES = join(import.meta.dir, "cases");
-const OPTIONS = { trustDomain: "cluster.local", rootNamespace: "istio-system" };
+const OPTIONS = {
+  trustDomain: "cluster.local",
+  rootNamespace: "istio-system",
+  faultsUntil: "2031-01-31T12:00:00Z",
+};
 
 function migrated(text: string, file = "in.yaml"): Translated & { yaml: string } {
   const { objects, problems } = parseObjects(file, text);

@@ -34,7 +34,7 @@ export function readBackend(migration: Migration, view: View, service: NamedServ
     return [];
   }
   const ports = portsOf(target).map(({ port }) => port);
-  const port = said ?? portsOf(service)[0]?.port ?? ports[0] ?? null;
+  const port = said ?? portWithout(ports, portsOf(service).map((each) => each.port));
   if (port === null) {
     view.say(
       "lost",
@@ -46,4 +46,10 @@ export function readBackend(migration: Migration, view: View, service: NamedServ
   if (ports.length > 1 && said === null) destination?.say("note", "port", `several ports: ${port} is taken`);
   const where = target.namespace === service.namespace ? {} : { namespace: target.namespace };
   return [{ name: target.name, ...where, port, ...(weight === null ? {} : { weight }) }];
+}
+
+/** The port of a destination that names none: its only one, else the one that was asked for. */
+function portWithout(own: readonly number[], asked: readonly number[]): number | null {
+  if (own.length === 1) return own[0] ?? null;
+  return asked.find((port) => own.length === 0 || own.includes(port)) ?? own[0] ?? null;
 }

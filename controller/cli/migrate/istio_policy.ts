@@ -10,7 +10,7 @@ import { ANYONE, type Clause, readClauses } from "./istio_rules.ts";
 import { EVERY_REQUEST } from "./istio_paths.ts";
 import { type Mode, modeFor, type Peer, portModesFor, readPeer } from "./istio_peers.ts";
 import { type Subject, unknownSubject, workloadsOf } from "./istio_subjects.ts";
-import { asMapping, meets, type Migration, type Source } from "./migration.ts";
+import { asMapping, meets, type Migration, type Source, textMap } from "./migration.ts";
 import { selectorOf } from "./services.ts";
 import { type Json, View } from "./view.ts";
 
@@ -238,6 +238,11 @@ function readPolicy(migration: Migration, source: Source): Policy[] {
     );
     return [];
   }
+  if (isDryRun(source)) {
+    const reason = "it was a dry run and decided nothing: it is left out; ours do that with mode: audit";
+    migration.say("note", source, "", reason);
+    return [];
+  }
   if (action !== "ALLOW" && action !== "DENY") {
     migration.say("wider", source, "spec", `action ${action} asks an authorizer outside: nothing stands in for it`);
     return [];
@@ -254,6 +259,11 @@ function readPolicy(migration: Migration, source: Source): Policy[] {
   });
   spec.done(isDeny ? "wider" : "stricter");
   return [{ source, selector, isDeny, clauses }];
+}
+
+/** A policy that is only counted: to take its admission for one would let callers in. */
+function isDryRun({ value }: Source): boolean {
+  return textMap(asMapping(value["metadata"])["annotations"])["istio.io/dry-run"] === "true";
 }
 
 /** @returns null when what it selects cannot be said */

@@ -1,11 +1,13 @@
 /** VirtualService (networking.istio.io) → HTTPRoutes of the mesh. */
 import { formatDuration } from "../../../src/base/duration.ts";
 import { goDuration } from "./durations.ts";
+import { delegated, isHandedTo } from "./istio_delegates.ts";
+import { readFaults } from "./istio_faults.ts";
 import { readMatch, type RouteMatch } from "./istio_match.ts";
 import { readFilters } from "./istio_filters.ts";
 import { readBackend } from "./istio_backends.ts";
 import { streamRoutes } from "./istio_streams.ts";
-import type { Migration, Source } from "./migration.ts";
+import { asMapping, type Migration, type Source } from "./migration.ts";
 import { type NamedService, portsOf, serviceOf } from "./services.ts";
 import { type Json, View } from "./view.ts";
 
@@ -41,7 +43,8 @@ function virtualService(migration: Migration, source: Source): void {
     return service === null ? [] : [service];
   });
   if (!spec.has("hosts")) {
-    return spec.say("lost", "", "without hosts it is a part of others: write its rules where they are handed to it");
+    if (isHandedTo(migration, source)) return; // written where it is handed to
+    return spec.say("lost", "", "without hosts it is a part of others, and none of the manifests hands on to it");
   }
   const exportTo = spec.texts("exportTo");
   if (exportTo.length > 0) {
@@ -51,7 +54,7 @@ function virtualService(migration: Migration, source: Source): void {
     spec.say(exportTo.includes("*") ? "note" : "lost", "exportTo", reason);
   }
   const streams = (["tcp", "tls"] as const).map((kind) => ({ kind, entries: spec.views(kind) }));
-  const http = spec.views("http");
+  const http = spec.views("http").flatMap((view) => delegated(migration, view));
   spec.done("lost");
   for (const service of hosts) {
     if (http.length > 0) serviceRoutes(migration, source, service, http);
@@ -60,16 +63,18 @@ function virtualService(migration: Migration, source: Source): void {
 }
 
 interface Rule {
-  /** Where it stands among the rules of its VirtualService. */
-  readonly index: number;
+  /** "spec.http[0]", of its VirtualService or of a delegate. */
+  readonly where: string;
   readonly rule: Json;
   readonly matches: readonly RouteMatch[];
   readonly all: boolean;
+  /** Specs of FaultInjections for its requests. */
+  readonly faults: readonly Json[];
 }
 
 /** One HTTPRoute for each port that rules tell apart, or one for all. */
 function serviceRoutes(migration: Migration, source: Source, service: NamedService, http: readonly View[]): void {
-  const rules = http.flatMap((view, i) => readRule(migration, view, i, service, source));
+  const rules = http.flatMap((view) => readRule(migration, view, service, source));
   tellOrder(source, migration, rules);
   const said = rules.flatMap(({ matches }) => matches);
   const ports = [...new Set(said.flatMap(({ port }) => port ?? []))];
@@ -78,26 +83,70 @@ function serviceRoutes(migration: Migration, source: Source, service: NamedServi
   for (const port of targets) {
     // A host name is of a whole route: its rules are those that ask for it, and those that do not.
     for (const hostname of [...hostnames, null]) {
-      const out = rules.flatMap(({ rule, matches, all }): Json[] => {
+      const out = rules.flatMap(({ rule, matches, all, faults }): Part[] => {
         const own = matches.filter((match) =>
           [port, null].includes(match.port) && [hostname, null].includes(match.hostname)
         );
         if (own.length === 0 && !all) return [];
-        return [{ ...(own.length > 0 ? { matches: own.map(({ match }) => match) } : {}), ...structuredClone(rule) }];
+        const said = own.length > 0 ? { matches: own.map(({ match }) => match) } : {};
+        return [{ rules: [{ ...said, ...structuredClone(rule) }], faults }];
       });
-      if (out.length === 0) continue;
       const suffix = `${port === null ? "" : `-${port}`}${hostname === null ? "" : `-${hostname}`}`;
-      migration.emit(source, {
-        apiVersion: "gateway.networking.k8s.io/v1",
-        kind: "HTTPRoute",
-        metadata: { name: `${source.name}${hostSuffix(source, service)}${suffix}`, namespace: service.namespace },
-        spec: {
-          parentRefs: [{ group: "", kind: "Service", name: service.name, ...(port === null ? {} : { port }) }],
-          ...(hostname === null ? {} : { hostnames: [hostname] }),
-          rules: out,
-        },
-      });
+      const base = `${source.name}${hostSuffix(source, service)}${suffix}`;
+      const parts = partsOf(out);
+      for (const [i, { rules, faults }] of parts.entries()) {
+        // Of equal matches the route that is first by name wins, as the first rule did.
+        const part = parts.length === 1 ? "" : `-${String(i + 1).padStart(2, "0")}`;
+        const name = migration.emit(source, {
+          apiVersion: "gateway.networking.k8s.io/v1",
+          kind: "HTTPRoute",
+          metadata: { name: `${base}${part}`, namespace: service.namespace },
+          spec: {
+            parentRefs: [{ group: "", kind: "Service", name: service.name, ...(port === null ? {} : { port }) }],
+            ...(hostname === null ? {} : { hostnames: [hostname] }),
+            rules,
+          },
+        });
+        emitFaults(migration, source, service, name, faults);
+      }
     }
+  }
+}
+
+/** Rules that one HTTPRoute holds. */
+interface Part {
+  readonly rules: readonly Json[];
+  readonly faults: readonly Json[];
+}
+
+/** A fault is of a whole route: a rule with one gets a route of its own. */
+function partsOf(rules: readonly Part[]): Part[] {
+  const parts: Part[] = [];
+  for (const each of rules) {
+    const last = parts.at(-1);
+    if (last === undefined || each.faults.length + last.faults.length > 0) parts.push(each);
+    else parts[parts.length - 1] = { rules: [...last.rules, ...each.rules], faults: [] };
+  }
+  return parts;
+}
+
+function emitFaults(
+  migration: Migration,
+  source: Source,
+  { namespace }: NamedService,
+  route: string,
+  faults: readonly Json[],
+): void {
+  for (const [i, spec] of faults.entries()) {
+    // They are drawn for in the order of their names.
+    const metadata = { name: faults.length === 1 ? route : `${route}-${i + 1}`, namespace };
+    const targetRef = { group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: route };
+    migration.emit(source, {
+      apiVersion: "policy.tulle.dev/v1alpha1",
+      kind: "FaultInjection",
+      metadata,
+      spec: { targetRef, ...structuredClone(spec) },
+    });
   }
 }
 
@@ -106,7 +155,7 @@ function hostSuffix(source: Source, service: NamedService): string {
   return hosts.length > 1 ? `-${service.name}` : "";
 }
 
-function readRule(migration: Migration, view: View, index: number, service: NamedService, source: Source): Rule[] {
+function readRule(migration: Migration, view: View, service: NamedService, source: Source): Rule[] {
   view.skip("name", "match");
   const wanted = view.has("match") ? view.views("match") : [];
   const matches = wanted.flatMap((each) => readMatch(each) ?? []);
@@ -118,21 +167,15 @@ function readRule(migration: Migration, view: View, index: number, service: Name
     view.say("lost", "", "no answer is made by a sidecar (directResponse): the rule is left out");
     return [];
   }
-  if (view.has("fault")) {
-    view.raw("fault");
-    view.say("lost", "fault", "a fault must end: write a FaultInjection (policy.tulle.dev) that says until when");
-  }
-  if (view.has("delegate")) {
-    view.raw("delegate");
-    view.say("lost", "delegate", "routes are not handed on: write the rules of the delegate here");
-  }
+  const faults = readFaults(view, migration.options.faultsUntil);
   const all = wanted.length === 0;
+  const where = view.source === source ? view.path : `${view.path} of ${view.source.namespace}/${view.source.name}`;
   return byPath(view, matches).map((part): Rule => {
     const { kind, withPrefix } = rewriteOf(view, part);
     const filters = readFilters(migration, view, service, kind);
-    const rule = readAction(migration, view, service, source);
+    const rule = readAction(migration, view, service);
     if (filters.length > 0) rule["filters"] = filters;
-    return { index, rule, matches: withPrefix, all: all && withPrefix.length === 0 };
+    return { where, rule, matches: withPrefix, all: all && withPrefix.length === 0, faults };
   });
 }
 
@@ -158,9 +201,9 @@ function rewriteOf(
 }
 
 /** Backends, timeouts and retries. */
-function readAction(migration: Migration, view: View, service: NamedService, source: Source): Json {
+function readAction(migration: Migration, view: View, service: NamedService): Json {
   const rule: Json = {};
-  const backendRefs = view.views("route").flatMap((each) => readBackend(migration, each, service, source));
+  const backendRefs = view.views("route").flatMap((each) => readBackend(migration, each, service, view.source));
   const timeout = durationOf(view, "timeout");
   const retries = view.view("retries");
   if (backendRefs.length > 0) rule["backendRefs"] = backendRefs;
@@ -245,13 +288,30 @@ function tellOrder(source: Source, migration: Migration, rules: readonly Rule[])
   for (let i = 0; i < rules.length; i++) {
     for (let j = i + 1; j < rules.length; j++) {
       if (Math.max(...ranks[j] ?? [0]) <= Math.min(...ranks[i] ?? [0])) continue;
-      const [first, later] = [rules[i]?.index, rules[j]?.index];
-      if (first === later) continue;
+      const [first, later] = [rules[i], rules[j]];
+      if (first === undefined || later === undefined || first.where === later.where || !mayMeet(first, later)) continue;
       const reason =
-        `rule ${first} came before rule ${later}; the closest match wins now, which is rule ${later} where both match`;
-      migration.say(rules[i]?.all === true ? "lost" : "note", source, `spec.http[${later}]`, reason);
+        `${first.where} came before it; the closest match wins now, which is that of ${later.where} where both match`;
+      migration.say(first.all ? "lost" : "note", source, later.where, reason);
     }
   }
+}
+
+/** Whether a request may match both, as far as paths tell. */
+function mayMeet(a: Rule, b: Rule): boolean {
+  if (a.all || b.all) return true;
+  return a.matches.some((one) => b.matches.some((other) => pathsMeet(one, other) && pathsMeet(other, one)));
+}
+
+function pathsMeet(a: RouteMatch, b: RouteMatch): boolean {
+  const [own, other] = [a, b].map(({ match }) => asMapping(match["path"])["value"]);
+  if (typeof own !== "string" || typeof other !== "string" || a.path === "regex" || b.path === "regex") return true;
+  if (a.path === "exact") return b.path === "exact" ? own === other : liesBelow(own, other);
+  return b.path === "exact" || liesBelow(own, other) || liesBelow(other, own);
+}
+
+function liesBelow(path: string, prefix: string): boolean {
+  return prefix === "/" || path === prefix || path.startsWith(`${prefix}/`);
 }
 
 function rank({ match, path }: RouteMatch): number {

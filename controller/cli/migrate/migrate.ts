@@ -1,5 +1,6 @@
 /** `tulle migrate`: manifests of another mesh in, ours out; on stderr what is not the same afterwards. */
 import { readFileSync, statSync } from "node:fs";
+import { InvalidArgumentError } from "commander";
 import { stringify } from "yaml";
 import { UsageError } from "../../../src/base/error.ts";
 import { collect, type Output as Form, parseOutput, runCommand, teachingCommand } from "../_command.ts";
@@ -21,6 +22,7 @@ interface MigrateOptions {
   readonly output: Form;
   readonly trustDomain: string;
   readonly rootNamespace: string;
+  readonly faultsUntil: string;
 }
 
 /** @param argv arguments after "migrate" */
@@ -40,11 +42,34 @@ export async function runMigrate(argv: readonly string[]): Promise<void> {
     .option("-o, --output <form>", "form of the list on standard error: table or json", parseOutput, "table")
     .option("--trust-domain <name>", "of the mesh that will run", "cluster.local")
     .option("--root-namespace <name>", "where Istio's mesh-wide policies are", "istio-system")
+    .option(
+      "--faults-until <time>",
+      "when faults end, as 2026-01-31T12:00:00Z (default: in an hour)",
+      parseTime,
+      inAnHour(),
+    )
     .action((options: MigrateOptions) => migrate(options));
   await runCommand(command, argv);
 }
 
-function migrate({ filename, output, trustDomain, rootNamespace }: MigrateOptions): void {
+/** Long enough for a test that goes on while a mesh is changed; who needs longer says so. */
+const FAULT_MS = 3_600_000;
+
+function inAnHour(): string {
+  return wholeSeconds(Date.now() + FAULT_MS);
+}
+
+function wholeSeconds(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+function parseTime(text: string): string {
+  const ms = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms)) throw new InvalidArgumentError("want a time such as 2026-01-31T12:00:00Z.");
+  return wholeSeconds(ms);
+}
+
+function migrate({ filename, output, trustDomain, rootNamespace, faultsUntil }: MigrateOptions): void {
   const { objects, problems } = readAll(filename);
   const errors = problems.filter(({ severity }) => severity === "error");
   for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
@@ -54,7 +79,7 @@ function migrate({ filename, output, trustDomain, rootNamespace }: MigrateOption
       `${errors.length} ${errors.length === 1 ? "problem" : "problems"} in the manifests: nothing was translated`,
     );
   }
-  const { outputs, items } = translate(objects, { trustDomain, rootNamespace });
+  const { outputs, items } = translate(objects, { trustDomain, rootNamespace, faultsUntil });
   process.stdout.write(outputs.map(document).join(""));
   if (output === "json") process.stderr.write(`${JSON.stringify({ objects: outputs.length, items }, null, 2)}\n`);
   else process.stderr.write(report(objects.length, outputs.length, items));

@@ -47,6 +47,8 @@ export interface MigrationOptions {
   readonly trustDomain: string;
   /** Istio's root namespace: policies there hold everywhere. */
   readonly rootNamespace: string;
+  /** When faults end, which Istio's never do; RFC 3339. */
+  readonly faultsUntil: string;
 }
 
 /** Names an object for people. */

@@ -44,6 +44,11 @@ export class View {
     return Object.keys(this.#value);
   }
 
+  /** All of it as it stands; nothing counts as read. */
+  plain(): Json {
+    return this.#value;
+  }
+
   raw(key: string): unknown {
     this.#read.add(key);
     return Object.hasOwn(this.#value, key) ? this.#value[key] ?? undefined : undefined;
