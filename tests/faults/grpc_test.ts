@@ -172,6 +172,21 @@ test.skipIf(isDirect)("a call that an application refuses is not sent to it agai
   expect(streams).toBe(2); // tries of the application's sidecar
 });
 
+test.skipIf(isDirect)("a status in a head counts also when an empty frame of data ends the response", async () => {
+  let asked = 0; // node's http2 answers so where a handler uses writeHead() and end()
+  await using _app = await serveHttp2(mesh.ip("app"), RAW_PORT, (stream) => {
+    stream.respond(status(++asked === 2 ? 0 : 14));
+    stream.end();
+  });
+  using session = new Http2Session(mesh.to("front", `raw:${RAW_PORT}`));
+  expect((await session.ask(CALL, MESSAGE))["grpc-status"]).toBe("0"); // tried again
+  const failures = async () => sumOf(await mesh.sidecar("front").metrics(), "response_total", 'grpc_status="14"');
+  const before = await failures();
+  expect((await session.ask(CALL, MESSAGE))["grpc-status"]).toBe("14"); // more often than the limit
+  expect(asked).toBe(2 + 3);
+  expect(await failures()).toBe(before + 1);
+});
+
 test.skipIf(isDirect)("each attempt is told what is left of the deadline", async () => {
   const timeouts: string[] = [];
   await using _app = await serveHttp2(mesh.ip("app"), RAW_PORT, (stream, headers) => {

@@ -209,8 +209,8 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.up = null;
     if (!this.#upOver) up?.abort(CANCEL);
     this.#leaveEndpoint(false);
-    this.status = 0;
-    this.headMs = 0;
+    this.status = this.headMs = 0;
+    this.grpcStatus = -1;
   }
 
   /** Answers the request here, with an error. */
@@ -275,15 +275,16 @@ export class Exchange implements Waiter, TimerOwner, ReplayOwner {
     this.#deadlines?.disarmTry();
     this.status = head.status;
     if (end) this.#upEnds();
+    // Some servers end a response that is nothing but its status with an empty frame of its own.
+    this.grpcStatus = grpcStatusIn(this.request, head);
     const bad = this.extended === null ? null : this.extended.failureOf(head);
     if (bad !== null) return this.fail(bad);
-    const out = this.pipeline.responseHead(this, head, end);
+    const out = this.pipeline.responseHead(this, head);
     if (out === null) return;
     this.#responseStarted = true;
     this.#replayable = false;
     this.body?.drop();
     if (opensTunnel(this, leg, head)) return this.#openTunnel(out);
-    if (end) this.grpcStatus = grpcStatusIn(this.request, head);
     // Over the mesh a 2xx would open the tunnel that the application has not opened.
     const ignored = this.http1.upgrade !== "" && this.upgrade === "" && head.status < 300;
     this.down.sendHead(ignored ? ignoredUpgrade(out) : out, end, this.reason);

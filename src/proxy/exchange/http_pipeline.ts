@@ -10,11 +10,8 @@ export interface HttpPipeline {
   retry(exchange: Exchange, failure: Failure): boolean;
   /** A pause is over: dispatches again, or fails the exchange. */
   resume(exchange: Exchange): void;
-  /**
-   * The final head has arrived; returns what the client gets, or null to drop it because there will be another attempt.
-   * `end`: nothing follows it.
-   */
-  responseHead(exchange: Exchange, head: HeaderBlock, end: boolean): HeaderBlock | null;
+  /** The final head has arrived; returns what the client gets, or null to drop it because there will be another attempt. */
+  responseHead(exchange: Exchange, head: HeaderBlock): HeaderBlock | null;
   /** What the client gets of an interim response. */
   interimHead(exchange: Exchange, head: HeaderBlock): HeaderBlock;
   /** The exchange is over. */

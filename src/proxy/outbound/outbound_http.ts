@@ -124,11 +124,11 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     this.#resend(exchange, false);
   }
 
-  responseHead(exchange: Exchange, head: HeaderBlock, end: boolean): HeaderBlock | null {
+  responseHead(exchange: Exchange, head: HeaderBlock): HeaderBlock | null {
     const meshed = exchange.endpoint?.meshed === true;
     // Only where there may be something to read: an error, or a gRPC response that is a status and nothing else.
-    const isSuspect = head.status >= 400 || (end && (exchange.request.flags & IS_GRPC) !== 0);
-    if (isSuspect && exchange.rule !== null && this.#triesAgain(exchange, head, end, meshed)) return null;
+    const isSuspect = head.status >= 400 || exchange.grpcStatus >= 0;
+    if (isSuspect && exchange.rule !== null && this.#triesAgain(exchange, head, meshed)) return null;
     exchange.hedge?.stop();
     this.#reached(exchange);
     exchange.reason = meshed ? originalReason(head) : exchange.up?.reason ?? "";
@@ -188,13 +188,12 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
   }
 
   /** Looks whether a response is one to be tried again, and sends the request again if so. */
-  #triesAgain(exchange: Exchange, head: HeaderBlock, end: boolean, meshed: boolean): boolean {
+  #triesAgain(exchange: Exchange, head: HeaderBlock, meshed: boolean): boolean {
     const { endpoint, context } = exchange;
     const told = meshed ? toldFailure(head) : null;
     if (told?.unprocessed === true) endpoint?.onUnreached(told, context.clock(), context.random());
-    const grpcStatus = end ? Number.parseInt(head.get("grpc-status") ?? "-1", 10) : -1;
     let account = told === null ? "no" as const : accountOf(exchange, told);
-    if (account === "no") account = accountOfResponse(exchange, head.status, grpcStatus);
+    if (account === "no") account = accountOfResponse(exchange, head.status, exchange.grpcStatus);
     const error = told ?? failure("upstream_reset", `the endpoint answered ${head.status}`);
     if (!this.#isGranted(exchange, account)) return false;
     exchange.hedge?.stop();

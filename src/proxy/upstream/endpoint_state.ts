@@ -92,9 +92,11 @@ export class EndpointState implements ShapedCandidate {
 
   /**
    * An endpoint of which nothing is known is tried at once, by one request at a time: it is new, or was so slow that it was
-   * not asked for long (its peak alone would keep requests away for most of a minute after it is well again).
+   * not asked for long (its peak alone would keep requests away for most of a minute after it is well again). So is one
+   * whose penalty is over: how slowly it failed says nothing about whether it is well, and one request is all it gets.
    */
   load(nowMs: number): number {
+    if (this.breaker.isOpen && this.breaker.admits(nowMs)) return 0;
     if (this.pending === 0 && !this.ewma.isKnown(nowMs)) return 0;
     const latencyMs = this.ewma.value(nowMs);
     // One that has stopped answering is no faster than it has been silent: nothing else would tell, as nothing is measured.

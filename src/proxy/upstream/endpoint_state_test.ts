@@ -82,3 +82,14 @@ test("load() of an endpoint that has stopped answering grows with its silence, u
   stuck.answered(1000);
   expect(pick([stuck, slower], 1001, Math.random)).toBe(stuck);
 });
+
+test("load() of an endpoint that is on probation draws its one request, however slow its failures were", () => {
+  const [well, failed] = [state("10.0.0.1"), state("10.0.0.2")];
+  for (let i = 0; i < 7; i++) failed.breaker.onFailure(0, 0);
+  failed.ewma.observe(5_000, 0);
+  well.ewma.observe(2, 0);
+  expect(pick([well, failed], 999, Math.random)).toBe(well); // its penalty is not over
+  expect(pick([well, failed], 1_000, Math.random)).toBe(failed);
+  failed.breaker.onRequest(1_000);
+  expect(pick([well, failed], 1_001, Math.random)).toBe(well);
+});
