@@ -44,15 +44,23 @@ export class EventTeller<T> {
 
   /** One look; those that were told are passed over. */
   async look(): Promise<void> {
-    const { find, keyOf, isWriter, now } = this.#telling;
+    const { find, isWriter } = this.#telling;
     const found = find();
     if (this.#running || !isWriter()) return;
     this.#running = true;
+    try {
+      await this.#tellNew(found);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #tellNew(found: readonly T[]): Promise<void> {
+    const { keyOf, now } = this.#telling;
     const keys = new Set(found.map(keyOf));
     for (const key of this.#told.keys()) if (!keys.has(key)) this.#told.delete(key);
     const untold = found.filter((each) => now() - (this.#told.get(keyOf(each)) ?? -Infinity) >= REMINDER_MS);
     for (const each of untold.slice(0, EVENTS_PER_LOOK)) await this.#tell(each);
-    this.#running = false;
   }
 
   async #tell(found: T): Promise<void> {

@@ -45,8 +45,13 @@ export function protocolOf(value: number): Protocol {
   return PROTOCOLS[value] ?? "detect";
 }
 
-/** google.protobuf.Duration in milliseconds. */
+/** google.protobuf.Duration in milliseconds, refused where it is negative or too long. */
 export function readDurationMs(r: ProtoReader, path: string, check: Check): number {
+  return check.range(path, readSecondsMs(r), 0, MAX_DURATION_MS);
+}
+
+/** Seconds and nanoseconds, of google.protobuf's Timestamp or Duration, in milliseconds. */
+export function readSecondsMs(r: ProtoReader): number {
   let seconds = 0;
   let nanos = 0;
   while (r.next()) {
@@ -54,7 +59,7 @@ export function readDurationMs(r: ProtoReader, path: string, check: Check): numb
     else if (r.field === 2) nanos = r.signed();
     else r.skip();
   }
-  return check.range(path, seconds * 1000 + nanos / 1e6, 0, MAX_DURATION_MS);
+  return seconds * 1000 + nanos / 1e6;
 }
 
 /** A port number; 0 is refused. */

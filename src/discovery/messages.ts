@@ -4,6 +4,7 @@ import { bad, ok, type Result } from "../base/result.ts";
 import { ProtoReader } from "../wire/protobuf/reader.ts";
 import { ProtoWriter } from "../wire/protobuf/writer.ts";
 import { nested } from "./check.ts";
+import { readSecondsMs } from "./decode_common.ts";
 
 /** Who this proxy is. */
 export interface Hello {
@@ -79,8 +80,8 @@ export function decodeCertify(bytes: Uint8Array): Result<CertifyReply> {
   while (r.next()) {
     if (r.field === 1) chain.push(r.view().slice());
     else if (r.field === 2) spiffeId = r.text();
-    else if (r.field === 3) notBeforeMs = nested(r, readTimestampMs);
-    else if (r.field === 4) notAfterMs = nested(r, readTimestampMs);
+    else if (r.field === 3) notBeforeMs = nested(r, readSecondsMs);
+    else if (r.field === 4) notAfterMs = nested(r, readSecondsMs);
     else if (r.field === 5) bundle = nested(r, readBundle);
     else r.skip();
   }
@@ -111,17 +112,6 @@ function readBundle(r: ProtoReader): TrustBundle {
     else r.skip();
   }
   return { trustDomain, roots, version };
-}
-
-function readTimestampMs(r: ProtoReader): number {
-  let seconds = 0;
-  let nanos = 0;
-  while (r.next()) {
-    if (r.field === 1) seconds = r.signed();
-    else if (r.field === 2) nanos = r.signed();
-    else r.skip();
-  }
-  return seconds * 1000 + nanos / 1e6;
 }
 
 function malformed(message: string): Result<never> {

@@ -289,7 +289,7 @@ export class Http1Client extends Connected
       this.#held.keepHead(buffer, start, end);
       return -1;
     }
-    const head = headEnd < 0 ? headEnd : this.#parse(buffer, start, headEnd);
+    const head = headEnd < 0 ? headEnd : this.#cache.read(buffer, start, headEnd, parseResponseHead);
     if (typeof head === "number") {
       this.#fail(PROTOCOL_ERROR, textForCode(head), false);
       return -1;
@@ -312,14 +312,6 @@ export class Http1Client extends Connected
     }
     this.#begin(head);
     return headEnd;
-  }
-
-  #parse(buffer: Uint8Array, start: number, end: number): ResponseHead | number {
-    const known = this.#cache.get(buffer, start, end);
-    if (known !== null) return known;
-    const head = parseResponseHead(buffer, start, end);
-    if (typeof head !== "number") this.#cache.put(buffer, start, end, head);
-    return head;
   }
 
   #begin(head: ResponseHead): void {

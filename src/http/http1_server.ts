@@ -15,11 +15,10 @@ import type { HeaderBlock } from "../wire/header_block.ts";
 import type { HeadCache } from "../wire/http1/head_cache.ts";
 import { skipLeadingCrlf } from "../wire/http1/head_end.ts";
 import { statusForCode, textForCode } from "../wire/http1/error_code.ts";
-import type { RequestHead } from "../wire/http1/request_head.ts";
+import { parseRequestHead, type RequestHead } from "../wire/http1/request_head.ts";
 import { FRAMING_NONE } from "../wire/http1/framing.ts";
 import * as serialize from "../wire/http1/serialize.ts";
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from "../wire/http2/error_code.ts";
-import { requestHead } from "./_request_heads.ts";
 import type { Http1ServerOwner } from "./http1_server_owner.ts";
 import { IdleConnection } from "./idle_connections.ts";
 import type { Leg, LegListener } from "./leg.ts";
@@ -205,7 +204,7 @@ export class Http1Server extends IdleConnection
       this.#held.keepHead(buffer, at, end);
       return -1;
     }
-    const head = headEnd < 0 ? headEnd : requestHead(this.#cache, buffer, at, headEnd);
+    const head = headEnd < 0 ? headEnd : this.#cache.read(buffer, at, headEnd, parseRequestHead);
     if (typeof head === "number") {
       this.#refuse(statusForCode(head), textForCode(head));
       return -1;

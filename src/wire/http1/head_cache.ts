@@ -33,6 +33,8 @@ class Slot<T> {
 
 const NO_BYTES = new Uint8Array(0);
 
+type Parse<T> = (buf: Uint8Array, start: number, end: number) => T | number;
+
 /**
  * Remembers what repeated heads decoded to, so that identical bytes give the identical object and its memo slots.
  *
@@ -57,6 +59,19 @@ export class HeadCache<T> {
     const slot = this.#slots[hash & this.#mask] as Slot<T> | null; // masked to the slots
     if (slot === null || slot.hash !== hash || slot.length !== end - start) return null;
     return isSame(slot.bytes, buf, start, slot.length) ? slot.value : null;
+  }
+
+  /**
+   * What the bytes [start, end) are: as remembered, or parsed now.
+   *
+   * @param parse gives a value or, for malformed bytes, a negative code, which is not remembered
+   */
+  read(buf: Uint8Array, start: number, end: number, parse: Parse<T>): T | number {
+    const known = this.get(buf, start, end);
+    if (known !== null) return known;
+    const parsed = parse(buf, start, end);
+    if (typeof parsed !== "number") this.put(buf, start, end, parsed);
+    return parsed;
   }
 
   /**
