@@ -66,8 +66,14 @@ export class ConfigFeed implements Feed {
     this.#register(targets.registry);
   }
 
+  /** @throws UsageError when a file cannot be read: there is no last good state yet, and without its policies all would be let in */
   start(): Promise<void> {
     this.#look();
+    const refused = this.#folders.status().filter(({ state }) => state === "refused");
+    if (refused.length > 0) {
+      const problems = refused.flatMap(({ errors }) => errors.map(formatProblem));
+      throw new UsageError(`${problems.join("\n")}\nnot started: sidecars go on with what they have; correct it first`);
+    }
     const { configDir, tokens, addresses, stateDir } = this.#options;
     const folders = [...configDir, stateDir];
     for (const file of [tokens, addresses]) if (file !== null) folders.push(dirname(file));

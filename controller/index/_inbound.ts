@@ -191,7 +191,7 @@ function readAuthorization(
 ): Authorization | null {
   const authentications: Authentication[] = [];
   for (const ref of policy.authentications) {
-    const found = readAuthentication(ref, ref.namespace ?? policy.meta.namespace, set, options);
+    const found = readAuthentication(ref, ref.namespace ?? policy.meta.namespace, set, options, report);
     if (found !== null) {
       authentications.push(found);
       continue;
@@ -217,6 +217,7 @@ function readAuthentication(
   namespace: string,
   set: ResourceSet,
   options: IndexOptions,
+  report: Report,
 ): Authentication | null {
   const source: ResourceRef = { group: ref.group, kind: ref.kind, namespace, name: ref.name, section: "" };
   if (ref.kind === "ServiceAccount") {
@@ -228,6 +229,11 @@ function readAuthentication(
   }
   const found = set.get("MeshTLSAuthentication", namespace, ref.name);
   if (found === null) return null;
+  const foreign = found.identities.filter((id) => id !== "*" && !id.startsWith(`spiffe://${options.trustDomain}/`));
+  for (const id of foreign) {
+    const detail = `its identity ${id} is not of the trust domain ${options.trustDomain}`;
+    report.warn(keyOf(found), `${detail}: whoever has it is refused before any policy is asked`);
+  }
   const fromRefs = found.identityRefs.map((identity) =>
     identity.kind === "Namespace"
       ? spiffeId(options.trustDomain, identity.name, "*")

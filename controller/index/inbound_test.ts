@@ -190,3 +190,14 @@ test("inbound() closes a Server whose route cannot be read: denials alone are le
     ["all", "front"],
   ]);
 });
+
+test("inbound() warns of identities of another trust domain: sidecars take none of its certificates", () => {
+  const of = (id: string) => policy("MeshTLSAuthentication", "front", `{identities: ["${id}"]}`);
+  const warned = (id: string) => warnings(WEB + SERVER + of(id) + allow("p", "kind: Server, name: web", MESH));
+  expect(warned("*")).toEqual([]);
+  expect(warned("spiffe://cluster.local/ns/*")).toEqual([]);
+  expect(warned("spiffe://cluster.local.example/ns/a/sa/b")).toEqual([
+    "MeshTLSAuthentication shop/front: its identity spiffe://cluster.local.example/ns/a/sa/b is not of the trust domain " +
+    "cluster.local: whoever has it is refused before any policy is asked",
+  ]);
+});

@@ -21,8 +21,8 @@ export function readSession(reader: Reader): Session {
   reader.ignore("idleTimeout"); // gone from the API
   reader.done();
   const permanent = lifetime === "Permanent";
-  if (permanent && absoluteTimeoutMs === null) {
-    reader.bad("absoluteTimeout", "a duration, because lifetimeType is Permanent");
+  if (permanent && (absoluteTimeoutMs ?? 0) === 0) {
+    reader.bad("absoluteTimeout", "a duration above 0s, because lifetimeType is Permanent");
   }
   return { name, inHeader: type === "Header", absoluteTimeoutMs, permanent };
 }

@@ -71,6 +71,14 @@ test("a broken file leaves its last good state in force and is reported until it
   await eventually(async () => expect((await controller.config()).files[1].state).toBe("current"));
 });
 
+test("a controller does not start on a file that it cannot read: its policies would be missing", async () => {
+  const broken = SHOP.replace("port: 80,", 'port: "eighty",');
+  await using controller = new TestController({ "shop.yaml": broken, "other.yaml": "" });
+  await expect(controller.start()).rejects.toThrow();
+  expect(controller.output()).toContain("shop.yaml:24:18: spec.ports[0].port");
+  expect(controller.output()).toContain("not started: sidecars go on with what they have");
+});
+
 test("a refused snapshot is recorded with its reason", async () => {
   await using controller = await new TestController({ "shop.yaml": SHOP }).start();
   await using stream = controller.subscribe(await controller.certify("token-front-0"), FRONT);

@@ -155,6 +155,15 @@ spec: { run: { command: [no-such-program] } }
   expect(up.output()).toContain("shop/rare-0: the program no-such-program is not installed; going on without it");
 }, TEST_MS);
 
+test.if(isRoot)("up starts nothing while a file cannot be read: without its policies all would be let in", async () => {
+  const broken = "apiVersion: policy.tulle.dev/v1alpha1\nkind: Server\nmetadata: { name: web }\nspec: { port: 0 }\n";
+  using folder = new UpFolder({ "web.yaml": server("web"), "policy.yaml": broken });
+  await using up = folder.up();
+  expect(await up.exited).toBe(1);
+  expect(up.output()).toMatch(/policy\.yaml:4:\d+: spec/);
+  expect(up.output()).toMatch(/nothing is started: without \S+policy\.yaml/);
+}, TEST_MS);
+
 test.if(isRoot)("up says that there is nothing to run, and ends with status 1", async () => {
   using folder = new UpFolder({});
   await using up = folder.up();

@@ -73,6 +73,9 @@ class Linter {
         }
         this.#say("warning", "dangling", object, detail, "correct its selector, or the labels of the workload");
       }
+      if (/is not of the trust domain/.test(detail)) {
+        this.#say("warning", "dangling", object, detail, "write it with the trust domain of this mesh");
+      }
       if (!OF_POLICY.test(object)) continue;
       if (/is dropped until|cannot be read/.test(detail)) {
         this.#say("error", "mistyped", object, detail, "correct what is named");

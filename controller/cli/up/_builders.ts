@@ -43,5 +43,5 @@ export function service(name: string, with_: Partial<Service> = {}): Service {
 }
 
 export function folderOf(instances: Instance[], services: Service[]): MeshFolder {
-  return { instances, services, outside: [], problems: [] };
+  return { instances, services, outside: [], problems: [], refused: [] };
 }

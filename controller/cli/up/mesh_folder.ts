@@ -63,6 +63,8 @@ export interface MeshFolder {
   readonly services: readonly Service[];
   /** One line each, ready to print. A file with an error counts as absent. */
   readonly problems: readonly string[];
+  /** Files of which nothing is in force: they never could be read. */
+  readonly refused: readonly string[];
 }
 
 /** Reads folders again and again; of a file that has become wrong, the last good content stays in force. */
@@ -122,6 +124,7 @@ export class MeshFolderReader {
       outside: workloads.flatMap(outsideOf),
       services: resources.filter((resource) => resource.kind === "Service"),
       problems,
+      refused: this.#state.status().filter(({ state }) => state === "refused").map(({ file }) => file),
     };
   }
 }

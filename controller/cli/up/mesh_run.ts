@@ -91,11 +91,18 @@ export class MeshRun {
     return `http://${this.book.bridge}:${CONTROLLER_ADMIN_PORT}`;
   }
 
-  /** Starts everything. @returns false when there is nothing to run or the controller does not start */
+  /** Starts everything. @returns false when a file cannot be read, there is nothing to run or the controller does not start */
   async start(): Promise<boolean> {
     const progress = this.#progress;
     const begin = performance.now();
     for (const problem of this.folder.problems) progress.warn(problem);
+    const { refused } = this.folder;
+    if (refused.length > 0) {
+      progress.failed(
+        `nothing is started: without ${refused.join(" and ")} its policies would be missing; correct it first`,
+      );
+      return false;
+    }
     findMissing(this.folder.instances, this.missing, progress);
     if (!this.#assign()) return false;
     for (const instance of this.#wanted()) this.#open(instance);
