@@ -87,7 +87,7 @@ function routed(target: OutboundTarget, request: AskedRequest | null): Omit<Outb
   const block = decidedRequest(blockOf(request));
   const rule = compileRoutes(target.routes).match(block);
   if (rule === null) return { target, rule, answer: null, shares: [] };
-  const answer = rule.plan === null ? null : answerOf(rule.plan, block, target);
+  const answer = rule.plan === null ? null : answerOf(rule, rule.plan, block, target);
   const shares = rule.backends.map((share) => ({ share, request: editedRequest(block, rule, share) }));
   return { target, rule, answer, shares };
 }

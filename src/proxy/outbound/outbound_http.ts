@@ -76,7 +76,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
     if (rule === null) return exchange.fail(unsent("no_route", noRouteReason(current.target)));
     exchange.rule = rule;
     if (rule.plan !== null) {
-      const answer = answerOf(rule.plan, exchange.request, current.target);
+      const answer = answerOf(rule, rule.plan, exchange.request, current.target);
       if (answer !== null) return exchange.answer(answer, NOTHING);
     }
     exchange.limit(rule.requestTimeoutMs, grpcTimeoutMs(exchange.request));

@@ -9,14 +9,17 @@ import { hostOf } from "../route/host.ts";
 import { redirectResponse } from "../route/redirect.ts";
 import { applyRewrite } from "../route/rewrite.ts";
 
-/** The answer that a rule gives without asking a backend; null when there is none. */
+/** The answer that a rule gives without asking a backend; null when there is none. @param plan the rule's */
 export function answerOf(
+  rule: RouteRule,
   { redirect, cors }: RoutePlan,
   request: HeaderBlock,
   { authority, port }: OutboundTarget,
 ): HeaderBlock | null {
   if (cors !== null && isPreflight(request)) return preflightResponse(cors, request);
-  return redirect === null ? null : redirectResponse(redirect, request, { host: hostOf(authority), port });
+  if (redirect === null) return null;
+  // A browser that is sent elsewhere wants leave for that, too.
+  return ruleResponse(redirectResponse(redirect, request, { host: hostOf(authority), port }), rule, request);
 }
 
 /** The request with the edits of its rule. */
@@ -39,9 +42,10 @@ export function editedResponse({ request, rule, via }: Exchange, head: HeaderBlo
   let edited = head;
   const own = via === null || via.filters === null ? null : via.filters.responseHeaders;
   if (own !== null) edited = applyEdit(edited, own);
-  if (rule === null) return edited;
-  if (rule.responseHeaders !== null) edited = applyEdit(edited, rule.responseHeaders);
-  if (rule.plan === null || rule.plan.cors === null) return edited;
-  const cors = corsEdit(rule.plan.cors, request);
-  return cors === null ? edited : applyEdit(edited, cors);
+  return rule === null ? edited : ruleResponse(edited, rule, request);
+}
+
+function ruleResponse(head: HeaderBlock, { responseHeaders, plan }: RouteRule, request: HeaderBlock): HeaderBlock {
+  const edited = responseHeaders === null ? head : applyEdit(head, responseHeaders);
+  return plan === null || plan.cors === null ? edited : applyEdit(edited, corsEdit(plan.cors, request));
 }

@@ -23,10 +23,10 @@ export function preflightResponse(cors: Cors, request: HeaderBlock): HeaderBlock
   return headerBlock({ ...NO_START, status: 204 }, fields);
 }
 
-/** What the response to a cross-origin request gets; null when the request is none, or its origin is not allowed. */
-export function corsEdit(cors: Cors, request: HeaderBlock): HeaderEdit | null {
+/** What a response gets: leave for an allowed origin; and any, that a cache must keep it from other origins (Fetch §3.2.6). */
+export function corsEdit(cors: Cors, request: HeaderBlock): HeaderEdit {
   const origin = request.get("origin");
-  if (origin === null || !allowsOrigin(cors, origin)) return null;
+  if (origin === null || !allowsOrigin(cors, origin)) return NO_LEAVE;
   const set = ["access-control-allow-origin", origin];
   if (cors.allowCredentials) set.push("access-control-allow-credentials", "true");
   // With credentials "*" would stand for a header of that name.
@@ -34,6 +34,8 @@ export function corsEdit(cors: Cors, request: HeaderBlock): HeaderEdit | null {
   if (exposed.length > 0) set.push("access-control-expose-headers", exposed.join(", "));
   return { set, add: ["vary", "Origin"], remove: [] };
 }
+
+const NO_LEAVE: HeaderEdit = { set: [], add: ["vary", "Origin"], remove: [] };
 
 /** Scheme and host without regard to case; a port that is the scheme's own may be said or not. */
 export function allowsOrigin({ allowOrigins }: Cors, origin: string): boolean {

@@ -39,7 +39,8 @@ export function tokenOf(session: Session, request: HeaderBlock, nowMs: number): 
 export function tokenEdit(session: Session, rule: RouteRule, endpoint: string, nowMs: number): HeaderEdit {
   const token = `${endpoint}.${Math.floor(nowMs / 1000).toString(36)}`;
   if (session.inHeader) return { set: [session.name, token], add: [], remove: [] };
-  const lifetime = session.permanent ? `; Max-Age=${Math.floor(session.absoluteTimeoutMs / 1000)}` : "";
+  // Rounded up: 0 would have the client throw it away, and the token knows its time itself.
+  const lifetime = session.permanent ? `; Max-Age=${Math.ceil(session.absoluteTimeoutMs / 1000)}` : "";
   const cookie = `${session.name}=${token}; Path=${cookiePath(rule)}; HttpOnly; SameSite=Lax${lifetime}`;
   return { set: [], add: ["set-cookie", cookie], remove: [] };
 }

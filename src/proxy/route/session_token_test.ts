@@ -47,6 +47,7 @@ test.each<[Partial<Session>, string, string]>([
   [{}, "/cart", "; Path=/cart; HttpOnly; SameSite=Lax"],
   [{}, "~/c.*", "; Path=/; HttpOnly; SameSite=Lax"],
   [{ permanent: true, absoluteTimeoutMs: 3_600_000 }, "/", "; Path=/; HttpOnly; SameSite=Lax; Max-Age=3600"],
+  [{ permanent: true, absoluteTimeoutMs: 500 }, "/", "; Path=/; HttpOnly; SameSite=Lax; Max-Age=1"],
 ])("tokenEdit() with %p for %s has the attributes %s", (parts, condition, attributes) => {
   expect(cookie(parts, condition)).toEndWith(attributes);
 });
