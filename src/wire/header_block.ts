@@ -130,3 +130,12 @@ export function parseDecimal(text: string): number {
   }
   return Number.isSafeInteger(n) ? n : -1;
 }
+
+/** The fields but for Content-Length, which 1xx and 204 must not have (RFC 9110 §8.6). */
+export function withoutContentLength(fields: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] !== "content-length") kept.push(fields[i] as string, fields[i + 1] as string); // pairs: both exist
+  }
+  return kept;
+}

@@ -3,7 +3,14 @@
  *
  * One object serves all decoders: a section is collected without interruption.
  */
-import { EXPECTS_CONTINUE, HAS_TE_TRAILERS, HeaderBlock, IS_GRPC, parseDecimal } from "../header_block.ts";
+import {
+  EXPECTS_CONTINUE,
+  HAS_TE_TRAILERS,
+  HeaderBlock,
+  IS_GRPC,
+  parseDecimal,
+  withoutContentLength,
+} from "../header_block.ts";
 import {
   AUTHORITY,
   CONTENT_LENGTH,
@@ -92,7 +99,16 @@ export class Section {
   /** The section as a block, or null when it is malformed. Call once, after the last field. */
   finish(): HeaderBlock | null {
     if (this.#malformed || !this.#isComplete()) return null;
-    const block = new HeaderBlock(this.#start, this.#fields.slice(0, this.#length), this.#contentLength, this.#flags);
+    let fields = this.#fields.slice(0, this.#length);
+    let contentLength = this.#contentLength;
+    const { status } = this.#start;
+    if (contentLength >= 0 && (status === 204 || (status < 200 && this.#kind === RESPONSE))) {
+      // Whoever believes what an interim response announces takes the final one for a body.
+      if (contentLength > 0 && status < 200) return null;
+      fields = withoutContentLength(fields);
+      contentLength = -1;
+    }
+    const block = new HeaderBlock(this.#start, fields, contentLength, this.#flags);
     if (this.#sensitive !== null) block.sensitive = this.#sensitive;
     return block;
   }

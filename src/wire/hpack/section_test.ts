@@ -86,8 +86,23 @@ test.each<[string, string[]]>([
   ["status with a letter", [":status", "20x"]],
   ["101, which HTTP/2 does not have", [":status", "101"]],
   ["status twice", [":status", "200", ":status", "200"]],
+  ["interim response that announces a body", [":status", "103", "content-length", "5"]],
   ["request's pseudo-header field", [":status", "200", ...P]],
 ])("decode() refuses a response: %s", (_what, fields) => expect(decode(literals(fields), RESPONSE)).toBe(MALFORMED));
+
+test.each([
+  ["103", "0", -1],
+  ["204", "5", -1],
+  ["304", "5", 5],
+])(
+  "decode() takes a response %s with content-length %s, and leaves it out where it must not be",
+  (status, length, want) => {
+    const fields = [":status", status, "trailer", "content-length", "content-length", length];
+    const block = ok(decode(literals(fields), RESPONSE));
+    expect([block.contentLength, block.get("content-length") === null]).toEqual([want, want < 0]);
+    expect(block.get("trailer")).toBe("content-length");
+  },
+);
 
 test.each<[string, string[]]>([
   ["pseudo-header field", [":status", "200"]],

@@ -1,4 +1,4 @@
-import { HeaderBlock } from "../header_block.ts";
+import { HeaderBlock, withoutContentLength } from "../header_block.ts";
 import { latin1 } from "../../base/latin1.ts";
 import { CR, LF, SP, startsWithAscii, VALUE_BYTE } from "./_bytes.ts";
 import { CONNECTION_CLOSE, CONNECTION_KEEP_ALIVE, CONNECTION_UPGRADE } from "./_connection.ts";
@@ -103,14 +103,6 @@ function buildHead(status: number, minorVersion: 0 | 1, reason: string): Respons
     keepAlive,
     upgrade: switched,
   };
-}
-
-function withoutContentLength(fields: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i] !== "content-length") kept.push(fields[i] as string, fields[i + 1] as string); // pairs: both exist
-  }
-  return kept;
 }
 
 /** Minor version of `HTTP/1.x SP` at this place, or a code. */
