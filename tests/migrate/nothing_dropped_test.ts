@@ -23,7 +23,8 @@ const OPTIONS = {
 
 /** Keys that may go unnoticed, and why. */
 const SILENT: readonly (readonly [RegExp, string])[] = [
-  [/\.group$/, "a kind has one group"],
+  [/\.(group|apiGroup)$/, "a kind has one group"],
+  [/^spec\.matches\[\d+\]\.name$/, "of a group that is meant as a whole, a name for people"],
   [/\.http\[\d+\]\.(match\[\d+\]\.)?name$|\.routes\[\d+\]\.name$/, "a name for people"],
 ];
 

@@ -5,6 +5,7 @@
  * decides for a port of some pods. So each workload that a policy selects gets a Server for each of its ports, and what its
  * other ports admit is said by its default.
  */
+import { DEFAULT_POLICY, setDefault, setNamespaceDefault } from "./inbound_defaults.ts";
 import { emitServer, type PortPolicy } from "./istio_servers.ts";
 import { ANYONE, type Clause, readClauses } from "./istio_rules.ts";
 import { EVERY_REQUEST } from "./istio_paths.ts";
@@ -12,10 +13,9 @@ import { type Mode, modeFor, type Peer, portModesFor, readPeer } from "./istio_p
 import { type Subject, unknownSubject, workloadsOf } from "./istio_subjects.ts";
 import { asMapping, meets, type Migration, type Source, textMap } from "./migration.ts";
 import { selectorOf } from "./services.ts";
-import { type Json, View } from "./view.ts";
+import { View } from "./view.ts";
 
 const SECURITY = "security.istio.io";
-const DEFAULT_POLICY = "tulle.dev/default-inbound-policy";
 
 /** A policy of Istio as far as we follow it. */
 export interface Policy {
@@ -283,42 +283,4 @@ function readSelector(migration: Migration, spec: View, source: Source): Record<
     "it is aimed at targetRefs; gateways and waypoints have no counterpart: write it for the workloads behind them",
   );
   return null;
-}
-
-function setNamespaceDefault(migration: Migration, namespace: string, policy: string, because: Source): void {
-  const source = migration.find("", "Namespace", "", namespace);
-  if (source === null) {
-    migration.emit(because, {
-      apiVersion: "v1",
-      kind: "Namespace",
-      metadata: { name: namespace, annotations: { [DEFAULT_POLICY]: policy } },
-    });
-  } else annotate(migration.changed(source, because), policy);
-}
-
-/** What holds on ports of a workload that no Server is about. */
-function setDefault(migration: Migration, subject: Subject, policy: string, because: Source): void {
-  for (const source of subject.sources) {
-    const copy = migration.changed(source, because);
-    const template = source.kind === "Pod"
-      ? copy
-      : source.kind === "CronJob"
-      ? asMapping(asMapping(asMapping(asMapping(copy["spec"])["jobTemplate"])["spec"])["template"])
-      : asMapping(asMapping(copy["spec"])["template"]);
-    annotate(template, policy);
-  }
-  if (subject.sources.length > 0) return;
-  const effect = policy === "all-unauthenticated" ? "stricter" : "wider";
-  migration.say(
-    effect,
-    because,
-    "spec.selector",
-    `for ports that no Server is about, annotate the workloads of ${subject.name} with ${DEFAULT_POLICY}: ${policy}`,
-  );
-}
-
-function annotate(object: Json, policy: string): void {
-  const metadata = asMapping(object["metadata"]);
-  metadata["annotations"] = { ...asMapping(metadata["annotations"]), [DEFAULT_POLICY]: policy };
-  object["metadata"] = metadata;
 }

@@ -10,9 +10,7 @@ const REASONS: Readonly<Record<string, string>> = {
   WorkloadEntry: "write an ExternalWorkload",
   WorkloadGroup: "write an ExternalWorkload",
   Link: "clusters are not linked",
-  HTTPRouteGroup: "conditions of splits and targets: write them as matches of an HTTPRoute",
   UDPRoute: "UDP does not pass the sidecar",
-  TCPRoute: "ports of targets: write a Server for each",
   TrafficMetrics: "metrics are asked of Prometheus, or by tulle stat",
 };
 /** What refused requests, or may have: nobody can tell from here. */

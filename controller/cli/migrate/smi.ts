@@ -1,21 +1,21 @@
-/** SMI TrafficSplit (split.smi-spec.io) → HTTPRoute with weights. */
+/** SMI: TrafficSplit (split.smi-spec.io) → HTTPRoute with weights; its other kinds have files of their own. */
+import { matchOf } from "./istio_paths.ts";
 import { readWeight } from "./linkerd_profile.ts";
 import type { Migration, Source } from "./migration.ts";
 import { portsOf, serviceOf } from "./services.ts";
+import { SmiRoutes } from "./smi_routes.ts";
+import { translateTargets } from "./smi_targets.ts";
 import { type Json, View } from "./view.ts";
 
-/** Writes an HTTPRoute for each port of a TrafficSplit; lists what it cannot say. */
+/** Writes HTTPRoutes for TrafficSplits, and Servers for TrafficTargets; lists what it cannot say. */
 export function translateSmi(migration: Migration): void {
-  for (const source of migration.list("split.smi-spec.io", "TrafficSplit")) trafficSplit(migration, source);
-  for (const kind of ["TrafficTarget"]) {
-    for (const source of migration.list("access.smi-spec.io", kind)) {
-      const reason = "it says who may call: write a Server and an AuthorizationPolicy for its destination";
-      migration.say("wider", source, "", reason);
-    }
-  }
+  const routes = new SmiRoutes(migration);
+  for (const source of migration.list("split.smi-spec.io", "TrafficSplit")) trafficSplit(migration, source, routes);
+  translateTargets(migration, routes);
+  routes.tellUnused();
 }
 
-function trafficSplit(migration: Migration, source: Source): void {
+function trafficSplit(migration: Migration, source: Source, routes: SmiRoutes): void {
   const spec = View.spec(migration, source);
   const host = spec.text("service") ?? "";
   const service = serviceOf(migration, host, source.namespace);
@@ -27,15 +27,13 @@ function trafficSplit(migration: Migration, source: Source): void {
     view.say("lost", "", "it names no Service, or no weight: it is left out");
     return [];
   });
-  if (spec.has("matches")) {
-    spec.raw("matches");
-    spec.say("lost", "matches", "the split is of all requests: write the conditions into the HTTPRoute");
-  }
+  const matches = spec.has("matches") ? readMatches(spec, routes) : null;
   spec.done("lost");
   if (service === null) {
     return spec.say("lost", "service", `found ${JSON.stringify(host)}, want a Service: it is left out`);
   }
   if (backends.length === 0) return spec.say("lost", "backends", "no backend is left");
+  if (matches?.length === 0) return spec.say("lost", "matches", "no request is left that it is about: it is left out");
   const ports = portsOf(service);
   const others = backends.flatMap(({ named }) => portsOf(named));
   const numbers = [...new Set((ports.length > 0 ? ports : others).map(({ port }) => port))];
@@ -53,9 +51,29 @@ function trafficSplit(migration: Migration, source: Source): void {
       apiVersion: "gateway.networking.k8s.io/v1",
       kind: "HTTPRoute",
       metadata: { name: numbers.length > 1 ? `${source.name}-${port}` : source.name, namespace: source.namespace },
-      spec: { parentRefs: [{ group: "", kind: "Service", name: service.name, port }], rules: [{ backendRefs: refs }] },
+      spec: {
+        parentRefs: [{ group: "", kind: "Service", name: service.name, port }],
+        // Requests that the split is not about go where they would have gone.
+        rules: matches === null
+          ? [{ backendRefs: refs }]
+          : [{ matches, backendRefs: refs }, { backendRefs: [{ name: service.name, port }] }],
+      },
     });
   }
+}
+
+/** Conditions of a split; empty when none of them is known. */
+function readMatches(spec: View, routes: SmiRoutes): Json[] {
+  return spec.views("matches").flatMap((view) => {
+    const kind = view.text("kind");
+    const name = view.text("name") ?? "";
+    view.skip("apiGroup");
+    view.done("lost");
+    const { namespace } = view.source;
+    const sets = kind === "HTTPRouteGroup" ? routes.requests(namespace, name, []) : null;
+    if (sets === null) view.say("lost", "", `no HTTPRouteGroup ${namespace}/${name} is among the manifests`);
+    return (sets ?? []).map(matchOf);
+  });
 }
 
 /** The same port of a backend; its only one when it has another. */

@@ -56,6 +56,7 @@ const TRANSLATED: ReadonlyMap<string, readonly string[]> = new Map([
   ["networking.istio.io", ["VirtualService", "DestinationRule"]],
   ["split.smi-spec.io", ["TrafficSplit"]],
   ["access.smi-spec.io", ["TrafficTarget"]],
+  ["specs.smi-spec.io", ["HTTPRouteGroup", "TCPRoute"]],
 ]);
 
 /** What admission would refuse is taken back and listed: the output is valid as it stands. */

@@ -33,6 +33,7 @@ export class View {
   }
 
   at(key: string): string {
+    if (this.path === "") return key;
     return /^[A-Za-z_][\w-]*$/.test(key) ? `${this.path}.${key}` : `${this.path}[${JSON.stringify(key)}]`;
   }
 
