@@ -19,9 +19,11 @@ import { ResourceStore } from "./kube/store.ts";
 import { mistakesOf } from "./writers/mistakes.ts";
 import { serveAdmin } from "./serve/admin.ts";
 import { DiscoveryHandler } from "./serve/discovery_service.ts";
-import { CERTIFY, IdentityHandler, MAX_IDENTITY_MESSAGE_BYTES } from "./serve/identity_service.ts";
+import { IdentityHandler } from "./serve/identity_service.ts";
 import { serveMetrics } from "./serve/metrics.ts";
+import { pathOf } from "./serve/rpc_handler.ts";
 import { ControlServer } from "./serve/server.ts";
+import type { StreamMethod } from "./serve/stream_call.ts";
 
 const STDOUT = 1;
 /** How long open calls may take to end after SIGTERM, milliseconds: streams are ended at once, so only unary calls need it. */
@@ -103,11 +105,15 @@ async function start(options: ControllerOptions, log: Logger): Promise<Running> 
       identity: identityOf(own, authority),
       now: Date.now,
       routes: (router) => {
-        router.service(DiscoveryService, discovery);
-        router.service(IdentityService, identity, { readMaxBytes: MAX_IDENTITY_MESSAGE_BYTES });
+        router.service(DiscoveryService, discovery, { readMaxBytes: discovery.frames.maxBytes });
+        router.service(IdentityService, identity, { readMaxBytes: identity.frames.maxBytes });
       },
       admit: (context) => identity.admit(context),
-      rooms: new Map([[CERTIFY, identity.certifying]]),
+      rooms: new Map([[pathOf(IdentityService.method.certify), identity.certifying]]),
+      streams: new Map<string, StreamMethod>([
+        [pathOf(discovery.frames.method), discovery.frames],
+        [pathOf(identity.frames.method), identity.frames],
+      ]),
       log,
     }));
   if (duties !== null) {

@@ -1,10 +1,11 @@
 /** DiscoveryService: one stream per proxy. */
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import type {
+import {
   DiscoveryService,
-  Hello,
-  SubscribeRequest,
-  SubscribeResponse,
+  type Hello,
+  type SubscribeRequest,
+  SubscribeRequestSchema,
+  type SubscribeResponse,
 } from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { errorText } from "../../src/base/error.ts";
 import type { Logger } from "../../src/base/log.ts";
@@ -12,10 +13,13 @@ import type { DirectorySource } from "../core/directory.ts";
 import type { ServeMetrics } from "./metrics.ts";
 import { Shares } from "./_shares.ts";
 import { Audience } from "./audience.ts";
-import { responseOf } from "./encode.ts";
+import { frameOfPush, responseOf } from "./encode.ts";
 import { CALLER, CUT, PEER } from "./peer.ts";
-import { ProxySession } from "./session.ts";
+import { ProxySession, type Push } from "./session.ts";
+import type { CallContext, StreamMethod } from "./stream_call.ts";
 
+/** Largest message of a proxy, bytes: a hello with MAX_TARGETS known versions has about 400 KB. */
+const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** Most streams: measured, one costs 55–73 KB, so that these take about 700 MB. */
 export const MAX_STREAMS = 10_000;
 /** Most streams of one workload: its proxy has one, and another while it is exchanged, or its last connection is not known to be dead. */
@@ -39,6 +43,13 @@ export interface DiscoveryOptions {
 }
 
 export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
+  /** What proxies are sent, as frames. */
+  readonly frames: StreamMethod<typeof SubscribeRequestSchema> = {
+    method: DiscoveryService.method.subscribe,
+    input: SubscribeRequestSchema,
+    maxBytes: MAX_MESSAGE_BYTES,
+    run: (requests, context) => this.#run(requests, context, frameOfPush),
+  };
   /** Open streams, for /config. */
   readonly sessions = new Set<ProxySession>();
   readonly #options: DiscoveryOptions;
@@ -53,16 +64,21 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
     this.#audience = new Audience(options.source);
   }
 
-  async *subscribe(
+  subscribe(requests: AsyncIterable<SubscribeRequest>, context: HandlerContext): AsyncIterable<SubscribeResponse> {
+    const isBinary = context.requestHeader.get("content-type")?.includes("json") !== true;
+    return this.#run(requests, context, (push) => responseOf(push.name, push, isBinary));
+  }
+
+  async *#run<T>(
     requests: AsyncIterable<SubscribeRequest>,
-    context: HandlerContext,
-  ): AsyncGenerator<SubscribeResponse> {
+    context: CallContext,
+    form: (push: Push) => T,
+  ): AsyncGenerator<T> {
     const { metrics } = this.#options;
     const iterator = requests[Symbol.asyncIterator]();
     let session: ProxySession | null = null;
     let ageTimer: ReturnType<typeof setTimeout> | null = null;
     const onAbort = () => session?.end(null);
-    const isBinary = context.requestHeader.get("content-type")?.includes("json") !== true;
     try {
       session = await this.#open(iterator, context);
       context.signal.addEventListener("abort", onAbort);
@@ -73,7 +89,7 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
       ageTimer = setTimeout(() => aged.end(unavailable("the stream has reached its maximum age: reconnect")), age);
       void read(iterator, session);
       for (let push = await session.next(); push !== null; push = await session.next()) {
-        yield responseOf(push.name, push, isBinary);
+        yield form(push);
       }
     } catch (error) {
       const refusal = ConnectError.from(error);
@@ -123,7 +139,7 @@ export class DiscoveryHandler implements ServiceImpl<typeof DiscoveryService> {
     this.#options.metrics.streams.set(this.sessions.size);
   }
 
-  async #open(iterator: AsyncIterator<SubscribeRequest>, context: HandlerContext): Promise<ProxySession> {
+  async #open(iterator: AsyncIterator<SubscribeRequest>, context: CallContext): Promise<ProxySession> {
     const { source, metrics, log, now } = this.#options;
     const peer = context.values.get(PEER);
     if (peer.kind === "none") throw new ConnectError(peer.reason, Code.Unauthenticated);

@@ -6,6 +6,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import * as pb from "../../proto/gen/tulle/discovery/v1/discovery_pb.ts";
 import { ipBytes } from "../../src/base/ip.ts";
 import type * as core from "../core/snapshot.ts";
+import { frameOf } from "./stream_call.ts";
 import { duration, headerEdit, routePlan, weightedBackend } from "./_encode_plan.ts";
 
 /** A resource ready to be sent. */
@@ -61,6 +62,18 @@ export function responseOf(name: string, { version, kind, bytes }: Encoded, isBi
     response.resource = { case: kind, value: fromBinary(pb.OutboundTargetSchema, bytes) };
   } else response.resource = { case: kind, value: fromBinary(pb.InboundWorkloadSchema, bytes) };
   return response;
+}
+
+/** The frame that was made last of a resource. */
+const frames = new WeakMap<Uint8Array, { readonly name: string; readonly frame: Uint8Array }>();
+
+/** `responseOf` as it goes over the wire; a target's is made once, however many proxies are sent it by the same name. */
+export function frameOfPush(push: Encoded & { readonly name: string }): Uint8Array {
+  const found = frames.get(push.bytes);
+  if (found?.name === push.name) return found.frame;
+  const frame = frameOf(toBinary(pb.SubscribeResponseSchema, responseOf(push.name, push, true)));
+  if (push.kind === "outbound") frames.set(push.bytes, { name: push.name, frame }); // a workload's is for its proxy alone
+  return frame;
 }
 
 function versionOf(bytes: Uint8Array): string {

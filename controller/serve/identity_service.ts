@@ -1,5 +1,5 @@
 /** IdentityService: certificates for tokens, and the trust bundle as it changes. */
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import {
@@ -10,6 +10,7 @@ import {
   type TrustBundle,
   TrustBundleSchema,
   type WatchTrustRequest,
+  WatchTrustRequestSchema,
   type WatchTrustResponse,
   WatchTrustResponseSchema,
 } from "../../proto/gen/tulle/identity/v1/identity_pb.ts";
@@ -18,19 +19,18 @@ import type { Authority, Bundle, Refusal } from "../core/issuing.ts";
 import type { ServeMetrics } from "./metrics.ts";
 import { CALLER, REFUSED } from "./peer.ts";
 import { Shares } from "./_shares.ts";
+import { type CallContext, frameOf, type StreamMethod } from "./stream_call.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
 /** Most watchers of the bundle, shared by callers: they need no certificate, so this is what strangers can make us keep. */
 const MAX_TRUST_STREAMS = 10_000;
-/** Path of the method that waits in `certifying`. */
-export const CERTIFY = `/${IdentityService.typeName}/${IdentityService.method.certify.name}`;
 /** Largest message of a caller, bytes: a token and a certificate request as large as are taken (`issuer/`), and room. */
-export const MAX_IDENTITY_MESSAGE_BYTES = 32 * 1024;
+const MAX_MESSAGE_BYTES = 32 * 1024;
 /**
  * Who asks for a certificate waits: each takes some milliseconds, and the API server a look at the token. Nodes with all
  * their pods start at once, but more would wait for longer than proxies do (10 s, at some 300 a second).
  */
-const CERTIFYING = { atOnce: 8, most: 2048, maxBytes: MAX_IDENTITY_MESSAGE_BYTES, readMs: 10_000 };
+const CERTIFYING = { atOnce: 8, most: 2048, maxBytes: MAX_MESSAGE_BYTES, readMs: 10_000 };
 
 const CODES: Readonly<Record<Refusal["code"], Code>> = {
   unauthenticated: Code.Unauthenticated,
@@ -42,6 +42,14 @@ const CODES: Readonly<Record<Refusal["code"], Code>> = {
 export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
   /** Where those wait that ask for certificates. */
   readonly certifying = new WaitingRoom(CERTIFYING);
+  /** The trust bundle to who watches it, as frames. */
+  readonly frames: StreamMethod<typeof WatchTrustRequestSchema> = {
+    method: IdentityService.method.watchTrust,
+    input: WatchTrustRequestSchema,
+    maxBytes: MAX_MESSAGE_BYTES,
+    run: (requests, { signal }) =>
+      this.#watch(signal, (answer) => frameOf(toBinary(WatchTrustResponseSchema, answer)), requests),
+  };
   readonly #authority: Authority;
   readonly #metrics: ServeMetrics;
   readonly #log: Logger;
@@ -60,7 +68,7 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
    * Judges a call before anything of its body is read, and takes the place of a watcher until its call ends: strangers may
    * ask. Calls of other services pass. @throws ConnectError when the caller has its share
    */
-  admit({ method, values, signal }: HandlerContext): void {
+  admit({ method, values, signal }: CallContext): void {
     if (method === IdentityService.method.certify && values.get(REFUSED)) {
       this.#metrics.certify.add({ result: "resource_exhausted" });
       throw new ConnectError("too many requests of this caller wait: try again later", Code.ResourceExhausted);
@@ -93,8 +101,20 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
     });
   }
 
-  async *watchTrust(_request: WatchTrustRequest, context: HandlerContext): AsyncGenerator<WatchTrustResponse> {
-    const signal = AbortSignal.any([context.signal, this.#closing.signal]);
+  watchTrust(_request: WatchTrustRequest, { signal }: HandlerContext): AsyncIterable<WatchTrustResponse> {
+    return this.#watch(signal, (answer) => answer, null);
+  }
+
+  /** @param requests of which the first is waited for; null when it is there */
+  async *#watch<T>(
+    ended: AbortSignal,
+    form: (answer: WatchTrustResponse) => T,
+    requests: AsyncIterator<WatchTrustRequest> | null,
+  ): AsyncGenerator<T> {
+    if ((await requests?.next())?.done === true) {
+      throw new ConnectError("found no message, want one", Code.InvalidArgument);
+    }
+    const signal = AbortSignal.any([ended, this.#closing.signal]);
     let wake: (() => void) | null = null;
     const onEvent = () => wake?.();
     const unsubscribe = this.#authority.onBundle(onEvent);
@@ -106,7 +126,7 @@ export class IdentityHandler implements ServiceImpl<typeof IdentityService> {
         const { bundle } = this.#authority;
         if (bundle.version !== sent) {
           sent = bundle.version;
-          yield create(WatchTrustResponseSchema, { trustBundle: encodeBundle(bundle) });
+          yield form(create(WatchTrustResponseSchema, { trustBundle: encodeBundle(bundle) }));
           continue; // it may have changed while the consumer was slow
         }
         await new Promise<void>((resolve) => wake = resolve);

@@ -2,17 +2,16 @@
 import { X509Certificate } from "node:crypto";
 import { constants, createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
-import { type ConnectRouter, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { Logger } from "../../src/base/log.ts";
 import { certificatesOf } from "../core/pem.ts";
 import { Connections } from "./_connections.ts";
 import { HANDSHAKE_TIMEOUT_MS, listeningPort, startListening } from "./_listen.ts";
 import { CALLER, CUT, MAX_CHAIN, PEER, type Peer, verifyPeer } from "./peer.ts";
 import { rpcHandler } from "./rpc_handler.ts";
+import type { CallContext, StreamMethod } from "./stream_call.ts";
 import type { WaitingRoom } from "./waiting_room.ts";
 
-/** Largest message of a proxy, bytes: a hello with MAX_TARGETS known versions has about 400 KB. */
-const MAX_MESSAGE_BYTES = 1024 * 1024;
 /** A proxy uses three streams; the rest is room for tools. */
 const MAX_STREAMS_PER_CONNECTION = 100;
 /** Longest life of an HTTP/1.1 connection, milliseconds: it carries single calls of a tool, and nothing pings it. */
@@ -35,7 +34,9 @@ export interface ServerOptions {
   readonly identity: ServerIdentity;
   readonly routes: (router: ConnectRouter) => void;
   /** Asked before a call is read. @throws ConnectError with which it is refused */
-  readonly admit: (context: HandlerContext) => void;
+  readonly admit: (context: CallContext) => void;
+  /** Streams that are served without the library where they can be, by path of the method. */
+  readonly streams: ReadonlyMap<string, StreamMethod>;
   /** Where calls wait for their turn, by path of the method. */
   readonly rooms: ReadonlyMap<string, WaitingRoom>;
   readonly log: Logger;
@@ -53,8 +54,8 @@ export class ControlServer {
       routes: options.routes,
       rooms: options.rooms,
       grpcWeb: false,
-      readMaxBytes: MAX_MESSAGE_BYTES,
-      requestGate: options.admit,
+      streams: options.streams,
+      admit: options.admit,
       onFault: (path, reason) => options.log.warn("a call failed", { path, reason }),
       values: (request) => {
         const socket = "stream" in request ? request.stream.session?.socket : request.socket;

@@ -1,60 +1,22 @@
-import { connect } from "node:http2";
-import { Code, ConnectError, type ConnectRouter, createClient, type HandlerContext } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { Code, ConnectError, type ConnectRouter, createClient } from "@connectrpc/connect";
 import { expect, test } from "bun:test";
 import { IdentityService } from "../../proto/gen/tulle/identity/v1/identity_pb.ts";
-import { createLogger } from "../../src/base/log.ts";
-import { createCa, type KeyPair, type LeafOptions } from "../../tests/support/certificates.ts";
+import type { KeyPair, LeafOptions } from "../../tests/support/certificates.ts";
 import { eventually } from "../../tests/support/eventually.ts";
 import { PEER, REFUSED } from "./peer.ts";
-import { ControlServer } from "./server.ts";
+import { ca, type Kind, rawSession, type Running, serve, transportOf } from "./server_fixture.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
-const DNS = ["tulle.local"];
 const CERTIFY = "/tulle.identity.v1.IdentityService/Certify";
 const SPIFFE_ID = "spiffe://cluster.local/ns/shop/sa/front";
-const ca = await createCa();
-const own = await ca.issue({ dnsNames: DNS });
-/** What servers logged. */
-const logged: string[] = [];
 const client = await ca.issue({ uris: [SPIFFE_ID] });
 
-interface Running extends AsyncDisposable {
-  readonly port: number;
+function clientOf(server: Running, client: KeyPair | null, kind: Kind = "connect") {
+  return createClient(IdentityService, transportOf(server, client, kind));
 }
 
-async function serve(
-  routes: (router: ConnectRouter) => void,
-  room: WaitingRoom | null = null,
-  admit: (context: HandlerContext) => void = () => {},
-): Promise<Running> {
-  const server = await ControlServer.listen({
-    host: "127.0.0.1",
-    port: 0,
-    identity: { keyPem: own.key, certificatePem: own.certificate, bundlePem: ca.certificate },
-    routes,
-    admit,
-    rooms: new Map(room === null ? [] : [[CERTIFY, room]]),
-    log: createLogger({ level: "error", now: Date.now, write: (line) => void logged.push(line) }),
-    now: Date.now,
-  });
-  return { port: server.port, [Symbol.asyncDispose]: () => server.close(0) };
-}
-
-function clientOf(
-  { port }: Running,
-  client: KeyPair | null,
-  kind: "connect" | "grpc" | "connect, HTTP/1.1" = "connect",
-) {
-  const identity = client === null ? {} : { key: client.key, cert: client.certificate };
-  const nodeOptions = { ca: ca.certificate, servername: "tulle.local", ...identity };
-  const baseUrl = `https://127.0.0.1:${port}`;
-  return createClient(
-    IdentityService,
-    kind === "grpc"
-      ? createGrpcTransport({ baseUrl, nodeOptions })
-      : createConnectTransport({ baseUrl, nodeOptions, httpVersion: kind === "connect" ? "2" : "1.1" }),
-  );
+function roomsOf(room: WaitingRoom) {
+  return new Map([[CERTIFY, room]]);
 }
 
 /** What handlers learn of a client. */
@@ -97,7 +59,7 @@ function echo(router: ConnectRouter): void {
 
 test.each(["connect", "grpc", "connect, HTTP/1.1"] as const)("calls that wait are answered: %s", async (kind) => {
   const room = new WaitingRoom(ROOM);
-  await using server = await serve(echo, room);
+  await using server = await serve(echo, { rooms: roomsOf(room) });
   const { certify } = clientOf(server, null, kind);
   expect((await certify({ token: "t".repeat(19_000) })).spiffeId).toBe("19000");
   const codeOf = (token: string) => certify({ token }).then(() => null, (error: ConnectError) => error.code);
@@ -111,9 +73,11 @@ test("a caller that has its share is refused, and others are served", async () =
   const gate = Promise.withResolvers<void>();
   await using server = await serve(
     (router) => void router.service(IdentityService, { certify: async () => (await gate.promise, {}) }),
-    room,
-    ({ values }) => {
-      if (values.get(REFUSED)) throw new ConnectError("too many", Code.ResourceExhausted);
+    {
+      rooms: roomsOf(room),
+      admit({ values }) {
+        if (values.get(REFUSED)) throw new ConnectError("too many", Code.ResourceExhausted);
+      },
     },
   );
   const greedy = clientOf(server, null);
@@ -128,7 +92,7 @@ test("a caller that has its share is refused, and others are served", async () =
 
 test("a call whose request does not come is cut off, and gives its place back", async () => {
   const room = new WaitingRoom({ ...ROOM, readMs: 50 });
-  await using server = await serve(echo, room);
+  await using server = await serve(echo, { rooms: roomsOf(room) });
   using session = rawSession(server);
   const stream = session.request({ ":method": "POST", ":path": CERTIFY, "content-type": "application/proto" });
   stream.write("a");
@@ -141,7 +105,7 @@ test("a call whose request does not come is cut off, and gives its place back", 
 test.each([CERTIFY, "/tulle.identity.v1.IdentityService/WatchTrust"])(
   "a request to %s with an authority that is none is refused, and the server goes on",
   async (path) => {
-    await using server = await serve(echo, new WaitingRoom(ROOM));
+    await using server = await serve(echo, { rooms: roomsOf(new WaitingRoom(ROOM)) });
     using session = rawSession(server);
     const stream = session.request({
       ":method": "POST",
@@ -155,9 +119,3 @@ test.each([CERTIFY, "/tulle.identity.v1.IdentityService/WatchTrust"])(
     expect((await clientOf(server, null).certify({ token: "t" })).spiffeId).toBe("1");
   },
 );
-
-function rawSession({ port }: Running) {
-  const session = connect(`https://127.0.0.1:${port}`, { ca: ca.certificate, servername: "tulle.local" });
-  session.on("error", () => {});
-  return Object.assign(session, { [Symbol.dispose]: () => session.destroy() });
-}

@@ -100,7 +100,7 @@ function read(
     const timer = setTimeout(() => end(null), readMs);
     request.on("data", onData);
     request.once("end", () => end(Buffer.concat(pieces)));
-    request.once("error", () => end(null));
+    request.on("error", () => end(null));
     closing.once("close", () => end(null));
   });
 }
