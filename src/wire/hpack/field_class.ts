@@ -53,6 +53,8 @@ const IN_SCHEME = 16;
 const SETS = new Uint8Array(256);
 SETS.fill(IN_PATH, 0x21);
 SETS[0x7f] = 0;
+/** "#": a fragment is never sent (RFC 9113 §8.3.1), and peers differ on it. */
+SETS[0x23] = 0;
 const LOWER = "abcdefghijklmnopqrstuvwxyz";
 const UPPER = LOWER.toUpperCase();
 const DIGITS = "0123456789";

@@ -17,6 +17,7 @@ describe("a malformed request (RFC 9113 §8)", () => {
     ["empty path", [...M, ...S, ...A, ":path", ""]],
     ["path without a slash", [...M, ...S, ...A, ":path", "index"]],
     ["* for GET", [...M, ...S, ...A, ":path", "*"]],
+    ["fragment in the path", [...M, ...S, ...A, ":path", "/a#b"]],
     ["space in the path", [...M, ...S, ...A, ":path", "/ HTTP/1.1"]],
     ["method with a space", [":method", "GET /", ...S, ...A, ...P]],
     ["authority with user information", [...M, ...S, ":authority", "a@web", ...P]],
