@@ -1,8 +1,8 @@
 /** What may leave to an address outside of the mesh, by the namespace it leaves from. */
-import { cidrContains } from "../core/ip.ts";
+import { cidrContains, isProperSubnet } from "../core/ip.ts";
 import type { Egress, ResourceRef } from "../core/snapshot.ts";
 import type { EgressNetwork } from "../kube/egress_network.ts";
-import type { Meta } from "../kube/resources.ts";
+import type { Meta, NetworkBlock } from "../kube/resources.ts";
 import { byName, type ResourceSet } from "../kube/store.ts";
 import type { Report } from "./_report.ts";
 
@@ -52,18 +52,30 @@ export function egressTo(index: EgressIndex, namespace: string, ip: string, insi
   const entry = index.get(namespace);
   if (entry === undefined) return null;
   const isInside = inside.some((cidr) => cidrContains(cidr, ip));
-  const rules = entry.networks.filter(({ networks }) =>
-    networks.length === 0
-      ? !isInside
-      : networks.some(({ cidr, except }) => cidrContains(cidr, ip) && !except.some((part) => cidrContains(part, ip)))
-  ).map((network) => ({
+  const about = entry.networks.filter(({ networks }) =>
+    networks.length === 0 ? !isInside : networks.some((block) => holds(block, ip))
+  );
+  const rules = about.map((network) => ({
     network: refOf(network.kind, namespace, network.meta.name),
     allow: network.trafficPolicy === "Allow",
     hosts: network.hosts,
   }));
-  const allow = entry.allow || isInside;
+  // Whoever allows some names in a network of the cluster itself means the namespace's default for the others there.
+  const isMeant = about.some(({ trafficPolicy, networks }) =>
+    trafficPolicy === "Allow" && networks.some((block) => holds(block, ip) && isPart(block.cidr, inside))
+  );
+  const allow = entry.allow || (isInside && !isMeant);
   if (allow && rules.every((rule) => rule.allow)) return null;
   return { allow, fallback: { ...refOf("default", namespace, allow ? "allow" : "deny"), group: "" }, rules };
+}
+
+function holds({ cidr, except }: NetworkBlock, ip: string): boolean {
+  return cidrContains(cidr, ip) && !except.some((part) => cidrContains(part, ip));
+}
+
+/** Not so the whole internet, which has these addresses, too. */
+function isPart(cidr: string, inside: readonly string[]): boolean {
+  return inside.some((whole) => whole === cidr || isProperSubnet(cidr, whole));
 }
 
 function refOf(kind: string, namespace: string, name: string): ResourceRef {

@@ -64,6 +64,19 @@ test("without networks it is about all addresses outside of the cluster; the clu
   ).toBe(1);
 });
 
+test.each([
+  ["allow", "10.1.0.0/16", null],
+  ["deny", "10.1.0.0/16", false],
+  ["deny", "10.1.2.3/32", false],
+  ["deny", "10.0.0.0/8", false],
+  ["deny", "10.2.0.0/16", null],
+  ["deny", "0.0.0.0/0", null], // not meant: the internet, though that has these addresses, too
+])("with default %s, what is allowed in %s makes the default of other names there: %p", (policy, cidr, allow) => {
+  const text = namespace(policy) +
+    network("x", `trafficPolicy: Allow, networks: [{cidr: ${cidr}}], hosts: [a.example]`);
+  expect(egress(text, "10.1.2.3:443")?.allow ?? null).toBe(allow);
+});
+
 test("a default that cannot be read denies, and is told of", () => {
   expect(egress(namespace("dney"))?.allow).toBe(false);
   expect(world(BASE + namespace("dney")).warnings()[0]?.detail).toContain("want allow or deny");
