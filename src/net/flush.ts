@@ -3,6 +3,7 @@
  * readable have been served: then one write carries what many requests left (measured: that is where the CPU goes).
  */
 import { slowHelpers } from "./helper_threads.ts";
+import { compileWhenBusy } from "./jit_policy.ts";
 
 /** What can be flushed. */
 export interface Flushable {
@@ -50,5 +51,8 @@ const TURNS_PER_LOOK = 16;
 function flushAll(): void {
   dirtyOutboxes.run();
   // Here, because all bytes of this turn are on their way.
-  if ((dirtyOutboxes.turns & (TURNS_PER_LOOK - 1)) === 0) slowHelpers(performance.now());
+  if ((dirtyOutboxes.turns & (TURNS_PER_LOOK - 1)) !== 0) return;
+  const nowMs = performance.now();
+  compileWhenBusy(nowMs);
+  slowHelpers(nowMs);
 }

@@ -1,6 +1,5 @@
 /** The listeners of one thread: bound by it, or shared with other threads and processes by descriptor. */
 import { type AcceptGate, closeDescriptor, listen, type Listener } from "../../net/listener.ts";
-import { compileAsUsual } from "../../net/jit_policy.ts";
 import type { Acceptor, TlsOptions } from "../../net/socket.ts";
 
 /** An address to listen on. */
@@ -71,7 +70,7 @@ export class Listeners {
     const given = this.#given.get(name);
     if (this.isHeld || (given === undefined && !this.#options.mayBind)) return false;
     const gate = this.#options.gate?.(name) ?? null;
-    const listener = listen(given ?? address, (socket) => (compileAsUsual(), accept(socket)), tls, gate);
+    const listener = listen(given ?? address, accept, tls, gate);
     this.#given.delete(name);
     this.#open.set(name, listener);
     return true;

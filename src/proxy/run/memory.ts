@@ -5,6 +5,7 @@
 
 import { dropPieces } from "../../http/waiting_bytes.ts";
 import { dropCodePages } from "../../net/code_pages.ts";
+import { compileReluctantly } from "../../net/jit_policy.ts";
 import { dropBuffers } from "../../net/outbox.ts";
 
 /** CPU time that makes a trim worth while: less cannot have left much behind. */
@@ -64,6 +65,7 @@ export class MemoryTrimmer {
 
 /** Drops what this thread keeps for later, and collects everything. */
 export function trimHeap(): void {
+  compileReluctantly();
   dropBuffers();
   dropPieces();
   Bun.gc(true);
