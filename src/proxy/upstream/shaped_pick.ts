@@ -18,36 +18,48 @@ export interface ShapedCandidate extends Candidate {
 /** What a pick decided by policy. */
 export type ShapingEvent = "zone_local" | "zone_spill" | "zone_failover" | "slow_start";
 
-/** What a pick depends on. */
-export interface ShapingInput<C extends ShapedCandidate> {
-  readonly resilience: Resilience;
-  /** The client's; "": unknown. */
-  readonly zone: string;
-  readonly nowMs: number;
+/** Candidates by whether they are in the client's zone; there are some of each. */
+export interface Zones<C> {
+  readonly local: readonly C[];
+  readonly remote: readonly C[];
+}
+
+/** What a pick depends on. Used again and again: a pick of an endpoint that is not cold allocates nothing. */
+export interface ShapedPick<C extends ShapedCandidate> {
+  resilience: Resilience;
+  /** Of the candidates; null where none is to be preferred. */
+  zones: Zones<C> | null;
+  nowMs: number;
+  exclude: readonly C[] | null;
   readonly random: () => number;
-  readonly exclude: readonly C[] | null;
   readonly count: (event: ShapingEvent) => void;
 }
 
-/** Picks one; null only without candidates. One that is full is returned when all are: the caller looks. */
-export function pickShaped<C extends ShapedCandidate>(candidates: readonly C[], input: ShapingInput<C>): C | null {
-  const { resilience, zone } = input;
-  if (resilience.zone === null || zone === "") return pickWarm(candidates, input);
+/** Splits candidates once, for all picks among them. @param zone the client's; "": unknown @returns null where it decides nothing */
+export function zonesOf<C extends ShapedCandidate>(candidates: readonly C[], zone: string): Zones<C> | null {
+  if (zone === "") return null;
   const local = candidates.filter((candidate) => candidate.zone === zone);
-  if (local.length === 0 || local.length === candidates.length) return pickWarm(candidates, input);
-  const own = pickWarm(local, input);
+  const remote = candidates.filter((candidate) => candidate.zone !== zone);
+  return local.length === 0 || remote.length === 0 ? null : { local, remote };
+}
+
+/** Picks one; null only without candidates. One that is full is returned when all are: the caller looks. */
+export function pickShaped<C extends ShapedCandidate>(candidates: readonly C[], input: ShapedPick<C>): C | null {
+  const { resilience, zones } = input;
+  if (resilience.zone === null || zones === null) return pickWarm(candidates, input);
+  const own = pickWarm(zones.local, input);
   const isUsable = own !== null && mayGo(own, input);
   if (isUsable && own.pending < resilience.zone.spillOver) {
     input.count("zone_local");
     return own;
   }
-  const other = pickWarm(candidates.filter((candidate) => candidate.zone !== zone), input);
+  const other = pickWarm(zones.remote, input);
   if (other === null || !mayGo(other, input)) return own;
   input.count(isUsable ? "zone_spill" : "zone_failover");
   return other;
 }
 
-function mayGo<C extends ShapedCandidate>(candidate: C, { nowMs, exclude }: ShapingInput<C>): boolean {
+function mayGo<C extends ShapedCandidate>(candidate: C, { nowMs, exclude }: ShapedPick<C>): boolean {
   return candidate.admits(nowMs) && !candidate.isFull && (exclude === null || !exclude.includes(candidate));
 }
 
@@ -57,7 +69,7 @@ export function warmShare(sinceMs: number, slowStartMs: number, nowMs: number): 
   return Math.min(1, Math.max(LEAST_SHARE, (nowMs - sinceMs) / slowStartMs));
 }
 
-function pickWarm<C extends ShapedCandidate>(candidates: readonly C[], input: ShapingInput<C>): C | null {
+function pickWarm<C extends ShapedCandidate>(candidates: readonly C[], input: ShapedPick<C>): C | null {
   const { resilience, nowMs, random, exclude, count } = input;
   const first = pick(candidates, nowMs, random, exclude);
   if (first === null) return null;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { NO_RESILIENCE, type Resilience } from "../../model/resilience.ts";
-import { pickShaped, type ShapedCandidate, type ShapingEvent, warmShare } from "./shaped_pick.ts";
+import { pickShaped, type ShapedCandidate, type ShapingEvent, warmShare, zonesOf } from "./shaped_pick.ts";
 
 interface Fake extends ShapedCandidate {
   readonly out: boolean;
@@ -25,7 +25,7 @@ function run(candidates: readonly Fake[], resilience: Partial<Resilience>, times
   for (let i = 0; i < times; i++) {
     const one = pickShaped(candidates, {
       resilience: { ...NO_RESILIENCE, ...resilience },
-      zone,
+      zones: zonesOf(candidates, zone),
       nowMs,
       random,
       exclude: null,
@@ -95,7 +95,7 @@ test("where anybody can take a request, it goes to somebody who can", () => {
     const candidates = specs.map(candidate);
     const one = pickShaped(candidates, {
       resilience: { ...NO_RESILIENCE, slowStartMs: 1000, zone: { spillOver: 4 } },
-      zone: "a",
+      zones: zonesOf(candidates, "a"),
       nowMs: 600,
       random: numbers(seed),
       exclude: null,

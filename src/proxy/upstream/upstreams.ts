@@ -11,7 +11,7 @@ import { EndpointState } from "./endpoint_state.ts";
 import { HashRing } from "./hash_ring.ts";
 import { type HashedPick, type HashEvent, NO_KEY, pickHashed } from "./hashed_pick.ts";
 import type { MeshCredentials } from "./mesh_dial.ts";
-import { pickShaped, type ShapingEvent } from "./shaped_pick.ts";
+import { pickShaped, type ShapedPick, type ShapingEvent, type Zones, zonesOf } from "./shaped_pick.ts";
 
 /** Makes the counters of connections to an endpoint. */
 export interface EndpointCounters {
@@ -41,9 +41,13 @@ export interface Balancer {
   readonly states: readonly EndpointState[];
 }
 
-/** A balancer with its ring, which is made when it is first needed. */
+/** A balancer with what picks need of it, made when it is first needed. */
 interface OwnBalancer extends Balancer {
   ring: HashRing | null;
+  /** Null also where no zone is to be preferred. */
+  zones: Zones<EndpointState> | null;
+  /** The client's zone that `zones` was made for. */
+  zone: string;
 }
 
 /** What consistent hashing remembers of a backend from snapshot to snapshot. */
@@ -73,8 +77,10 @@ export class Upstreams {
   #balancers = new WeakMap<Backend, OwnBalancer>();
   /** By key of the backend. */
   readonly #hashings = new Map<string, Hashing>();
-  /** The pick that is being made. */
+  /** The pick that is being made, of either kind. */
   readonly #hashed: HashedPick<EndpointState>;
+  readonly #shaped: ShapedPick<EndpointState>;
+  #shapedFor: Backend | null = null;
 
   /**
    * @param own addresses of this workload: it is reached without a detour through its own sidecar
@@ -103,6 +109,14 @@ export class Upstreams {
       event: "hash_kept",
       isLocal: false,
     };
+    this.#shaped = {
+      resilience: NO_RESILIENCE,
+      zones: null,
+      nowMs: 0,
+      exclude: null,
+      random,
+      count: (event) => this.#shapedFor !== null && this.count(this.#shapedFor, event),
+    };
     this.#clock = clock;
     this.#random = random;
   }
@@ -119,7 +133,7 @@ export class Upstreams {
         return entry.state;
       });
       this.#regulate(backend, states);
-      this.#balancers.set(backend, { backend, states, ring: null });
+      this.#balancers.set(backend, { backend, states, ring: null, zones: null, zone: "" });
     }
     this.#release(target.key);
     this.#held.set(target.key, keys);
@@ -152,14 +166,28 @@ export class Upstreams {
       if (key !== NO_KEY) return this.#pickHashed(balancer, resilience, resilience.hash, exclude, key);
       this.count(backend, "hash_no_key");
     }
-    return pickShaped(balancer.states, {
-      resilience,
-      zone: this.zone,
-      nowMs: this.#clock(),
-      random: this.#random,
-      exclude,
-      count: (event) => this.count(backend, event),
-    });
+    return this.#pickShaped(balancer, resilience, exclude);
+  }
+
+  #pickShaped(
+    balancer: OwnBalancer,
+    resilience: Resilience,
+    exclude: readonly EndpointState[] | null,
+  ): EndpointState | null {
+    const { backend, states } = balancer;
+    if (balancer.zone !== this.zone) {
+      balancer.zone = this.zone;
+      balancer.zones = zonesOf(states, this.zone);
+    }
+    const one = this.#shaped;
+    one.resilience = resilience;
+    one.zones = balancer.zones;
+    one.nowMs = this.#clock();
+    one.exclude = exclude;
+    this.#shapedFor = backend;
+    const picked = pickShaped(states, one);
+    one.exclude = null;
+    return picked;
   }
 
   #pickHashed(
