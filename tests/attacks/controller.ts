@@ -110,7 +110,7 @@ const silent: Attack = {
 const watchers: Attack = {
   name: "10,000 watchers of the trust bundle, of one address",
   place,
-  boundMb: 700,
+  boundMb: 300,
   refusals: [],
   async run(rig, scale) {
     const peers = await streams(rig, false, scale.of(10_000, 300), WATCH_TRUST, new Uint8Array(0));
