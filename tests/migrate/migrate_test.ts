@@ -47,6 +47,22 @@ describe("migrate writes what is expected, and what admission takes", () => {
   });
 });
 
+test("with what stays as it is, nothing of the manifests is missing, twice or another mesh's", () => {
+  const name = "canary.yaml";
+  const { outputs, unchanged } = migrated(readFileSync(join(CASES, name), "utf8"), name);
+  const names = [...unchanged, ...outputs].map(({ value }) => {
+    const { namespace, name } = value["metadata"] as { namespace?: string; name: string };
+    return `${value["kind"]} ${namespace ?? ""}/${name}`;
+  });
+  expect(names.filter((each) => each.startsWith("Service "))).toEqual([
+    "Service store/store",
+    "Service store/cart",
+    "Service offers/offers",
+  ]);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names.filter((each) => each.startsWith("VirtualService"))).toEqual([]);
+});
+
 describe("migrate survives odd manifests", () => {
   const istio = (spec: string, kind = "AuthorizationPolicy") => `
 apiVersion: security.istio.io/v1

@@ -2,7 +2,7 @@
 import { ANNOTATION_KEYS } from "../../core/annotations.ts";
 import { templateOf } from "../../inject/workload.ts";
 import { formatDuration } from "../../../src/base/duration.ts";
-import { asMapping, type Effect, type Migration, type Source, textMap } from "./migration.ts";
+import { asMapping, type Effect, FOREIGN_GROUP, type Migration, type Source, textMap } from "./migration.ts";
 import { goDuration } from "./durations.ts";
 import type { Json } from "./view.ts";
 
@@ -20,13 +20,11 @@ const DROP: Translated = {};
 
 /** Groups whose routes carry traffic annotations; their translators take them along. */
 const ROUTE_KINDS = new Set(["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"]);
-/** Groups of the other meshes: their own kinds are translated as a whole. */
-const FOREIGN = /(^|\.)(linkerd\.io|istio\.io|smi-spec\.io)$/;
-
 /** Translates the annotations of all objects that are not of the other mesh itself. */
 export function translateAnnotations(migration: Migration): void {
   for (const source of migration.sources) {
-    if (FOREIGN.test(source.group) || ROUTE_KINDS.has(source.kind)) continue;
+    // Kinds of the other meshes are translated as a whole.
+    if (FOREIGN_GROUP.test(source.group) || ROUTE_KINDS.has(source.kind)) continue;
     translateObject(migration, source);
   }
 }

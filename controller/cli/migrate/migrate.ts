@@ -23,6 +23,7 @@ interface MigrateOptions {
   readonly trustDomain: string;
   readonly rootNamespace: string;
   readonly faultsUntil: string;
+  readonly all: boolean;
 }
 
 /** @param argv arguments after "migrate" */
@@ -48,6 +49,7 @@ export async function runMigrate(argv: readonly string[]): Promise<void> {
       parseTime,
       inAnHour(),
     )
+    .option("--all", "write objects that need no change, too: for tulle up, and tulle policy lint", false)
     .action((options: MigrateOptions) => migrate(options));
   await runCommand(command, argv);
 }
@@ -69,7 +71,7 @@ function parseTime(text: string): string {
   return wholeSeconds(ms);
 }
 
-function migrate({ filename, output, trustDomain, rootNamespace, faultsUntil }: MigrateOptions): void {
+function migrate({ filename, output, all, ...options }: MigrateOptions): void {
   const { objects, problems } = readAll(filename);
   const errors = problems.filter(({ severity }) => severity === "error");
   for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
@@ -79,8 +81,8 @@ function migrate({ filename, output, trustDomain, rootNamespace, faultsUntil }: 
       `${errors.length} ${errors.length === 1 ? "problem" : "problems"} in the manifests: nothing was translated`,
     );
   }
-  const { outputs, items } = translate(objects, { trustDomain, rootNamespace, faultsUntil });
-  process.stdout.write(outputs.map(document).join(""));
+  const { outputs, items, unchanged } = translate(objects, options);
+  process.stdout.write([...all ? unchanged : [], ...outputs].map(document).join(""));
   if (output === "json") process.stderr.write(`${JSON.stringify({ objects: outputs.length, items }, null, 2)}\n`);
   else process.stderr.write(report(objects.length, outputs.length, items));
   if (items.some(({ effect }) => effect === "wider")) process.exitCode = EXIT_WIDER;

@@ -56,6 +56,8 @@ export function nameOf({ kind, namespace, name }: Pick<Source, "kind" | "namespa
   return namespace === "" ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
+/** Groups of the other meshes. */
+export const FOREIGN_GROUP = /(^|\.)(linkerd\.io|istio\.io|smi-spec\.io)$/;
 const CLUSTER_KINDS = new Set(["Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"]);
 /** Longest name of an object of Kubernetes that is also good as the name of a Service. */
 const MAX_NAME = 63;
@@ -68,6 +70,7 @@ export class Migration {
   /** Copies of sources that are written with changes. */
   readonly #changed = new Map<Source, Json>();
   readonly #order: string[] = [];
+  readonly #dropped = new Set<Source>();
 
   constructor(objects: readonly PlainObject[], options: MigrationOptions) {
     this.options = options;
@@ -120,10 +123,19 @@ export class Migration {
     return copy;
   }
 
+  /** Objects of no other mesh that need no change, and were not left out. */
+  unchanged(): Output[] {
+    return this.sources.filter((source) => {
+      const isTaken = this.#outputs.has(keyOf(source.value, source.name)) || this.#dropped.has(source);
+      return !FOREIGN_GROUP.test(source.group) && !this.#changed.has(source) && !isTaken;
+    }).map((source) => ({ value: source.value, origins: [source] }));
+  }
+
   /** Leaves an output out again. */
   drop(value: Json): void {
     const found = [...this.#outputs].find(([, output]) => output.value === value);
     if (found === undefined) return;
+    for (const origin of found[1].origins) this.#dropped.add(origin);
     this.#outputs.delete(found[0]);
     this.#order.splice(this.#order.indexOf(found[0]), 1);
   }

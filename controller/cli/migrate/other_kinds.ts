@@ -1,5 +1,5 @@
 /** Kinds of the other meshes that stay behind, and what to do instead. */
-import type { Effect, Migration, Source } from "./migration.ts";
+import { type Effect, FOREIGN_GROUP, type Migration, type Source } from "./migration.ts";
 import { View } from "./view.ts";
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -22,7 +22,7 @@ const FILTER_REASON =
 /** Lists every object of the other meshes that no translator has read. @param translated kinds with a translator, by group */
 export function tellOtherKinds(migration: Migration, translated: ReadonlyMap<string, readonly string[]>): void {
   for (const source of migration.sources) {
-    if (!/(^|\.)(linkerd\.io|istio\.io|smi-spec\.io)$/.test(source.group)) continue;
+    if (!FOREIGN_GROUP.test(source.group)) continue;
     if (translated.get(source.group)?.includes(source.kind) === true) continue;
     const { effect, reason } = source.kind === "Sidecar" ? sidecar(migration, source) : other(source);
     migration.say(effect, source, "", reason);

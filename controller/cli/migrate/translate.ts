@@ -19,6 +19,8 @@ import { translateSmi } from "./smi.ts";
 export interface Translated {
   readonly outputs: readonly Output[];
   readonly items: readonly Item[];
+  /** Objects that came in and stay as they are. */
+  readonly unchanged: readonly Output[];
 }
 
 /** @returns objects in the order of their origins, each valid by our admission; items, what widens access first */
@@ -35,7 +37,7 @@ export function translate(objects: readonly PlainObject[], options: MigrationOpt
   validate(migration);
   const rank: readonly Effect[] = ["wider", "stricter", "lost", "note"];
   const items = [...migration.items].sort((a, b) => rank.indexOf(a.effect) - rank.indexOf(b.effect));
-  return { outputs: migration.outputs(), items };
+  return { outputs: migration.outputs(), items, unchanged: migration.unchanged() };
 }
 
 /** Kinds with a translator, by group. */
