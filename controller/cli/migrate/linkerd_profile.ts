@@ -7,7 +7,7 @@
  */
 import { formatDuration } from "../../../src/base/duration.ts";
 import { goDuration } from "./durations.ts";
-import { type Migration, slug, type Source } from "./migration.ts";
+import { asMapping, type Migration, slug, type Source, textMap } from "./migration.ts";
 import { type NamedService, portsOf, serviceOf } from "./services.ts";
 import { type Json, View } from "./view.ts";
 
@@ -44,13 +44,10 @@ function profile(migration: Migration, source: Source): void {
   if (budget !== null && isForeign) {
     spec.say("lost", "retryBudget", `a BackendPolicy holds for all callers: write one in ${service.namespace}`);
   } else if (budget !== null) retryBudget(migration, budget, service, source);
-  if (spec.has("opaquePorts")) {
-    spec.raw("opaquePorts");
-    spec.say("lost", "opaquePorts", `annotate the Service ${service.name} with tulle.dev/opaque-ports`);
-  }
+  const opaque = opaquePorts(migration, spec, service);
   spec.done("lost");
   const isPlain = routes.every(({ matches }) => matches.every(({ path }) => path === null || literal(path) !== null));
-  const ports = portsOf(service).map(({ port }) => port);
+  const ports = portsOf(service).map(({ port }) => port).filter((port) => !opaque.includes(port));
   if (ports.length === 0 && splits.length > 0) {
     return spec.say(
       "lost",
@@ -83,6 +80,24 @@ function profile(migration: Migration, source: Source): void {
       );
     });
   }
+}
+
+/** On opaque ports no request is seen: they are annotated, and get no routes. */
+function opaquePorts(migration: Migration, spec: View, service: NamedService): number[] {
+  const texts = spec.texts("opaquePorts");
+  if (texts.length === 0) return [];
+  const { source } = service;
+  const own = portsOf(service).map(({ port }) => port);
+  if (source === null || texts.some((text) => !own.includes(Number(text)))) {
+    spec.say("lost", "opaquePorts", `annotate the Service ${service.name} with tulle.dev/opaque-ports`);
+    return [];
+  }
+  const copy = migration.changed(source, spec.source);
+  const metadata = asMapping(copy["metadata"]);
+  const known = textMap(metadata["annotations"])["tulle.dev/opaque-ports"];
+  const all = [...known === undefined ? [] : [known], ...texts].join(",");
+  metadata["annotations"] = { ...asMapping(metadata["annotations"]), "tulle.dev/opaque-ports": all };
+  return texts.map(Number);
 }
 
 function retryBudget(migration: Migration, view: View, service: NamedService, source: Source): void {

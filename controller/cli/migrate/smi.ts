@@ -2,7 +2,7 @@
 import { matchOf } from "./istio_paths.ts";
 import { readWeight } from "./linkerd_profile.ts";
 import type { Migration, Source } from "./migration.ts";
-import { portsOf, serviceOf } from "./services.ts";
+import { type NamedService, portsOf, serviceOf } from "./services.ts";
 import { SmiRoutes } from "./smi_routes.ts";
 import { translateTargets } from "./smi_targets.ts";
 import { type Json, View } from "./view.ts";
@@ -41,10 +41,16 @@ function trafficSplit(migration: Migration, source: Source, routes: SmiRoutes): 
     return spec.say("lost", "service", `the ports of ${host} are not among the manifests: give its Service, too`);
   }
   for (const port of numbers) {
+    const away = backends.find(({ named, weight }) => weight > 0 && portOf(port, numbers, named) === null);
+    if (away !== undefined) {
+      const reason = `Service ${away.named.name} has no port ${port}: requests to that port are not split`;
+      spec.say("lost", "backends", reason);
+      continue;
+    }
     const refs = backends.map(({ named, weight }): Json => ({
       name: named.name,
       ...(named.namespace === source.namespace ? {} : { namespace: named.namespace }),
-      port: portOf(port, portsOf(named).map((each) => each.port)),
+      port: portOf(port, numbers, named) ?? port,
       weight,
     }));
     migration.emit(source, {
@@ -76,7 +82,9 @@ function readMatches(spec: View, routes: SmiRoutes): Json[] {
   });
 }
 
-/** The same port of a backend; its only one when it has another. */
-function portOf(port: number, own: readonly number[]): number {
-  return own.length === 0 || own.includes(port) ? port : own[0] ?? port;
+/** The same port of a backend; where there is but one on both sides, that. @returns null when it has none that is meant */
+function portOf(port: number, asked: readonly number[], named: NamedService): number | null {
+  const own = portsOf(named).map((each) => each.port);
+  if (own.length === 0 || own.includes(port)) return port;
+  return asked.length === 1 && own.length === 1 ? own[0] ?? null : null;
 }
