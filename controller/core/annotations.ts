@@ -104,7 +104,7 @@ export const ANNOTATIONS: readonly Annotation[] = [
   annotation("timeout.tulle.dev/response", TRAFFIC, DURATION, "Longest time of one try."),
   annotation("retry.tulle.dev/http", TRAFFIC, "status codes such as 5xx,429", "Answers that are tried again."),
   annotation("retry.tulle.dev/grpc", TRAFFIC, "status codes such as unavailable", "gRPC answers that are tried again."),
-  annotation("retry.tulle.dev/limit", TRAFFIC, "a number 1–10", "Most tries after the first."),
+  annotation("retry.tulle.dev/limit", TRAFFIC, "a number 0–10; 1", "Most tries after the first."),
   annotation("retry.tulle.dev/timeout", TRAFFIC, DURATION, "Longest time of a try that may be repeated."),
   annotation(
     "balancer.tulle.dev/failure-accrual",

@@ -53,13 +53,14 @@ export function opaquePortsOf(meta: Meta, report: Report): PortSet | null {
   return { has: (port, name) => names.has(name) || ranges.some(({ from, to }) => port >= from && port <= to) };
 }
 
-/** A duration annotation in milliseconds; null when it says nothing. */
-export function durationOf(meta: Meta, key: string, report: Report): number | null {
+/** A duration annotation in milliseconds; null when it says nothing, or less than may be. */
+export function durationOf(meta: Meta, key: string, report: Report, leastMs = 0): number | null {
   const value = meta.annotations[key];
   if (value === undefined) return null;
   const ms = parseDuration(value);
-  if (ms === null) report.annotation(meta, key, value, DURATION_FORM);
-  return ms;
+  if (ms !== null && ms >= leastMs) return ms;
+  report.annotation(meta, key, value, leastMs > 0 ? `${DURATION_FORM}, at least ${leastMs}ms` : DURATION_FORM);
+  return null;
 }
 
 /** Timeouts and retries that annotations of a route or a Service ask for. */
@@ -87,7 +88,13 @@ const MAX_RETRIES = 10;
 function retryOf(meta: Meta, report: Report): Retry | null {
   const statusCodes = statusCodesOf(meta, report);
   const grpcCodes = grpcCodesOf(meta, report);
-  if (statusCodes.length + grpcCodes.length === 0) return null;
+  if (statusCodes.length + grpcCodes.length === 0) {
+    const alone = meta.annotations["retry.tulle.dev/limit"];
+    if (alone !== undefined) {
+      report.annotation(meta, "retry.tulle.dev/limit", alone, "retry.tulle.dev/http or retry.tulle.dev/grpc beside it");
+    }
+    return null;
+  }
   const limit = numberOf(meta, "retry.tulle.dev/limit", 1, 0, MAX_RETRIES, report);
   return { limit, statusCodes, grpcCodes, connectionError: true, backoffMs: null };
 }
@@ -146,10 +153,11 @@ export function breakerOf(meta: Meta, report: Report): Breaker | null {
     return null;
   }
   const min = durationOf(meta, `${ACCRUAL}-consecutive-min-penalty`, report) ?? 1000;
+  const max = durationOf(meta, `${ACCRUAL}-consecutive-max-penalty`, report, min);
   return {
     consecutiveFailures: numberOf(meta, `${ACCRUAL}-consecutive-max-failures`, 7, 1, 10_000, report),
     minPenaltyMs: min,
-    maxPenaltyMs: Math.max(min, durationOf(meta, `${ACCRUAL}-consecutive-max-penalty`, report) ?? 60_000),
+    maxPenaltyMs: Math.max(min, max ?? 60_000),
   };
 }
 

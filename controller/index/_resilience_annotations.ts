@@ -10,9 +10,39 @@ const BUDGET = "retry.tulle.dev/budget";
 const HEDGE = "retry.tulle.dev/hedge";
 const HASH = "balancer.tulle.dev/consistent-hash";
 const CONCURRENCY = "balancer.tulle.dev/concurrency-limit";
+/** As a BackendPolicy's: its tenth must not be less than a turn of a busy proxy. */
+const LEAST_WINDOW_MS = 100;
+
+/** Annotations that only add to others: alone they do nothing, which nobody who writes them means. */
+const ADDITIONS: readonly { readonly keys: readonly string[]; readonly to: readonly string[] }[] = [
+  { keys: [`${ACCRUAL}-success-rate-percent`], to: [`${ACCRUAL}: unified`] },
+  { keys: [`${ACCRUAL}-window`, `${ACCRUAL}-min-requests`], to: [`${ACCRUAL}: unified`, `${ACCRUAL}-slow-after`] },
+  { keys: [`${ACCRUAL}-max-slow-percent`], to: [`${ACCRUAL}-slow-after`] },
+  {
+    keys: ["max-failures", "min-penalty", "max-penalty"].map((name) => `${ACCRUAL}-consecutive-${name}`),
+    to: [ACCRUAL],
+  },
+  { keys: [`${HEDGE}-methods`], to: [HEDGE] },
+];
+
+function warnOfAdditions(meta: Meta, report: Report): void {
+  const { annotations } = meta;
+  const isThere = (text: string) => {
+    const [key = "", value] = text.split(": ");
+    return value === undefined ? annotations[key] !== undefined : annotations[key] === value;
+  };
+  for (const { keys, to } of ADDITIONS) {
+    if (to.some(isThere)) continue;
+    for (const key of keys) {
+      const value = annotations[key];
+      if (value !== undefined) report.annotation(meta, key, value, `${to.join(" or ")} beside it`);
+    }
+  }
+}
 
 /** Null where nothing is said. */
 export function resilienceAnnotations(meta: Meta, report: Report): BackendSettings {
+  warnOfAdditions(meta, report);
   const spillOver = countOf(meta, "balancer.tulle.dev/zone-spill-over", 1, MAX_REQUESTS, report);
   return {
     ejection: ejectionOf(meta, report),
@@ -34,7 +64,7 @@ function ejectionOf(meta: Meta, report: Report): BackendSettings["ejection"] {
   return {
     consecutiveFailures: null,
     minSuccessPercent: isUnified ? rate("success-rate-percent", 0, 100) ?? 80 : null,
-    windowMs: durationOf(meta, `${ACCRUAL}-window`, report),
+    windowMs: durationOf(meta, `${ACCRUAL}-window`, report, LEAST_WINDOW_MS),
     minRequests: rate("min-requests", 1, MAX_REQUESTS),
     slowAfterMs,
     maxSlowPercent: rate("max-slow-percent", 0, 100),

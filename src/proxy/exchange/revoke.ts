@@ -16,7 +16,7 @@ import { type HeaderBlock, IS_GRPC } from "../../wire/header_block.ts";
 import { CANCEL, NO_ERROR } from "../../wire/http2/error_code.ts";
 import type { Live } from "./live.ts";
 import { errorTrailers } from "./respond.ts";
-import type { Failure } from "../upstream/failure.ts";
+import type { Failure, FailureCode } from "../upstream/failure.ts";
 
 /** From the first change to the look at what is under way: longer than a change of several objects takes to arrive. */
 export const SETTLE_MS = 500;
@@ -51,12 +51,15 @@ export function underWay(owner: SocketOwner): LegListener[] {
   return found;
 }
 
+/** What a gRPC client should be told by its status: PERMISSION_DENIED, DEADLINE_EXCEEDED. */
+const SAID_AT_THE_END: ReadonlySet<FailureCode> = new Set(["revoked", "timeout", "deadline"] as const);
+
 /**
  * Ends a response that has begun: too late for a status, so the client must see that it is not complete. A gRPC stream
  * has its status at the end, unless messages wait to be sent before it, which its client may never read.
  */
 export function endBegun(down: Leg, request: HeaderBlock, error: Failure): void {
-  const saysWhy = error.code === "revoked" && (request.flags & IS_GRPC) !== 0;
+  const saysWhy = SAID_AT_THE_END.has(error.code) && (request.flags & IS_GRPC) !== 0;
   if (!saysWhy || !(down instanceof Http2Stream) || down.queued > 0) return down.abort(CANCEL);
   down.sendTrailers(errorTrailers(error));
   down.abort(NO_ERROR);

@@ -180,10 +180,7 @@ export class OutboundHttp implements HttpPipeline, HedgeOwner {
   #reached(exchange: Exchange): void {
     const { endpoint } = exchange;
     if (endpoint === null) return;
-    if (endpoint.reachability.failure !== null) {
-      endpoint.reachability.onReached();
-      endpoint.ewma.restart(exchange.headMs - exchange.triedMs, exchange.headMs);
-    }
+    if (endpoint.reachability.failure !== null) endpoint.onBack(exchange.headMs - exchange.triedMs, exchange.headMs);
     if (!this.holds.isEmpty) this.holds.reached(endpoint.backendKey);
   }
 

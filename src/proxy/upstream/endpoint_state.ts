@@ -170,6 +170,13 @@ export class EndpointState implements ShapedCandidate {
     if (UNREACHED.has(error.code)) this.reachability.onUnreached(error, nowMs, random);
   }
 
+  /** It has answered again after it could not be reached: most likely it was restarted, and is as cold as a new one. */
+  onBack(rttMs: number, nowMs: number): void {
+    this.reachability.onReached();
+    this.ewma.restart(rttMs, nowMs);
+    this.warmingSinceMs = nowMs;
+  }
+
   /** Takes a waiter that has no leg yet out of the queue: it will not get one. */
   withdraw(waiter: Waiter): void {
     this.#requests?.withdraw(waiter);

@@ -3,6 +3,7 @@ import { NO_RESOURCE } from "../../model/resource.ts";
 import type { Backend, Endpoint } from "../../model/outbound.ts";
 import { pick } from "./balance_p2c.ts";
 import { EndpointState } from "./endpoint_state.ts";
+import { unsent } from "./failure.ts";
 
 const credentials = {
   onCut() {},
@@ -92,4 +93,13 @@ test("load() of an endpoint that is on probation draws its one request, however 
   expect(pick([well, failed], 1_000, Math.random)).toBe(failed);
   failed.breaker.onRequest(1_000);
   expect(pick([well, failed], 1_001, Math.random)).toBe(well);
+});
+
+test("onBack() lets an endpoint that could not be reached start as a new one does", () => {
+  const one = state("10.0.0.1");
+  one.ewma.observe(900, 0);
+  one.onUnreached(unsent("connect_failed", "refused"), 10, 0);
+  expect([one.admits(11), one.warmingSinceMs]).toEqual([false, -1]);
+  one.onBack(4, 5_000);
+  expect([one.admits(5_000), one.ewma.value(5_000), one.warmingSinceMs]).toEqual([true, 4, 5_000]);
 });
