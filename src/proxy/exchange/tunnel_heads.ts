@@ -3,7 +3,7 @@ import { Http1Client } from "../../http/http1_client.ts";
 import { Http1Server } from "../../http/http1_server.ts";
 import type { Leg } from "../../http/leg.ts";
 import type { HeaderBlock } from "../../wire/header_block.ts";
-import { CANCEL, CONNECT_ERROR, INTERNAL_ERROR, NO_ERROR } from "../../wire/http2/error_code.ts";
+import { CANCEL, CONNECT_ERROR, INTERNAL_ERROR, NO_ERROR, PROTOCOL_ERROR } from "../../wire/http2/error_code.ts";
 import type { Exchange } from "./exchange.ts";
 import { connectAnswer } from "./extended_connect.ts";
 import { isIgnoredUpgrade, withSwitched } from "./header_edits.ts";
@@ -30,6 +30,8 @@ export function tunnelHead(exchange: Exchange, head: HeaderBlock): HeaderBlock {
 /** The code by which the client learns that the upstream gave up in the middle of its answer. */
 export function abortCode(exchange: Exchange, h2Code: number): number {
   if (h2Code === NO_ERROR) return INTERNAL_ERROR; // it would look like an end in order
+  // The client broke no rule. Those that are told so give up their connection, and with it the requests of others.
+  if (h2Code === PROTOCOL_ERROR) return INTERNAL_ERROR;
   // RFC 9113 §8.5 has CONNECT_ERROR for CONNECT alone; in its extended form a reset is CANCEL (RFC 8441 §5).
   return h2Code === CONNECT_ERROR && exchange.request.protocol !== "" ? CANCEL : h2Code;
 }
