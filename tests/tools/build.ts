@@ -4,7 +4,8 @@
  * `--splitting` keeps each face in its own chunk, so that a sidecar does not load the controller (measured: 31 MB against
  * 49 MB); `--bytecode` halves the time to listening. The autoload switches are safety: a `.env` in the working directory
  * would otherwise configure a proxy. The policy keeps a sidecar from compiling to machine code before it is busy (see
- * `src/net/jit_policy.ts`): 3 MB of private memory less with a few requests a second, and a third of the CPU. In an image TULLE_BUILD_COMMIT names the commit, as there is no repository.
+ * `src/net/jit_policy.ts`): 3 MB of private memory less with a few requests a second, and a third of the CPU.
+ * In an image TULLE_BUILD_COMMIT names the commit, as there is no repository.
  */
 import { mkdirSync } from "node:fs";
 
