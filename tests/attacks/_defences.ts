@@ -40,7 +40,11 @@ export const DEFENCES: Readonly<Record<string, Defence>> = {
   header_block: {
     what: "the limit on header blocks",
     changes: [
-      { file: HTTP, find: "MAX_HEADER_BLOCK_BYTES = 64 * 1024", replace: "MAX_HEADER_BLOCK_BYTES = 1024 ** 3" },
+      {
+        file: HTTP,
+        find: "MAX_HEADER_BLOCK_BYTES = 2 * MAX_HEADER_LIST_BYTES",
+        replace: "MAX_HEADER_BLOCK_BYTES = 1024 ** 3",
+      },
       { file: HTTP, find: "MAX_CONTINUATIONS = 16", replace: "MAX_CONTINUATIONS = 1e9" },
     ],
     attacks: "header_floods: CONTINUATION without an end.*outbound",
