@@ -29,6 +29,11 @@ export interface Defence {
 }
 
 const HTTP = "src/http/limits.ts";
+const KEEPS_IDLE: Change = {
+  file: "src/proxy/connection/admission.ts",
+  find: "const MAX_CLOSED = 4;",
+  replace: "const MAX_CLOSED = 0;",
+};
 
 export const DEFENCES: Readonly<Record<string, Defence>> = {
   control_budget: {
@@ -87,13 +92,19 @@ export const DEFENCES: Readonly<Record<string, Defence>> = {
     scale: 1,
   },
   connection_share: {
-    what: "the share of connections",
+    what: "the share of connections, and room at the cost of idle ones",
     changes: [{
       file: "src/proxy/connection/peers.ts",
       find: "return mayHold(held + 1, used, most, CONNECTION_WEIGHT);",
       replace: "return mayHold(0, used, Infinity, CONNECTION_WEIGHT);",
-    }],
+    }, KEEPS_IDLE],
     attacks: "connections: one client takes all.*inbound",
+    scale: 1,
+  },
+  idle_connections: {
+    what: "room for a further connection at the cost of idle ones",
+    changes: [KEEPS_IDLE],
+    attacks: "connections: one client takes all.*outbound",
     scale: 1,
   },
   transport_timeout: {
