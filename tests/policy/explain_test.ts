@@ -102,3 +102,32 @@ test("explain says what a request lacks to be a call", () => {
   expect(ask().trouble).toMatch(/no_route.*a GRPCRoute is for calls/);
   expect(ask("-H", "content-type: application/grpc+proto").route.ref).toContain("shop/calls");
 });
+
+test("a Service of manifests leads to the pods of its Deployment, by name of the port", () => {
+  const manifests = `
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: http }, { name: admin, port: 81, targetPort: none }] }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: shop }
+spec:
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web }, annotations: { tulle.dev/default-inbound-policy: all-authenticated } }
+    spec: { containers: [{ name: web, image: web, ports: [{ name: http, containerPort: 8080 }] }] }
+`;
+  const ask = (...words: string[]) => {
+    const command = [...tulleCommand(), "explain", "-f", "-", "-n", "shop", "-o", "json", ...words];
+    const { stdout, exitCode } = Bun.spawnSync(command, { stdin: Buffer.from(manifests) });
+    const { backends: [backend] } = JSON.parse(stdout.toString());
+    return { servers: backend.servers, exitCode };
+  };
+  const { servers: [server], exitCode } = ask("deploy/web", "svc/web", "GET", "/");
+  expect(server).toMatchObject({ workload: "shop/web", verdict: "permit" });
+  expect(server.address).toEndWith(":8080");
+  expect(exitCode).toBe(0);
+  expect(ask("deploy/web", "svc/web:81", "GET", "/")).toEqual({ servers: [], exitCode: 1 });
+});

@@ -19,6 +19,7 @@ import { listFiles } from "../../kube/read_folder.ts";
 import { keyOf, type Kind, type Pod, type Resource } from "../../kube/resources.ts";
 import { type ControllerOptions, indexOptions, parseOptions } from "../controller_options.ts";
 import type { KnownMesh } from "../find_mesh.ts";
+import { standInSlices } from "./stand_in_slices.ts";
 
 /** Addresses for workloads of manifests, which have none yet: the networks for benchmarks (RFC 2544), used nowhere else. */
 const STAND_IN = "198.18";
@@ -44,7 +45,8 @@ export interface MeshState {
  * @throws UsageError with every problem of theirs
  */
 export function stateOfManifests(names: readonly string[], namespace = STANDARD_NAMESPACE): MeshState {
-  const { resources, places } = readManifests(names, namespace);
+  const { resources: read, places } = readManifests(names, namespace);
+  const resources = [...read, ...standInSlices(read)];
   return {
     resources,
     places,
