@@ -11,12 +11,13 @@ import { hasInput } from "../net/peer_ended.ts";
 import type { RawSocket } from "../net/socket.ts";
 import { turnMs } from "../net/turn_clock.ts";
 
+/** How long a connection must have said nothing to be closed for another: several times what a client takes from its connect to its first bytes. */
+export const MIN_SILENT_MS = 100;
 /**
- * How long a connection must have been idle to be closed for another: several times what a client takes from its connect to
- * its first bytes, and from an answer to its next request. Nobody can open and use ten thousand in that time, so that there
- * is one to close whenever somebody holds so many for nothing.
+ * How long one that was used must have been idle: a client's pool turns its connections over within this time while it has
+ * something to do, and nobody can go on using ten thousand of them that fast.
  */
-export const MIN_IDLE_MS = 100;
+export const MIN_IDLE_MS = 1000;
 /** Connections looked at to find one that can be closed: the others are put back, behind all that are idle. */
 const MAX_LOOKS = 8;
 
@@ -64,15 +65,15 @@ export class IdleConnections {
 
   /** Closes the one that will be missed least. @returns false when there is none */
   closeOne(): boolean {
-    return closeFirst(this.#silent) || closeFirst(this.#used);
+    return closeFirst(this.#silent, MIN_SILENT_MS) || closeFirst(this.#used, MIN_IDLE_MS);
   }
 }
 
-function closeFirst(list: LinkedList<IdleConnection>): boolean {
+function closeFirst(list: LinkedList<IdleConnection>, minMs: number): boolean {
   const nowMs = performance.now();
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const { first } = list;
-    if (first === null || first.idleSinceMs > nowMs - MIN_IDLE_MS) return false;
+    if (first === null || first.idleSinceMs > nowMs - minMs) return false;
     list.delete(first);
     // What its client has sent while this thread was busy has not been read yet.
     if (!hasInput(first.socket) && first.closeIdle()) return true;
