@@ -59,8 +59,13 @@ const SAID_AT_THE_END: ReadonlySet<FailureCode> = new Set(["revoked", "timeout",
  * has its status at the end, unless messages wait to be sent before it, which its client may never read.
  */
 export function endBegun(down: Leg, request: HeaderBlock, error: Failure): void {
-  const saysWhy = SAID_AT_THE_END.has(error.code) && (request.flags & IS_GRPC) !== 0;
+  const saysWhy = SAID_AT_THE_END.has(error.code) && hasTrailers(request);
   if (!saysWhy || !(down instanceof Http2Stream) || down.queued > 0) return down.abort(CANCEL);
   down.sendTrailers(errorTrailers(error));
   down.abort(NO_ERROR);
+}
+
+/** Whether the status of a call is in trailers: that of gRPC-Web is in its body, where the message before may be cut off. */
+function hasTrailers(request: HeaderBlock): boolean {
+  return (request.flags & IS_GRPC) !== 0 && request.get("content-type")?.startsWith("application/grpc-web") !== true;
 }
