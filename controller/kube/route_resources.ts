@@ -78,44 +78,20 @@ export interface RouteRule<Match> {
   readonly dropped?: string;
 }
 
-/** What all kinds of routes may have. */
-interface RouteState {
+/** What all kinds of routes have. */
+interface RouteOf<Kind extends string, Match> {
+  readonly kind: Kind;
+  readonly meta: Meta;
+  readonly parents: readonly ParentRef[];
+  /** TLSRoute: names that clients ask for by TLS, at least one. TCPRoute: none, as nothing tells connections apart. */
+  readonly hostnames: readonly string[];
+  readonly rules: readonly RouteRule<Match>[];
   /** Why nothing of it can be read but that its parents, Servers all, have it: they are closed. Absent from a good one. */
   readonly unreadable?: string;
 }
 
-export interface HttpRoute extends RouteState {
-  readonly kind: "HTTPRoute";
-  readonly meta: Meta;
-  readonly parents: readonly ParentRef[];
-  readonly hostnames: readonly string[];
-  readonly rules: readonly RouteRule<HttpRouteMatch>[];
-}
-
-export interface GrpcRoute extends RouteState {
-  readonly kind: "GRPCRoute";
-  readonly meta: Meta;
-  readonly parents: readonly ParentRef[];
-  readonly hostnames: readonly string[];
-  readonly rules: readonly RouteRule<GrpcRouteMatch>[];
-}
-
-export interface TcpRoute extends RouteState {
-  readonly kind: "TCPRoute";
-  readonly meta: Meta;
-  readonly parents: readonly ParentRef[];
-  /** None: nothing tells connections apart. */
-  readonly hostnames: readonly string[];
-  readonly rules: readonly RouteRule<never>[];
-}
-
-export interface TlsRoute extends RouteState {
-  readonly kind: "TLSRoute";
-  readonly meta: Meta;
-  readonly parents: readonly ParentRef[];
-  /** Names that clients ask for by TLS, at least one. */
-  readonly hostnames: readonly string[];
-  readonly rules: readonly RouteRule<never>[];
-}
-
+export type HttpRoute = RouteOf<"HTTPRoute", HttpRouteMatch>;
+export type GrpcRoute = RouteOf<"GRPCRoute", GrpcRouteMatch>;
+export type TcpRoute = RouteOf<"TCPRoute", never>;
+export type TlsRoute = RouteOf<"TLSRoute", never>;
 export type AnyRoute = HttpRoute | GrpcRoute | TcpRoute | TlsRoute;

@@ -103,8 +103,9 @@ function write(response: Http2ServerResponse, frame: Uint8Array): Promise<void> 
 class Requests<I extends DescMessage> implements AsyncIterableIterator<MessageShape<I>> {
   readonly #request: Http2ServerRequest;
   readonly #method: StreamMethod<I>;
-  /** The beginning of a message. */
+  /** The beginning of a message, and room: it grows by doubling, so that many small pieces are not copied again and again. */
   #held: Uint8Array = NOTHING;
+  #heldBytes = 0;
   readonly #ready: MessageShape<I>[] = [];
   #end: ConnectError | "done" | null = null;
   #wake: (() => void) | null = null;
@@ -113,7 +114,7 @@ class Requests<I extends DescMessage> implements AsyncIterableIterator<MessageSh
     this.#request = request;
     this.#method = method;
     request.on("data", (piece: Uint8Array) => this.#take(piece));
-    request.on("end", () => this.#finish(this.#held.length === 0 ? "done" : invalid("found a part of a message")));
+    request.on("end", () => this.#finish(this.#heldBytes === 0 ? "done" : invalid("found a part of a message")));
     request.on("error", () => this.#finish("done"));
     request.on("close", () => this.#finish("done"));
   }
@@ -135,7 +136,7 @@ class Requests<I extends DescMessage> implements AsyncIterableIterator<MessageSh
 
   #take(piece: Uint8Array): void {
     if (this.#end !== null) return;
-    const all = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
+    const all = this.#heldBytes === 0 ? piece : this.#hold(piece);
     let at = 0;
     try {
       while (all.length - at >= FRAME_HEAD_BYTES) {
@@ -147,10 +148,26 @@ class Requests<I extends DescMessage> implements AsyncIterableIterator<MessageSh
     } catch (error) {
       return this.#finish(ConnectError.from(error));
     }
-    this.#held = at === all.length ? NOTHING : new Uint8Array(all.subarray(at)); // a copy: pieces are parts of larger buffers
+    if (at > 0 || all === piece) {
+      this.#held = at === all.length ? NOTHING : new Uint8Array(all.subarray(at)); // a copy: pieces are parts of larger buffers
+      this.#heldBytes = this.#held.length;
+    }
     if (this.#ready.length === 0) return;
     this.#request.pause();
     this.#wakeUp();
+  }
+
+  /** @returns what is held, with the piece */
+  #hold(piece: Uint8Array): Uint8Array {
+    const start = this.#heldBytes;
+    this.#heldBytes += piece.length;
+    if (this.#heldBytes > this.#held.length) {
+      const grown = new Uint8Array(Math.max(this.#heldBytes, 2 * this.#held.length));
+      grown.set(this.#held.subarray(0, start));
+      this.#held = grown;
+    }
+    this.#held.set(piece, start);
+    return this.#held.subarray(0, this.#heldBytes);
   }
 
   /** @returns the length of the message */
